@@ -1,0 +1,19 @@
+"""Target descriptions: what a machine has, as data (one TOML file each), and a strict reader of it."""
+
+from .description import Link, PrivateBuffer, Target, Tier, Unit
+from .keys import DTYPES, OPERATOR_CLASSES, UNPUBLISHED
+from .load import load, names, parse
+
+__all__ = [
+    "DTYPES",
+    "OPERATOR_CLASSES",
+    "UNPUBLISHED",
+    "Link",
+    "PrivateBuffer",
+    "Target",
+    "Tier",
+    "Unit",
+    "load",
+    "names",
+    "parse",
+]

@@ -1,0 +1,178 @@
+"""What a target is: tiers of memory, arithmetic units, links and private buffers, as frozen data.
+
+The figures are peaks of the hardware, in SI units named by the keys. Every model that prices a
+program (roofline, planners, simulators) reads them from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..errors import TargetError
+from . import keys
+from .keys import key, or_unpublished, records
+
+
+def _plain(value: Any) -> Any:
+    """Mappings, tuples and records as JSON values."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value.to_json() if isinstance(value, _Record) else value
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A part of a target that prints itself as JSON, unpublished figures as null."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object with the keys of the target file."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class Tier(_Record):
+    """A memory that tensors can live in.
+
+    Attributes:
+        capacity_bytes: all instances together.
+        bandwidth_read_bytes_per_s: peak towards the units (or the next nearer tier), all instances.
+        bandwidth_write_bytes_per_s: peak away from them.
+        duplex: ``half`` when reads and writes share the peak, ``full`` when each has its own.
+        latency_s: from request to first data.
+        energy_read_pj_per_byte, energy_write_pj_per_byte: access energy.
+        alignment_bytes: what buffer offsets must be multiples of.
+    """
+
+    name: str = key(keys.NAME)
+    capacity_bytes: int | None = key(or_unpublished(keys.WHOLE))
+    bandwidth_read_bytes_per_s: float | None = key(or_unpublished(keys.POSITIVE))
+    bandwidth_write_bytes_per_s: float | None = key(or_unpublished(keys.POSITIVE))
+    duplex: str = key(keys.DUPLEX)
+    latency_s: float | None = key(or_unpublished(keys.NON_NEGATIVE))
+    energy_read_pj_per_byte: float | None = key(or_unpublished(keys.POSITIVE))
+    energy_write_pj_per_byte: float | None = key(or_unpublished(keys.POSITIVE))
+    alignment_bytes: int = key(keys.WHOLE)
+
+    def seconds(self, bytes_read: float, bytes_written: float) -> float:
+        """Time at peak bandwidth to read and write the given bytes; TargetError if unpublished."""
+        if self.bandwidth_read_bytes_per_s is None or self.bandwidth_write_bytes_per_s is None:
+            raise TargetError("the bandwidth of this tier is unpublished", where=f"tier {self.name}")
+        reading = bytes_read / self.bandwidth_read_bytes_per_s
+        writing = bytes_written / self.bandwidth_write_bytes_per_s
+        return reading + writing if self.duplex == "half" else max(reading, writing)
+
+
+@dataclass(frozen=True)
+class Unit(_Record):
+    """An array of identical arithmetic instances.
+
+    Attributes:
+        shape: instances along each axis (256×256 PEs, 132 multiprocessors).
+        clock_hz: clock the rates hold at.
+        ops_per_cycle: operations of one instance per cycle, by operator class and dtype;
+            a multiply-accumulate is two operations.
+        energy_pj_per_op: energy of one operation, in the same counting; may be partial.
+    """
+
+    name: str = key(keys.NAME)
+    shape: tuple[int, ...] = key(keys.SHAPE)
+    clock_hz: float = key(keys.POSITIVE)
+    ops_per_cycle: Mapping[str, Mapping[str, float]] = key(keys.TABLE)
+    energy_pj_per_op: Mapping[str, Mapping[str, float]] | None = key(or_unpublished(keys.TABLE))
+
+    @property
+    def instances(self) -> int:
+        """Number of instances in the array."""
+        return math.prod(self.shape)
+
+    def ops_per_s(self, operator: str, dtype: str) -> float:
+        """Peak operations per second of the whole array; 0 where it does not perform them."""
+        rate = self.ops_per_cycle.get(operator, {}).get(dtype, 0.0)
+        return rate * self.instances * self.clock_hz
+
+
+@dataclass(frozen=True)
+class Link(_Record):
+    """A one-way path that copies take between two tiers."""
+
+    name: str = key(keys.NAME)
+    source: str = key(keys.NAME)
+    destination: str = key(keys.NAME)
+    bandwidth_bytes_per_s: float | None = key(or_unpublished(keys.POSITIVE))
+    latency_s: float | None = key(or_unpublished(keys.NON_NEGATIVE))
+
+
+@dataclass(frozen=True)
+class PrivateBuffer(_Record):
+    """Storage that belongs to a unit and holds no whole tensor: register files, stream buffers, caches."""
+
+    name: str = key(keys.NAME)
+    capacity_bytes: int = key(keys.WHOLE)
+    instances: int = key(keys.WHOLE)
+    banks: int | None = key(or_unpublished(keys.WHOLE))
+
+
+@dataclass(frozen=True)
+class Target(_Record):
+    """A machine a program is compiled for or priced on.
+
+    Attributes:
+        backend: who makes code for it: ``cpu``, ``cuda``, ``verilog``, or ``model`` (priced only).
+        main_tier: the tier a program's inputs, parameters and unfused intermediates live in.
+        tiers: nearest to the units first.
+    """
+
+    schema: int = key(keys.WHOLE)
+    name: str = key(keys.NAME)
+    title: str = key(keys.TEXT)
+    source: str = key(keys.TEXT)
+    backend: str = key(keys.BACKEND)
+    main_tier: str = key(keys.NAME)
+    tier: tuple[Tier, ...] = records(Tier)
+    unit: tuple[Unit, ...] = records(Unit)
+    link: tuple[Link, ...] = records(Link)
+    buffer: tuple[PrivateBuffer, ...] = records(PrivateBuffer)
+
+    @property
+    def main(self) -> Tier:
+        """The main tier."""
+        return self.find_tier(self.main_tier)
+
+    def find_tier(self, name: str) -> Tier:
+        """The tier called ``name``; TargetError listing the tiers if there is none."""
+        for tier in self.tier:
+            if tier.name == name:
+                return tier
+        raise TargetError(
+            f"there is no tier {name!r}", where=self.name, accepted=", ".join(t.name for t in self.tier)
+        )
+
+    def find_unit(self, name: str) -> Unit:
+        """The unit called ``name``; TargetError listing the units if there is none."""
+        for unit in self.unit:
+            if unit.name == name:
+                return unit
+        raise TargetError(
+            f"there is no unit {name!r}", where=self.name, accepted=", ".join(u.name for u in self.unit)
+        )
+
+    def dtypes(self, operator: str) -> tuple[str, ...]:
+        """The dtypes some unit performs the operator class in."""
+        offered = {dtype for unit in self.unit for dtype in unit.ops_per_cycle.get(operator, {})}
+        return tuple(dtype for dtype in keys.DTYPES if dtype in offered)
+
+    def ops_per_s(self, operator: str, dtype: str) -> float:
+        """Peak operations per second of all units together; TargetError where no unit performs them."""
+        rate = sum(unit.ops_per_s(operator, dtype) for unit in self.unit)
+        if rate == 0:
+            raise TargetError(
+                f"no unit performs {operator} in {dtype}",
+                where=self.name,
+                accepted=", ".join(self.dtypes(operator)) or f"no dtype at all for {operator}",
+            )
+        return rate
