@@ -39,14 +39,17 @@ ATTRIBUTES: dict[str, dict[str, type[ir.Attribute]]] = {
         "tile": _INTEGER,
         "until": _STRING,
     },
-    # passes over rank `over`, as raised and as rewritten (FuseMax §III-A); rank_order: outer (parallel)
-    # ranks then inner; tiles: "rank=extent"; footprints: live per outer point, algebraic in rank shapes.
+    # passes over rank `over`, as raised and as rewritten (FuseMax §III-A); rank_order: the first `parallel`
+    # ranks are the kernel's outer loops, the rest inner; tiles: "rank=extent" (a parallel rank listed here
+    # is blocked); footprints: live per outer point, algebraic in rank shapes. Within the body one rank
+    # name means one rank.
     FUSED: {
         "kernel": _STRING,
         "passes_before": _INTEGER,
         "passes_after": _INTEGER,
         "over": _STRING,
         "rank_order": _STRINGS,
+        "parallel": _INTEGER,
         "tiles": _STRINGS,
         "footprint_before": _STRING,
         "footprint_after": _STRING,
