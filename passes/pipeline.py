@@ -1,0 +1,95 @@
+"""The order of the passes: the default pipeline, its textual form, and the runner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..ir.cascade import verify
+from ..ir.errors import InputError, PassError
+from ..ir.mlir import ir
+from .base import Pass, create
+
+DEFAULT = (
+    "relabel",  # first: views and transposes must be index expressions before cascades can be seen
+    "simplify",  # before fuse: duplicates would hide that two readers share one streamed tensor
+    "fuse",  # before place: only what leaves a group needs memory
+    "place",  # last: the order of steps is final, so lifetimes are
+)
+
+
+@dataclass(frozen=True)
+class PassTiming:
+    """Wall time of one pass, seconds."""
+
+    name: str
+    seconds: float
+
+
+def parse_pipeline(text: str | None) -> list[Pass]:
+    """Passes from ``"relabel,fuse{p_tile=64},place"``; the default pipeline for None.
+
+    Raises:
+        PassError: malformed text, unknown pass or option.
+    """
+    if text is None:
+        return [create(name, {}) for name in DEFAULT]
+    return [_parse_item(item) for item in _split(text) if item.strip()]
+
+
+def _split(text: str) -> list[str]:
+    items, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter == "{") - (letter == "}")
+        if depth < 0 or depth > 1:
+            raise PassError(f"unbalanced braces at column {place + 1}", where=text, accepted="a,b{k=v,k2=v}")
+        if letter == "," and depth == 0:
+            items.append(text[start:place])
+            start = place + 1
+    if depth:
+        raise PassError("a brace is not closed", where=text, accepted="a,b{k=v,k2=v}")
+    return [*items, text[start:]]
+
+
+def _parse_item(item: str) -> Pass:
+    name, brace, rest = item.strip().partition("{")
+    options: dict[str, str] = {}
+    if brace:
+        body = rest.removesuffix("}")
+        for pair in filter(None, (part.strip() for part in body.split(","))):
+            key, equals, value = pair.partition("=")
+            if not equals:
+                raise PassError(f"option '{pair}' has no value", where=item, accepted="key=value")
+            options[key.strip()] = value.strip()
+    return create(name.strip(), options)
+
+
+def run_pipeline(
+    module: ir.Module,
+    passes: list[Pass],
+    after: Callable[[str, ir.Module], None] | None = None,
+) -> tuple[ir.Module, list[PassTiming]]:
+    """Run passes in order, verifying after each.
+
+    Args:
+        module: changed in place by most passes.
+        passes: from `parse_pipeline`.
+        after: called with the pass name and the module after each pass.
+
+    Raises:
+        PassError: a pass left a module that does not verify.
+    """
+    timings = []
+    for one in passes:
+        start = time.perf_counter()
+        module = one.run(module)
+        timings.append(PassTiming(one.name, time.perf_counter() - start))
+        try:
+            module.operation.verify()
+            verify(module)
+        except (ir.MLIRError, InputError) as error:
+            raise PassError(f"left a module that does not verify: {error}", where=one.name) from error
+        if after is not None:
+            after(one.name, module)
+    return module, timings
