@@ -1,13 +1,10 @@
-"""What every test shares: the quick tests run first, and nothing is read from or written to the user's home."""
+"""What every test shares: the quick tests run first, and the checkout is known by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,6 +13,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def checkout() -> Iterator[Path]:
-    """The repository the tests were taken from (the installed package may be a wheel elsewhere)."""
-    yield ROOT
+def checkout() -> Path:
+    """The repository the tests were taken from; the installed package may be a wheel elsewhere."""
+    return Path(__file__).resolve().parent.parent

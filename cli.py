@@ -1,0 +1,348 @@
+"""The command line: a table of commands, and one place where errors become messages and exit codes.
+
+Exit status: 0 done, 1 a check failed, 2 bad input, 130 interrupted. With ``--json`` standard output is one
+JSON object, an error included (``{"error": {...}}``); messages for people and progress bars go to standard
+error. Nothing heavy is imported here, so that ``penstock --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from . import __version__
+from .ir.errors import InputError, PenstockError, ToolMissing
+
+DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument of a command: its flags (or its positional name) and argparse's settings for it."""
+
+    flags: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its name, of one or two words, and the function of ``commands`` that does it."""
+
+    name: str
+    summary: str
+    example: str
+    run: str
+    options: tuple[Option, ...] = field(default=())
+
+
+def option(*flags: str, **settings: Any) -> Option:
+    """An argument, written as for ``ArgumentParser.add_argument``."""
+    return Option(flags, settings)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def sizes(text: str) -> list[int]:
+    """``64,128,256`` as numbers."""
+    return [positive(part) for part in text.split(",")]
+
+
+def shape(text: str) -> tuple[str, list[int]]:
+    """``s=64,128``: a rank and the sizes it is compiled for."""
+    rank, equals, numbers = text.partition("=")
+    if not equals or not rank.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not RANK=N[,N…], such as s=64,128")
+    return rank, sizes(numbers)
+
+
+MODEL = option(
+    "model", metavar="MODEL", help="zoo:NAME[,key=value…], path.py:callable, file.pt2 or file.mlir"
+)
+BUNDLE = option("bundle", metavar="BUNDLE", help="a directory that `penstock compile` wrote")
+OUT = option("-o", "--out", metavar="PATH", help="where to write")
+SEED = option("--seed", type=int, default=0, help="seed of everything random (default 0)")
+THREADS = option("--threads", type=positive, metavar="N", help="threads to use (default: the cores present)")
+TARGET = option(
+    "--target", default="cpu", metavar="T", help="a name from `penstock targets`, or a .toml file"
+)
+PIPELINE = option("--pipeline", metavar="PASSES", help='passes in order, such as "fuse,quantize{bits=4}"')
+FULL = option("--full", action="store_true", help="recompute what is otherwise read from a stored result")
+
+COMMANDS = (
+    Command(
+        "compile",
+        "compile a model to a bundle",
+        "penstock compile zoo:minilm-l6 --shape s=64,128,256 -o minilm",
+        "compile_model",
+        (
+            MODEL,
+            TARGET,
+            option(
+                "--shape",
+                type=shape,
+                action="append",
+                default=[],
+                metavar="RANK=N[,N…]",
+                help="sizes a rank is compiled for, one entry point each; repeat for other ranks",
+            ),
+            option("--dtype", default="f32", help="type of the computation (default f32)"),
+            option("--quantize", metavar="SCHEME", help="quantize the weights: bitmod4, bitmod3, …"),
+            PIPELINE,
+            option(
+                "--emit",
+                choices=("mlir", "llvm", "asm", "cuda", "verilog"),
+                help="print this text too; without -o nothing else is kept",
+            ),
+            OUT,
+            option("--layer", metavar="NAME", help="Verilog targets: the linear layer to emit"),
+            option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
+            SEED,
+            THREADS,
+        ),
+    ),
+    Command(
+        "run",
+        "run a bundle's CPU code on given or random inputs",
+        "penstock run minilm --input sentences.npz -o embeddings.npz",
+        "run_bundle",
+        (
+            BUNDLE,
+            option("--input", metavar="F.npz", help="arrays by input name (default: random, from --seed)"),
+            option("-o", "--out", metavar="F.npz", help="write the outputs here"),
+            option("--profile", action="store_true", help="time each step"),
+            SEED,
+            THREADS,
+        ),
+    ),
+    Command(
+        "verify",
+        "compare a bundle with eager PyTorch, layer by layer",
+        "penstock verify minilm --lengths 7,64,128,256",
+        "verify_bundle",
+        (
+            BUNDLE,
+            option("--lengths", type=sizes, metavar="N[,N…]", help="sequence lengths to compare at"),
+            SEED,
+        ),
+    ),
+    Command(
+        "simulate",
+        "simulate a bundle's Verilog and compare with the oracle and the cost model",
+        "penstock simulate layer --driver cpp --trace layer.fst",
+        "simulate_bundle",
+        (
+            BUNDLE,
+            option("--design", metavar="NAME", help="which design, where the bundle holds several"),
+            option("--driver", choices=("cpp", "cocotb"), default="cpp", help="default cpp"),
+            option("--trace", metavar="F", help="write waveforms: .vcd, or .fst where lz4.h is installed"),
+            option("--max-cycles", type=positive, metavar="N", help="give up after this many clock cycles"),
+            option("--inputs", metavar="F.npz", help="activations (default: those stored in the bundle)"),
+        ),
+    ),
+    Command(
+        "report",
+        "tabulate bundles; write one HTML page",
+        "penstock report minilm layer -o report.html",
+        "report_bundles",
+        (
+            option("bundle", nargs="+", metavar="BUNDLE", help="directories that `penstock compile` wrote"),
+            option("-o", "--out", metavar="REPORT.html", help="write a self-contained page"),
+        ),
+    ),
+    Command(
+        "opt",
+        "run passes on an MLIR file",
+        'penstock opt model.mlir --pipeline "analyse,fuse" --print-after-all',
+        "optimise",
+        (
+            option("file", metavar="FILE.mlir", help="the module"),
+            option("--pipeline", metavar="PASSES", required=True, help='such as "analyse,fuse"'),
+            option("-o", "--out", metavar="FILE.mlir", help="write the result here instead of printing it"),
+            option(
+                "--print-after-all", action="store_true", help="print the module after each pass (stderr)"
+            ),
+            option("--timing", action="store_true", help="print the time each pass took (stderr)"),
+        ),
+    ),
+    Command(
+        "analyze",
+        "show ranks, passes, footprints and how fusion gets there",
+        "penstock analyze zoo:bert-base",
+        "analyze_model",
+        (MODEL,),
+    ),
+    Command(
+        "plan offsets",
+        "place buffers of given lifetimes in one arena",
+        "penstock plan offsets buffers.csv --capacity 1048576",
+        "not_built",
+        (
+            option("file", metavar="FILE.csv", help="buffers: id, lower, upper, size"),
+            option("--capacity", type=positive, required=True, metavar="BYTES", help="size of the arena"),
+        ),
+    ),
+    Command(
+        "plan map",
+        "place a model's values with mallocGame",
+        "penstock plan map zoo:bert-base --target tpu-v4i",
+        "not_built",
+        (MODEL, TARGET),
+    ),
+    Command(
+        "plan swap",
+        "plan activation swapping with MEMO",
+        "penstock plan swap zoo:gpt2-small --target h200",
+        "not_built",
+        (MODEL, TARGET),
+    ),
+    Command(
+        "plan tiers",
+        "place a model on three memory tiers",
+        "penstock plan tiers zoo:llama-7b-layer --target sn40l-node",
+        "not_built",
+        (MODEL, TARGET),
+    ),
+    Command(
+        "reproduce",
+        "print a paper's published figures beside ours",
+        "penstock reproduce fusemax",
+        "not_built",
+        (
+            option(
+                "paper", choices=("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt"), help="which"
+            ),
+            FULL,
+        ),
+    ),
+    Command(
+        "explore",
+        "sweep a design space",
+        "penstock explore space.toml --engine local",
+        "not_built",
+        (
+            option("file", metavar="SPACE.toml", help="parameters and their values"),
+            option("--engine", choices=("local", "ray"), default="local", help="default local"),
+        ),
+    ),
+    Command("targets", "list the machines penstock knows", "penstock targets --json", "list_targets"),
+    Command("models", "list the models of the zoo", "penstock models", "list_models"),
+    Command(
+        "doctor", "say what is installed, what is missing and how to get it", "penstock doctor", "examine"
+    ),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises what it refuses instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``InputError`` naming the command and where its arguments are described."""
+        raise InputError(message, where=self.prog, accepted=f"what `{self.prog} --help` describes")
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line, from the table ``COMMANDS``."""
+    parser = Parser(
+        prog="penstock",
+        description="Carry a PyTorch model, as a cascade of Einsums, to CPU code, CUDA and Verilog.",
+        epilog="example: penstock compile zoo:minilm-l6 -o minilm && penstock verify minilm",
+    )
+    parser.add_argument("--version", action="version", version=f"penstock {__version__}")
+    groups = {"": parser.add_subparsers(metavar="COMMAND", required=True, dest="command")}
+    for command in COMMANDS:
+        group, _, word = command.name.rpartition(" ")
+        if group not in groups:
+            nested = groups[""].add_parser(
+                group, help="the memory planners on their own", epilog=f"example: {command.example}"
+            )
+            groups[group] = nested.add_subparsers(metavar="PLANNER", required=True, dest="planner")
+        sub = groups[group].add_parser(
+            word,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=f"example: {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        for each in (*command.options, option("--json", action="store_true", help="print one JSON object")):
+            sub.add_argument(*each.flags, **each.settings)
+        sub.set_defaults(spec=command)
+    return parser
+
+
+def explain(error: OSError) -> PenstockError:
+    """What the operating system refused, as an error for the person at the keyboard."""
+    where = str(error.filename) if error.filename is not None else None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError(
+            "the disk is full; nothing half-written was kept",
+            where=where,
+            accepted="a place with room: free some, or give -o elsewhere",
+        )
+    return InputError((error.strerror or str(error)).lower(), where=where)
+
+
+def missing(error: ModuleNotFoundError) -> PenstockError:
+    """A Python package that is not there, and the command that brings it."""
+    from .doctor import install_hint
+
+    name = (error.name or "").partition(".")[0]
+    return ToolMissing(f"the Python package {name!r} is not installed", accepted=install_hint(name))
+
+
+def refuse(error: PenstockError, as_json: bool) -> int:
+    """Print an error once for people and, with ``--json``, once for programs."""
+    print(f"penstock: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": error.to_json()}, ensure_ascii=False))
+    return BAD_INPUT
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run one parsed command and print what it has to say."""
+    from . import commands
+
+    run: Callable[[argparse.Namespace], commands.Outcome] = getattr(commands, args.spec.run)
+    outcome = run(args)
+    if args.json:
+        print(json.dumps(commands.plain(outcome.data), ensure_ascii=False, allow_nan=False, indent=2))
+    elif outcome.text:
+        print(outcome.text)
+    sys.stdout.flush()
+    return DONE if outcome.ok else CHECK_FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status.
+
+    Args:
+        argv: the arguments after the program's name; ``sys.argv`` when omitted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    try:
+        return execute(build_parser().parse_args(words))
+    except PenstockError as error:
+        return refuse(error, as_json)
+    except BrokenPipeError:  # the reader (`| head`) has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        return refuse(explain(error), as_json)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("penstock"):
+            raise
+        return refuse(missing(error), as_json)
+    except KeyboardInterrupt:
+        print("penstock: interrupted", file=sys.stderr)
+        return INTERRUPTED

@@ -1,0 +1,302 @@
+"""What each command does: call ``api``, and say the result once for people and once for programs."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .ir.errors import InputError
+from .progress import bar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say: ``data`` for ``--json``, ``text`` for people; whether its checks held."""
+
+    data: Mapping[str, Any]
+    text: str
+    ok: bool = True
+
+
+NOT_BUILT = {
+    "plan offsets": "the offset planner as a command (`penstock compile` plans its own arenas already)",
+    "plan map": "mallocGame, which maps values to memories",
+    "plan swap": "MEMO, which plans activation swapping",
+    "plan tiers": "placement on the three memory tiers of the SN40L",
+    "reproduce": "the tables that put a paper's figures beside ours",
+    "explore": "design-space sweeps",
+}
+"""Commands whose arguments are settled and whose work is not written yet → what is missing."""
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON takes it: numpy's and paths become plain, what is not a finite number null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Iterable):
+        return [plain(each) for each in value]
+    return value
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under their column names; numbers to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    listed = [list(row) for row in rows]
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, column in enumerate(columns):
+        numeric = all(isinstance(row[at], (int, float)) for row in listed)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 160
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    return "\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines())
+
+
+def listing(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Dictionaries with the same keys as a table."""
+    columns = list(rows[0]) if rows else []
+    return table(columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def arrays(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file by name.
+
+    Raises:
+        InputError: the file is no ``.npz`` archive of plain arrays.
+    """
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            "not an .npz archive of plain arrays",
+            where=path,
+            accepted="what numpy.savez writes, one array for each input",
+        ) from error
+
+
+@contextmanager
+def folder(args: argparse.Namespace) -> Iterator[str]:
+    """Where a bundle goes: ``-o``, or a temporary place when only ``--emit``'s text is wanted."""
+    if args.out:
+        yield args.out
+    elif args.emit:
+        with tempfile.TemporaryDirectory(prefix="penstock-") as place:
+            yield str(Path(place, "bundle"))
+    else:
+        raise InputError(
+            "no place to write the bundle", where="penstock compile", accepted="-o DIR, or --emit KIND"
+        )
+
+
+def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | None:
+    """``--shape`` options as one table; None when there were none."""
+    ranks = [rank for rank, _ in given]
+    twice = sorted({rank for rank in ranks if ranks.count(rank) > 1})
+    if twice:
+        raise InputError(f"--shape names {', '.join(twice)} twice", accepted=f"--shape {twice[0]}=64,128")
+    return dict(given) or None
+
+
+def compile_model(args: argparse.Namespace) -> Outcome:
+    """``penstock compile``."""
+    from . import api
+
+    start = time.perf_counter()
+    with folder(args) as out, bar() as progress:
+        bundle = api.compile(
+            args.model,
+            target=args.target,
+            out=out,
+            shapes=by_rank(args.shape),
+            dtype=args.dtype,
+            quantize=args.quantize,
+            pipeline=args.pipeline,
+            layer=args.layer,
+            seed=args.seed,
+            threads=args.threads,
+            progress=progress,
+        )
+        seconds = time.perf_counter() - start
+        emitted = api.emit(bundle, args.emit) if args.emit else ""
+        report = bundle.verify(seed=args.seed, progress=progress) if args.verify else None
+    data: dict[str, Any] = {"target": args.target, "seconds": round(seconds, 3)}
+    said = []
+    if args.out:
+        data |= {"bundle": args.out, "entries": sorted(bundle.manifest["entries"])}
+        said.append(f"wrote {args.out} for {args.target} in {seconds:.1f} s")
+    if args.emit:
+        data["emit"] = {"kind": args.emit, "text": emitted}
+        said = [emitted]
+    if report is not None:
+        data["verify"] = report.to_json()
+        said.append(report.text())
+    return Outcome(data, "\n".join(said), ok=report is None or report.ok)
+
+
+def run_bundle(args: argparse.Namespace) -> Outcome:
+    """``penstock run``."""
+    import numpy as np
+
+    from . import api
+
+    bundle = api.load(args.bundle)
+    inputs = arrays(args.input) if args.input else bundle.example_inputs(seed=args.seed)
+    start = time.perf_counter()
+    outputs = dict(bundle.run(inputs, threads=args.threads, profile=args.profile))
+    seconds = time.perf_counter() - start
+    profile = outputs.pop("profile", None) if args.profile else None
+    if args.out:
+        with open(args.out, "wb") as file:
+            np.savez(file, allow_pickle=False, **outputs)
+    rows = [
+        {
+            "output": name,
+            "shape": "×".join(map(str, array.shape)),
+            "type": str(array.dtype),
+            "min": float(array.min()),
+            "mean": float(array.mean()),
+            "max": float(array.max()),
+        }
+        for name, array in outputs.items()
+    ]
+    said = [listing(rows), f"ran in {seconds * 1e3:.2f} ms"]
+    data: dict[str, Any] = {"outputs": rows, "seconds": seconds, "written": args.out}
+    if profile is not None:
+        data["profile"] = profile
+        said.append(listing(profile))
+    return Outcome(data, "\n".join(said))
+
+
+def verify_bundle(args: argparse.Namespace) -> Outcome:
+    """``penstock verify``."""
+    from . import api
+
+    with bar() as progress:
+        report = api.load(args.bundle).verify(lengths=args.lengths, seed=args.seed, progress=progress)
+    return Outcome(report.to_json(), report.text(), ok=report.ok)
+
+
+def simulate_bundle(args: argparse.Namespace) -> Outcome:
+    """``penstock simulate``."""
+    from . import api
+
+    inputs = arrays(args.inputs) if args.inputs else None
+    with bar() as progress:
+        result = api.load(args.bundle).simulate(
+            design=args.design,
+            driver=args.driver,
+            trace=args.trace,
+            max_cycles=args.max_cycles,
+            inputs=inputs,
+            progress=progress,
+        )
+    return Outcome(result.to_json(), result.text(), ok=result.ok)
+
+
+def report_bundles(args: argparse.Namespace) -> Outcome:
+    """``penstock report``."""
+    from . import api
+
+    with bar() as progress:
+        report = api.report(args.bundle, out=args.out, progress=progress)
+    return Outcome(report.to_json(), report.text())
+
+
+def optimise(args: argparse.Namespace) -> Outcome:
+    """``penstock opt``."""
+    from . import api
+
+    stages: list[dict[str, str]] = []
+
+    def after(name: str, text: str) -> None:
+        stages.append({"pass": name, "module": text})
+        if not args.json:
+            print(f"// ---- after {name} ----\n{text}", file=sys.stderr)
+
+    text, timings = api.opt(
+        args.file, args.pipeline, print_after_all=after if args.print_after_all else None, timing=args.timing
+    )
+    if args.timing and not args.json:
+        print(table(("pass", "seconds"), ((name, round(took, 4)) for name, took in timings)), file=sys.stderr)
+    if args.out:
+        Path(args.out).write_text(text, encoding="utf-8")
+    data: dict[str, Any] = {"module": text, "written": args.out}
+    if args.timing:
+        data["timing"] = [{"pass": name, "seconds": took} for name, took in timings]
+    if args.print_after_all:
+        data["stages"] = stages
+    return Outcome(data, "" if args.out else text.rstrip("\n"))
+
+
+def analyze_model(args: argparse.Namespace) -> Outcome:
+    """``penstock analyze``."""
+    from . import api
+
+    with bar():
+        report = api.analyze(args.model)
+    return Outcome(report.to_json(), report.text())
+
+
+def list_targets(args: argparse.Namespace) -> Outcome:
+    """``penstock targets``."""
+    from . import api
+
+    targets = api.targets()
+    return Outcome({"targets": targets}, listing(targets))
+
+
+def list_models(args: argparse.Namespace) -> Outcome:
+    """``penstock models``."""
+    from . import api
+
+    models = api.models()
+    return Outcome({"models": models}, listing(models))
+
+
+def examine(args: argparse.Namespace) -> Outcome:
+    """``penstock doctor``."""
+    from . import doctor
+
+    report = doctor.examine()
+    return Outcome(report.to_json(), report.text(), ok=report.ok)
+
+
+def not_built(args: argparse.Namespace) -> Outcome:
+    """Commands whose arguments are settled and whose work is not written yet."""
+    name = args.spec.name
+    raise InputError(
+        f"not built yet: {NOT_BUILT[name]}",
+        where=f"penstock {name}",
+        accepted="the commands of `penstock --help` that README.md lists as working",
+    )

@@ -1,0 +1,42 @@
+"""Progress bars: on standard error, only at a terminal, only for work that takes longer than two seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Timer
+
+Progress = Callable[[str, float, float | None], None]
+"""``progress(label, done, total)``: what is being done, how far, and of how much (None: unknown)."""
+
+PATIENCE_S = 2.0
+"""How long work may take before it owes an explanation."""
+
+
+@contextmanager
+def bar() -> Iterator[Progress | None]:
+    """A function to report progress to, or None where nobody is looking."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    shown = Bar(*columns, console=Console(stderr=True), transient=True)
+    task = shown.add_task("working", total=None)
+
+    def update(label: str, done: float, total: float | None) -> None:
+        shown.update(task, description=label, completed=done, total=total)
+
+    wait = Timer(PATIENCE_S, shown.start)
+    wait.daemon = True
+    wait.start()
+    try:
+        yield update
+    finally:
+        wait.cancel()
+        wait.join()
+        shown.stop()
