@@ -97,7 +97,7 @@ def arrays(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, AttributeError, TypeError) as error:
+    except (zipfile.BadZipFile, ValueError, AttributeError, EOFError) as error:
         raise InputError(
             "not an .npz archive of plain arrays",
             where=path,
@@ -130,15 +130,16 @@ def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | No
 
 def compile_model(args: argparse.Namespace) -> Outcome:
     """``penstock compile``."""
-    from . import api
-
+    shapes = by_rank(args.shape)
     start = time.perf_counter()
     with folder(args) as out, bar() as progress:
+        from . import api
+
         bundle = api.compile(
             args.model,
             target=args.target,
             out=out,
-            shapes=by_rank(args.shape),
+            shapes=shapes,
             dtype=args.dtype,
             quantize=args.quantize,
             pipeline=args.pipeline,

