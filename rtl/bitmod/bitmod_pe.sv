@@ -1,0 +1,67 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// BitMoD processing element: four-lane bit-serial dot products of FP16 activations and weight terms,
+// accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B, with round to nearest even).
+//
+// Operands of a step enter in cycle t; the controls of its accumulation belong in cycle t+2; the sum
+// with that step in it can be loaded for scaling in cycle t+3. The controls are made once for the whole array.
+// It does not decode weights, does not sum over groups, and has no handshake.
+
+module bitmod_pe (
+  input  logic                                       clk_i,
+  input  logic                                       rst_ni,
+  // Cycle t
+  input  logic [bitmod_pkg::Lanes-1:0][bitmod_pkg::ActWidth-1:0]  act_i,
+  input  logic [bitmod_pkg::Lanes-1:0][bitmod_pkg::TermWidth-1:0] term_i,
+  // Cycle t+2
+  input  logic                                       acc_valid_i,
+  input  logic                                       acc_first_i,
+  input  logic [bitmod_pkg::BsigWidth-1:0]           acc_bsig_i,
+  // Cycle t+3 of a group's last step, and the cycles after it
+  input  logic                                       scale_load_i,
+  input  logic                                       scale_step_i,
+  input  logic                                       scale_bit_i,
+  output logic signed [bitmod_pkg::GroupWidth-1:0]   group_mantissa_o,
+  output logic [bitmod_pkg::ExpWidth-1:0]            group_exp_o
+);
+
+  logic        [bitmod_pkg::ExpWidth-1:0] max_exp, acc_exp;
+  logic signed [bitmod_pkg::DotWidth-1:0] dot;
+  logic signed [bitmod_pkg::AccWidth-1:0] acc_mantissa;
+
+  bitmod_pe_align i_align (
+    .clk_i,
+    .rst_ni,
+    .act_i,
+    .term_i,
+    .max_exp_o(max_exp),
+    .dot_o    (dot)
+  );
+
+  bitmod_pe_accumulate i_accumulate (
+    .clk_i,
+    .rst_ni,
+    .valid_i   (acc_valid_i),
+    .first_i   (acc_first_i),
+    .bsig_i    (acc_bsig_i),
+    .max_exp_i (max_exp),
+    .dot_i     (dot),
+    .mantissa_o(acc_mantissa),
+    .exp_o     (acc_exp)
+  );
+
+  bitmod_pe_dequant i_dequant (
+    .clk_i,
+    .rst_ni,
+    .load_i     (scale_load_i),
+    .step_i     (scale_step_i),
+    .scale_bit_i(scale_bit_i),
+    .mantissa_i (acc_mantissa),
+    .exp_i      (acc_exp),
+    .mantissa_o (group_mantissa_o),
+    .exp_o      (group_exp_o)
+  );
+
+endmodule

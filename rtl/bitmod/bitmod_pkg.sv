@@ -1,0 +1,67 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// Widths and types of the BitMoD datapath (BitMoD, HPCA 2025, section IV).
+//
+// A weight is worked in doubled units (its smallest step, one half, counts as 1). An accumulator
+// value is mantissa * 2^(exponent - 28): FP16 bias 15, 10 fraction bits, 3 guard bits.
+
+package bitmod_pkg;
+
+  // One group: 128 weights of one output channel, four at a time, two bit-serial terms each.
+  localparam int unsigned Lanes          = 4;
+  localparam int unsigned GroupSize      = 128;
+  localparam int unsigned TermsPerWeight = 2;
+  localparam int unsigned SlicesPerGroup = GroupSize / Lanes;
+  localparam int unsigned StepsPerGroup  = SlicesPerGroup * TermsPerWeight;
+  localparam int unsigned SliceWidth     = 5;
+  localparam int unsigned StepWidth      = 6;
+
+  localparam int unsigned ScaleWidth   = 7;   // group scale, 0..127
+  localparam int unsigned ExpWidth     = 6;   // biased exponent of a term, a dot product, an accumulator
+  localparam int unsigned AlignWidth   = 15;  // sign, 11 mantissa bits, 3 guard bits
+  localparam int unsigned DotWidth     = 17;  // sum of four aligned products
+  localparam int unsigned BsigWidth    = 3;   // bit significance, 0..6
+  localparam int unsigned StepSumWidth = 23;  // dot product moved up by its bit significance
+  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits
+  localparam int unsigned GroupWidth   = 22;  // accumulator times group scale
+  localparam int unsigned ShapeWidth   = 16;  // tokens, channels, groups of a layer
+
+  // Arrays of these three types are declared as plain vectors of these widths: not every synthesis tool
+  // indexes packed arrays of structures.
+  localparam int unsigned ActWidth   = 17;
+  localparam int unsigned TermWidth  = 4;
+  localparam int unsigned TermsWidth = 8;
+
+  // An activation: (-1)^sign * man * 2^(exp - 25).
+  typedef struct packed {
+    logic        sign;
+    logic [4:0]  exp;
+    logic [10:0] man;
+  } act_t;
+
+  // A weight term: (-1)^sign * man * 2^exp, times 2^bsig given beside it.
+  typedef struct packed {
+    logic       sign;
+    logic       man;
+    logic [1:0] exp;
+  } term_t;
+
+  // A weight: the term at bit significance 1 and the one at bit significance 0.
+  typedef struct packed {
+    term_t high;
+    term_t low;
+  } terms_t;
+
+  // What follows a step through the array.
+  typedef struct packed {
+    logic valid;
+    logic term;        // 0: terms of bit significance 1; 1: of bit significance 0
+    logic first;       // first step of a group
+    logic last;        // last step of a group
+    logic tile_first;  // first step of a tile of outputs
+    logic tile_last;   // last step of a tile of outputs
+  } step_t;
+
+endpackage

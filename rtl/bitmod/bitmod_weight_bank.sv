@@ -1,0 +1,99 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// Weights of one array column: two halves of codes, group parameters and channel parameters.
+//
+// One half is filled while the other is read. A read gives the codes of a slice (four weights) and the group's
+// special-value index one cycle later. capture_i keeps the scale of the group last read and the
+// channel parameters of its half for the drain, so the half can be refilled from the next cycle on.
+// Words: codes, sixteen to a word, first in the low bits; group {special[8:7], scale[6:0]};
+// channel {bias[63:32], scale[31:0]}, both FP32.
+
+module bitmod_weight_bank #(
+  parameter  int unsigned MaxGroups  = 3,
+  localparam int unsigned GroupCount = 2 * MaxGroups,
+  localparam int unsigned GroupAddr  = $clog2(GroupCount),
+  localparam int unsigned WordAddr   = GroupAddr + 3
+) (
+  input  logic                                             clk_i,
+  input  logic                                             rst_ni,
+  // Fill
+  input  logic                                             write_codes_i,
+  input  logic                                             write_group_i,
+  input  logic                                             write_channel_i,
+  input  logic                                             write_half_i,
+  input  logic [WordAddr-1:0]                              write_addr_i,
+  input  logic [63:0]                                      write_data_i,
+  // Read: address in cycle t, codes and special-value index in cycle t+1
+  input  logic                                             read_i,
+  input  logic                                             read_half_i,
+  input  logic [GroupAddr-1:0]                             read_group_i,
+  input  logic [bitmod_pkg::SliceWidth-1:0]                read_slice_i,
+  output logic [bitmod_pkg::Lanes-1:0][3:0]                code_o,
+  output logic [1:0]                                       special_o,
+  // Drain
+  input  logic                                             capture_i,
+  output logic [bitmod_pkg::ScaleWidth-1:0]                scale_o,
+  output logic [31:0]                                      channel_scale_o,
+  output logic [31:0]                                      bias_o
+);
+
+  localparam int unsigned ScaleWidth = bitmod_pkg::ScaleWidth;
+  localparam int unsigned GroupWord  = ScaleWidth + 2;
+
+  logic [63:0]           codes;
+  logic [3:0][15:0]      slices;
+  logic [GroupWord-1:0]  group;
+  logic [1:0]            slice_q;
+  logic [63:0]           channel_0_q, channel_1_q, channel_kept_q;
+  logic [ScaleWidth-1:0] scale_kept_q;
+
+  sram_1r1w #(.Width(64), .Depth(GroupCount * 8)) i_codes (
+    .clk_i,
+    .rst_ni,
+    .we_i   (write_codes_i),
+    .waddr_i(write_addr_i),
+    .wdata_i(write_data_i),
+    .re_i   (read_i),
+    .raddr_i({read_group_i, read_slice_i[4:2]}),
+    .rdata_o(codes)
+  );
+
+  sram_1r1w #(.Width(GroupWord), .Depth(GroupCount)) i_groups (
+    .clk_i,
+    .rst_ni,
+    .we_i   (write_group_i),
+    .waddr_i(write_addr_i[WordAddr-1:3]),
+    .wdata_i(write_data_i[GroupWord-1:0]),
+    .re_i   (read_i),
+    .raddr_i(read_group_i),
+    .rdata_o(group)
+  );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      slice_q        <= '0;
+      channel_0_q    <= '0;
+      channel_1_q    <= '0;
+      channel_kept_q <= '0;
+      scale_kept_q   <= '0;
+    end else begin
+      if (read_i) slice_q <= read_slice_i[1:0];
+      if (write_channel_i & ~write_half_i) channel_0_q <= write_data_i;
+      if (write_channel_i & write_half_i)  channel_1_q <= write_data_i;
+      if (capture_i) begin
+        channel_kept_q <= read_half_i ? channel_1_q : channel_0_q;
+        scale_kept_q   <= group[ScaleWidth-1:0];
+      end
+    end
+  end
+
+  assign slices          = codes;
+  assign code_o          = slices[slice_q];
+  assign special_o       = group[GroupWord-1:ScaleWidth];
+  assign scale_o         = scale_kept_q;
+  assign channel_scale_o = channel_kept_q[31:0];
+  assign bias_o          = channel_kept_q[63:32];
+
+endmodule
