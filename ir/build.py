@@ -166,9 +166,7 @@ def build_region_op(
     """
     if name not in (FUSED, ITERATE):
         raise ValueError(f"{name} has no region")
-    op = ir.Operation.create(
-        name, list(results), list(operands), attributes(values), regions=1, loc=location
-    )
+    op = ir.Operation.create(name, list(results), list(operands), attributes(values), regions=1, loc=location)
     types = [value.type for value in operands]
     places = [ir.Location.unknown() for _ in operands]
     return op, op.regions[0].blocks.append(*types, arg_locs=places)

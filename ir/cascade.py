@@ -60,8 +60,24 @@ ATTRIBUTES: dict[str, dict[str, type[ir.Attribute]]] = {
 }
 
 _DIALECTS = frozenset(
-    "builtin func arith math tensor linalg scf cf affine memref vector index bufferization cascade tier "
-    "complex".split()
+    [
+        "builtin",
+        "func",
+        "arith",
+        "math",
+        "tensor",
+        "linalg",
+        "scf",
+        "cf",
+        "affine",
+        "memref",
+        "vector",
+        "index",
+        "bufferization",
+        "cascade",
+        "tier",
+        "complex",
+    ]
 )
 
 
@@ -142,6 +158,9 @@ def _check_einsum(op: ir.Operation) -> None:
         raise NotationError(
             f"{len(einsum.accesses)} tensors written, {len(op.operands)} operands given", where=str(einsum)
         )
+    outputs = einsum.output.plain
+    if None in outputs or len(set(outputs)) != len(outputs):
+        raise NotationError("the output's indices must be distinct plain ranks", where=str(einsum))
     shapes = [shape_of(value) for value in op.operands]
     solve_extents(einsum, shapes, shape_of(op.results[0]), generations_around(op))
 

@@ -57,9 +57,7 @@ def create(name: str, options: dict[str, str]) -> Pass:
     values: dict[str, object] = {}
     for key, text in options.items():
         if key not in fields:
-            raise PassError(
-                f"unknown option '{key}'", where=name, accepted=", ".join(fields) or "no options"
-            )
+            raise PassError(f"unknown option '{key}'", where=name, accepted=", ".join(fields) or "no options")
         values[key] = _convert(text, str(fields[key].type), f"{name}{{{key}}}")
     return kind(**values)
 

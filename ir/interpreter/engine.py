@@ -1,0 +1,173 @@
+"""Runs functions of a module: Einsums, iterations, groups, calls, memory ops and upstream ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from ..build import EinsumView, integer, string
+from ..errors import InputError
+from ..mlir import PassManager, context, ir
+from . import upstream
+from .einsum import evaluate
+
+Array = np.ndarray
+Values = dict[ir.Value, object]
+
+
+def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Run an entry function in float64.
+
+    Args:
+        module: at any stage: raised, fused or placed.
+        entry: name of the function.
+        inputs: arrays by ``penstock.name`` of the function's arguments, parameters included; floats are
+            taken as float64.
+
+    Returns:
+        Results by ``penstock.name`` of the function's results (``output0`` … where they have none).
+
+    Raises:
+        InputError: unknown entry, missing input, wrong shape, or an op the interpreter does not know.
+    """
+    with context(), ir.Location.unknown():
+        plain = ir.Module.parse(str(module))
+        # Named linalg ops are shorthand; only linalg.generic is left to interpret.
+        PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops))").run(plain.operation)
+        machine = _Machine(plain)
+        function = machine.function(entry)
+        arguments = [
+            _bind(attributes, value, inputs, place)
+            for place, (attributes, value) in enumerate(
+                zip(
+                    _dictionaries(function, "arg_attrs"), function.regions[0].blocks[0].arguments, strict=True
+                )
+            )
+        ]
+        results = machine.call(function, arguments)
+        names = _result_names(function, len(results))
+        return dict(zip(names, [np.asarray(result) for result in results], strict=True))
+
+
+def _dictionaries(function: ir.Operation, name: str) -> list[dict[str, ir.Attribute]]:
+    count = len(function.regions[0].blocks[0].arguments)
+    if name not in function.attributes:
+        return [{} for _ in range(count)]
+    listed = ir.ArrayAttr(function.attributes[name])
+    return [{entry.name: entry.attr for entry in ir.DictAttr(item)} for item in listed]
+
+
+def _result_names(function: ir.Operation, count: int) -> list[str]:
+    if "res_attrs" not in function.attributes:
+        return [f"output{place}" for place in range(count)]
+    names = []
+    for place, item in enumerate(ir.ArrayAttr(function.attributes["res_attrs"])):
+        entries = {entry.name: entry.attr for entry in ir.DictAttr(item)}
+        given = entries.get("penstock.name")
+        names.append(ir.StringAttr(given).value if given is not None else f"output{place}")
+    return names
+
+
+def _bind(
+    attributes: Mapping[str, ir.Attribute], value: ir.Value, inputs: Mapping[str, Array], place: int
+) -> Array:
+    given = attributes.get("penstock.name")
+    name = ir.StringAttr(given).value if given is not None else f"arg{place}"
+    if name not in inputs:
+        raise InputError(f"input '{name}' is missing", accepted=", ".join(sorted(inputs)))
+    kind = ir.RankedTensorType(value.type)
+    array = np.asarray(inputs[name])
+    if tuple(array.shape) != tuple(kind.shape):
+        raise InputError(f"shape {list(array.shape)}", where=name, accepted=str(value.type))
+    return array.astype(upstream.dtype_of(kind.element_type))
+
+
+class _Machine:
+    """Evaluates blocks; one dictionary of values per block activation."""
+
+    def __init__(self, module: ir.Module) -> None:
+        self.functions: dict[str, ir.Operation] = {}
+        for op in module.body.operations:
+            if op.operation.name == "func.func":
+                self.functions[string(op, "sym_name")] = op.operation
+
+    def function(self, name: str) -> ir.Operation:
+        if name not in self.functions:
+            raise InputError(f"no function '{name}'", accepted=", ".join(self.functions))
+        return self.functions[name]
+
+    def call(self, function: ir.Operation, arguments: Sequence[object]) -> list[object]:
+        block = function.regions[0].blocks[0]
+        return self.block(block, dict(zip(block.arguments, arguments, strict=True)), {}, {})
+
+    def block(
+        self, block: ir.Block, values: Values, fixed: Mapping[str, int], clip: Mapping[str, int]
+    ) -> list[object]:
+        """Run a block; `fixed` holds generational coordinates, `clip` extents of ragged tiles."""
+        for op in block.operations:
+            operation = op.operation
+            operands = [values[operand] for operand in operation.operands]
+            if operation.name in ("func.return", "cascade.yield"):
+                return operands
+            results = self.step(operation, operands, values, fixed, clip)
+            values.update(zip(operation.results, results, strict=True))
+        return []
+
+    def step(
+        self,
+        op: ir.Operation,
+        operands: list[object],
+        values: Values,
+        fixed: Mapping[str, int],
+        clip: Mapping[str, int],
+    ) -> list[object]:
+        if op.name == "cascade.einsum":
+            return [self.einsum(op, operands, fixed, clip)]
+        if op.name == "cascade.iterate":
+            return self.iterate(op, operands, values, fixed, clip)
+        if op.name == "cascade.fused":
+            body = op.regions[0].blocks[0]
+            return self.block(body, dict(zip(body.arguments, operands, strict=True)), fixed, clip)
+        if op.name == "func.call":
+            return self.call(self.function(ir.FlatSymbolRefAttr(op.attributes["callee"]).value), operands)
+        memory = _MEMORY.get(op.name)
+        if memory is not None:
+            return memory(operands)
+        return upstream.evaluate(op, operands, values)
+
+    def einsum(
+        self, op: ir.Operation, operands: list[object], fixed: Mapping[str, int], clip: Mapping[str, int]
+    ) -> Array:
+        view = EinsumView.of(op)
+        extents = {rank: clip.get(rank, extent) for rank, extent in view.extents().items()}
+        kind = upstream.dtype_of(ir.RankedTensorType(view.result.type).element_type)
+        tensors = [np.asarray(operand) for operand in operands]
+        return evaluate(view.einsum, tensors, extents, kind, fixed)
+
+    def iterate(
+        self,
+        op: ir.Operation,
+        operands: list[object],
+        values: Values,
+        fixed: Mapping[str, int],
+        clip: Mapping[str, int],
+    ) -> list[object]:
+        body = op.regions[0].blocks[0]
+        rank, tile = string(op, "rank"), integer(op, "tile")
+        carried = operands
+        for generation in range(integer(op, "generations")):
+            inner = dict(clip)
+            if string(op, "split"):
+                inner[string(op, "tile_rank")] = min(tile, integer(op, "extent") - generation * tile)
+            scope = {**values, **dict(zip(body.arguments, carried, strict=True))}
+            carried = self.block(body, scope, {**fixed, rank: generation}, inner)
+        return carried
+
+
+_MEMORY: dict[str, Callable[[list[object]], list[object]]] = {
+    "tier.alloc": lambda operands: operands,
+    "tier.copy": lambda operands: [operands[0], None],
+    "tier.wait": lambda operands: [],
+    "tier.drop": lambda operands: [],
+}
