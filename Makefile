@@ -38,7 +38,7 @@ quick: $(VENV)/test.stamp
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	cd $(VENV) && bin/lint-imports --config ../pyproject.toml --no-cache
+	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/bin/python
 	$(BIN)/pip install -q '.[docs]'

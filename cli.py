@@ -76,7 +76,9 @@ THREADS = option("--threads", type=positive, metavar="N", help="threads to use (
 TARGET = option(
     "--target", default="cpu", metavar="T", help="a name from `penstock targets`, or a .toml file"
 )
-PIPELINE = option("--pipeline", metavar="PASSES", help='passes in order, such as "fuse,quantize{bits=4}"')
+PIPELINE = option(
+    "--pipeline", metavar="PASSES", help='passes in order, such as "relabel,simplify,fuse,place"'
+)
 FULL = option("--full", action="store_true", help="recompute what is otherwise read from a stored result")
 
 COMMANDS = (
@@ -163,11 +165,11 @@ COMMANDS = (
     Command(
         "opt",
         "run passes on an MLIR file",
-        'penstock opt model.mlir --pipeline "analyse,fuse" --print-after-all',
+        'penstock opt model.mlir --pipeline "relabel,simplify,fuse" --print-after-all',
         "optimise",
         (
             option("file", metavar="FILE.mlir", help="the module"),
-            option("--pipeline", metavar="PASSES", required=True, help='such as "analyse,fuse"'),
+            option("--pipeline", metavar="PASSES", required=True, help='such as "relabel,simplify,fuse"'),
             option("-o", "--out", metavar="FILE.mlir", help="write the result here instead of printing it"),
             option(
                 "--print-after-all", action="store_true", help="print the module after each pass (stderr)"
@@ -235,7 +237,13 @@ COMMANDS = (
             option("--engine", choices=("local", "ray"), default="local", help="default local"),
         ),
     ),
-    Command("targets", "list the machines penstock knows", "penstock targets --json", "list_targets"),
+    Command(
+        "targets",
+        "list the machines penstock knows",
+        "penstock targets --measure",
+        "list_targets",
+        (option("--measure", action="store_true", help="also time this machine's main memory"),),
+    ),
     Command("models", "list the models of the zoo", "penstock models", "list_models"),
     Command(
         "doctor", "say what is installed, what is missing and how to get it", "penstock doctor", "examine"

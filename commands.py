@@ -274,7 +274,15 @@ def list_targets(args: argparse.Namespace) -> Outcome:
     from . import api
 
     targets = api.targets()
-    return Outcome({"targets": targets}, listing(targets))
+    data: dict[str, Any] = {"targets": targets}
+    said = [listing(targets)]
+    if args.measure:
+        from .ir.targets import host
+
+        cores = host.detect().cores
+        data["measured_bandwidth_read_bytes_per_s"] = rate = host.measure_bandwidth_bytes_per_s(cores)
+        said.append(f"main memory, read by {cores} threads: {rate / 1e9:.1f} GB/s")
+    return Outcome(data, "\n".join(said))
 
 
 def list_models(args: argparse.Namespace) -> Outcome:

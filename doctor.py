@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from .ir.targets import host
+
 VARIABLES = {
     "PENSTOCK_CACHE_DIR": "where the compiled Verilator runtime is kept",
     "XDG_CACHE_HOME": "its parent, where PENSTOCK_CACHE_DIR is not set (default ~/.cache)",
@@ -173,18 +175,6 @@ def tools() -> Iterator[Check]:
     yield Check("lz4.h", header, "FST waveforms (VCD needs nothing)", "apt-get install liblz4-dev")
 
 
-def vector_isa() -> str:
-    """The widest vector instructions the processor states, as the CPU backend's targets name them."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return f"{platform.machine()}, portable vectors"
-    flags = set(re.findall(r"\w+", "".join(re.findall(r"^flags\s*:(.*)$", text, re.M)[:1])))
-    model = "".join(re.findall(r"^model name\s*:\s*(.*)$", text, re.M)[:1])
-    known = [isa for isa in ("avx512f", "avx512_bf16", "avx512_vnni", "avx2", "fma") if isa in flags]
-    return f"{model or platform.machine()}: {' '.join(known) or 'portable vectors'}"
-
-
 def cache_directory() -> Path:
     """Where compiled runtimes are kept between runs."""
     given = os.environ.get("PENSTOCK_CACHE_DIR")
@@ -195,10 +185,10 @@ def cache_directory() -> Path:
 
 def machine() -> Iterator[Check]:
     """The processor, its memory, and room on disk."""
-    yield Check("processor", vector_isa(), "information")
-    yield Check("cores", str(len(os.sched_getaffinity(0))), "information")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    yield Check("memory", f"{memory / 2**30:.1f} GiB", "information")
+    cpu = host.detect()
+    yield Check("processor", f"{cpu.model}: {cpu.isa}, {cpu.vector_bits}-bit vectors", "information")
+    yield Check("cores", str(cpu.cores), "information")
+    yield Check("memory", f"{(cpu.memory_bytes or 0) / 2**30:.1f} GiB", "information")
     cache = cache_directory()
     there = next(each for each in (cache, *cache.parents) if each.exists())
     room = shutil.disk_usage(there).free
