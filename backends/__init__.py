@@ -1,0 +1,1 @@
+"""Back ends: bound MLIR in, a bundle out."""

@@ -1,0 +1,60 @@
+"""Instruction sets a kernel can be generated for: vector width, registers, and LLVM's names for them.
+
+``avx512`` and ``avx2`` are chosen by detection; ``portable`` is 128-bit code for any x86-64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.errors import TargetError
+from ...ir.targets.host import detect
+
+
+@dataclass(frozen=True)
+class Isa:
+    """A vector instruction set.
+
+    Attributes:
+        name: as in bundles and options.
+        bits: width of a vector register.
+        registers: vector registers the micro-kernel may count on.
+        cpu: LLVM's processor name.
+        features: LLVM's feature string on top of it.
+    """
+
+    name: str
+    bits: int
+    registers: int
+    cpu: str
+    features: str
+
+    def lanes(self, element_bits: int) -> int:
+        """Elements of that size in a vector register."""
+        return self.bits // element_bits
+
+
+ISAS: dict[str, Isa] = {
+    isa.name: isa
+    for isa in (
+        Isa("avx512", 512, 32, "x86-64-v4", "+avx512f,+avx512bw,+avx512dq,+avx512vl,+fma,-prefer-256-bit"),
+        Isa("avx2", 256, 16, "x86-64-v3", "+avx2,+fma"),
+        Isa("portable", 128, 16, "x86-64", "+sse2"),
+    )
+}
+
+
+def isa_named(name: str) -> Isa:
+    """The instruction set of that name.
+
+    Raises:
+        TargetError: there is none.
+    """
+    if name not in ISAS:
+        raise TargetError(f"unknown instruction set '{name}'", accepted=", ".join(ISAS))
+    return ISAS[name]
+
+
+def host_isa() -> Isa:
+    """The widest instruction set this machine runs."""
+    return ISAS[detect().isa]
