@@ -1,0 +1,43 @@
+"""The zoo: models one can name on the command line, written plainly from their public configurations.
+
+Listing and parsing need no torch; only `build` imports it. Nothing here ever downloads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .spec import PREFIX, parse_spec
+from .table import Option, OptionValue, ZooEntry, entries
+
+if TYPE_CHECKING:
+    import torch
+
+    from .model import InputSpec, ZooModel
+
+__all__ = [
+    "PREFIX",
+    "InputSpec",
+    "Option",
+    "OptionValue",
+    "ZooEntry",
+    "ZooModel",
+    "build",
+    "entries",
+    "parse_spec",
+]
+
+
+def build(spec: str, *, device: torch.device | str | None = None) -> ZooModel:
+    """The model ``zoo:NAME[,key=value…]`` names, with its weights; see `model.build`."""
+    from .model import build as build_model
+
+    return build_model(spec, device=device)
+
+
+def __getattr__(name: str) -> object:
+    if name in ("InputSpec", "ZooModel"):
+        from . import model
+
+        return getattr(model, name)
+    raise AttributeError(name)
