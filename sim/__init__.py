@@ -1,0 +1,1 @@
+"""Cost models, RTL simulation, comparison with references, and reports."""

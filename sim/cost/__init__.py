@@ -1,0 +1,1 @@
+"""Analytical models: IR × target → seconds, bytes, cycles."""

@@ -1,0 +1,180 @@
+"""Counts the work of every fused group of a module: operations by class, bytes, instances.
+
+Operation counts come from the Einsums themselves (points visited × the operator's cost), bytes from the
+tensors that cross the group's border: each input is read once, each output written once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...ir.build import EinsumView, integer, string, strings
+from ...ir.cascade import EINSUM, FUSED, ITERATE
+from ...ir.dtypes import BY_MLIR, lookup
+from ...ir.errors import InputError
+from ...ir.mlir import ir
+from ...ir.operators import MAPS
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """What one ``cascade.fused`` does in one run of it.
+
+    Attributes:
+        kernel: name of the group.
+        function: function that holds it.
+        instances: times it runs in one run of the entry.
+        einsums: notation, one line per Einsum; an iteration is a line ``iterate m1 until …``.
+        operations: count by operator class (``mul add div exp max cmp``).
+        bytes_read, bytes_written: bytes across the group's border.
+        bytes_unfused: bytes moved if every Einsum read its operands from and wrote its result to memory.
+        dtype: MLIR name of the first floating output's (else the first output's) element type.
+        passes_before, passes_after, over, rewrites, footprint_before, footprint_after, derivation: as found
+            by analysis (FuseMax §III), copied from the op.
+    """
+
+    kernel: str
+    function: str
+    instances: int
+    einsums: tuple[str, ...]
+    operations: Mapping[str, int]
+    bytes_read: int
+    bytes_written: int
+    bytes_unfused: int
+    dtype: str
+    passes_before: int
+    passes_after: int
+    over: str
+    rewrites: tuple[str, ...] = ()
+    footprint_before: str = ""
+    footprint_after: str = ""
+    derivation: tuple[str, ...] = field(default=(), repr=False)
+
+
+def count_groups(module: ir.Module, entry: str) -> tuple[GroupCount, ...]:
+    """Work of every group an entry runs, in program order, layer functions counted by their calls.
+
+    Raises:
+        InputError: no such entry function.
+    """
+    functions = {
+        string(op, "sym_name"): op.operation
+        for op in module.body.operations
+        if op.operation.name == "func.func"
+    }
+    if entry not in functions:
+        raise InputError(f"no function '{entry}'", accepted=", ".join(functions))
+    calls: Counter[str] = Counter()
+    order: dict[str, None] = {}
+    _count_calls(functions, entry, 1, calls, order)
+    return tuple(
+        _count(op, name, calls[name]) for name in order for op in _body(functions[name]) if op.name == FUSED
+    )
+
+
+def _body(function: ir.Operation) -> Iterator[ir.Operation]:
+    for block in function.regions[0].blocks:
+        for op in block.operations:
+            yield op.operation
+
+
+def _count_calls(
+    functions: Mapping[str, ir.Operation],
+    name: str,
+    times: int,
+    calls: Counter[str],
+    order: dict[str, None],
+) -> None:
+    calls[name] += times
+    order.setdefault(name)
+    for op in _body(functions[name]):
+        if op.name == "func.call":
+            _count_calls(functions, ir.FlatSymbolRefAttr(op.attributes["callee"]).value, times, calls, order)
+
+
+def element_bytes(value: ir.Value) -> int:
+    """Bytes of one element of a tensor value in memory."""
+    return lookup(BY_MLIR, str(ir.RankedTensorType(value.type).element_type)).size
+
+
+def tensor_bytes(value: ir.Value) -> int:
+    """Bytes of a tensor value in memory."""
+    return math.prod(ir.RankedTensorType(value.type).shape) * element_bytes(value)
+
+
+def _count(op: ir.Operation, function: str, instances: int) -> GroupCount:
+    operations: Counter[str] = Counter()
+    lines: list[str] = []
+    moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, lines)
+    elements = [str(ir.RankedTensorType(result.type).element_type) for result in op.results]
+    return GroupCount(
+        kernel=string(op, "kernel"),
+        function=function,
+        instances=instances,
+        einsums=tuple(lines),
+        operations=dict(operations),
+        bytes_read=sum(tensor_bytes(value) for value in op.operands),
+        bytes_written=sum(tensor_bytes(value) for value in op.results),
+        bytes_unfused=moved,
+        dtype=next((name for name in elements if name.startswith("f")), elements[0]),
+        passes_before=integer(op, "passes_before"),
+        passes_after=integer(op, "passes_after"),
+        over=string(op, "over"),
+        rewrites=strings(op, "rewrites"),
+        footprint_before=string(op, "footprint_before"),
+        footprint_after=string(op, "footprint_after"),
+        derivation=strings(op, "derivation"),
+    )
+
+
+def _count_block(
+    block: ir.Block, times: int, tiles: Mapping[str, int], operations: Counter[str], lines: list[str]
+) -> int:
+    """Add a block's operations; `tiles` maps a tile rank to the extent it covers over all generations."""
+    moved = 0
+    for inner in block.operations:
+        op = inner.operation
+        if op.name == EINSUM:
+            moved += _count_einsum(op, times, tiles, operations)
+            lines.append(string(op, "expr"))
+        elif op.name == ITERATE:
+            lines.append(f"iterate {string(op, 'rank')} until {string(op, 'until')}:")
+            inside = dict(tiles)
+            if string(op, "split"):
+                inside[string(op, "tile_rank")] = integer(op, "extent")
+            body: list[str] = []
+            generations = times * integer(op, "generations")
+            moved += _count_block(op.regions[0].blocks[0], generations, inside, operations, body)
+            lines += [f"  {line}" for line in body]
+    return moved
+
+
+def _count_einsum(op: ir.Operation, times: int, tiles: Mapping[str, int], operations: Counter[str]) -> int:
+    view = EinsumView.of(op)
+    extents = view.extents()
+    visited = _points(view.einsum.ranks, extents, tiles, times)
+    for kind, cost in MAPS[view.einsum.map].flops.items():
+        operations[kind] += cost * visited
+    if view.einsum.reduce is not None:
+        operations["max" if view.einsum.reduce in ("max", "min") else "add"] += visited
+    moved = _points(view.einsum.output.ranks, extents, tiles, times) * element_bytes(view.result)
+    for access, value in zip(view.einsum.accesses, view.operands, strict=True):
+        free = [rank for rank in access.ranks if rank in view.einsum.ranks]
+        read = _points(free, extents, tiles, times) * element_bytes(value)
+        # Overlapping windows of a convolution visit an element more often than they need to fetch it.
+        moved += min(read, tensor_bytes(value) * times)
+    return moved
+
+
+def _points(ranks: Sequence[str], extents: Mapping[str, int], tiles: Mapping[str, int], times: int) -> int:
+    """Points of a space over all generations: a tile rank covers its whole extent once."""
+    points, repeats = 1, times
+    for rank in ranks:
+        if rank in tiles:
+            points, repeats = points * tiles[rank], 1
+        else:
+            points *= extents[rank]
+    return points * repeats
