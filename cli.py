@@ -188,10 +188,12 @@ COMMANDS = (
         "plan offsets",
         "place buffers of given lifetimes in one arena",
         "penstock plan offsets buffers.csv --capacity 1048576",
-        "not_built",
+        "plan_offsets",
         (
-            option("file", metavar="FILE.csv", help="buffers: id, lower, upper, size"),
-            option("--capacity", type=positive, required=True, metavar="BYTES", help="size of the arena"),
+            option("file", metavar="FILE.csv", help="buffers: id, lower, upper, size[, alignment]"),
+            option("--capacity", type=positive, metavar="BYTES", help="size of the arena (default: any)"),
+            option("--time-limit", type=positive, default=10, metavar="S", help="for CP-SAT (default 10)"),
+            SEED,
         ),
     ),
     Command(

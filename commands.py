@@ -31,7 +31,6 @@ class Outcome:
 
 
 NOT_BUILT = {
-    "plan offsets": "the offset planner as a command (`penstock compile` plans its own arenas already)",
     "plan map": "mallocGame, which maps values to memories",
     "plan swap": "MEMO, which plans activation swapping",
     "plan tiers": "placement on the three memory tiers of the SN40L",
@@ -299,6 +298,23 @@ def examine(args: argparse.Namespace) -> Outcome:
 
     report = doctor.examine()
     return Outcome(report.to_json(), report.text(), ok=report.ok)
+
+
+def plan_offsets(args: argparse.Namespace) -> Outcome:
+    """``penstock plan offsets``."""
+    from .passes.offsets import plan, read_csv
+
+    buffers = read_csv(args.file)
+    found = plan(buffers, capacity=args.capacity, time_limit_s=args.time_limit, seed=args.seed)
+    rows = [
+        (buffer.name, buffer.start, buffer.end, buffer.size_bytes, found.offsets[buffer.name])
+        for buffer in buffers
+    ]
+    verdict = "optimal" if found.gap == 0 else f"{found.gap:.2%} above it"
+    said = (
+        f"arena {found.peak_bytes} bytes by {found.solver}; lower bound {found.lower_bound_bytes}: {verdict}"
+    )
+    return Outcome(found.to_json(), table(("buffer", "from", "to", "bytes", "offset"), rows) + "\n" + said)
 
 
 def not_built(args: argparse.Namespace) -> Outcome:

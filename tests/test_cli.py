@@ -17,7 +17,6 @@ from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
 
 NAMES = [command.name for command in cli.COMMANDS]
 NOT_BUILT = {
-    "plan offsets": ["buffers.csv", "--capacity", "100"],
     "plan map": ["zoo:mlp"],
     "plan swap": ["zoo:mlp"],
     "plan tiers": ["zoo:mlp"],
@@ -84,6 +83,25 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 def test_what_is_not_built_says_so(name: str, rest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     error = refusal(capsys, *name.split(), *rest)
     assert error["message"] == f"not built yet: {commands.NOT_BUILT[name]}"
+
+
+BUFFERS = "id,lower,upper,size\na,0,2,40\nb,1,3,60\nc,2,4,40\n"
+
+
+def test_offsets_are_planned_from_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.csv").write_text(BUFFERS)
+    command = ["plan", "offsets", str(tmp_path / "b.csv")]
+    assert cli.main([*command, "--capacity", "100", "--json"]) == cli.DONE
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["peak_bytes"], plan["lower_bound_bytes"]) == (100, 100)
+    assert cli.main(command) == cli.DONE
+    assert "optimal" in capsys.readouterr().out
+
+
+def test_an_arena_that_is_too_small_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.csv").write_text(BUFFERS)
+    error = refusal(capsys, "plan", "offsets", str(tmp_path / "b.csv"), "--capacity", "99")
+    assert error["type"] == "PlanError"
 
 
 def test_the_list_of_what_is_not_built_is_the_tables() -> None:
