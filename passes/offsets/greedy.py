@@ -1,0 +1,91 @@
+"""One-pass greedies: place buffers in some order, each in the first or the tightest gap that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .problem import Buffer
+
+Order = Callable[["Layout"], np.ndarray]
+_FITS = ("first", "best")
+
+
+class Layout:
+    """The buffers as arrays, with the matrix of who is live together with whom."""
+
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self.start = np.array([b.start for b in buffers], np.int64)
+        self.end = np.array([b.end for b in buffers], np.int64)
+        self.size = np.array([b.size_bytes for b in buffers], np.int64)
+        self.align = np.array([b.align for b in buffers], np.int64)
+        self.together = (self.start[:, None] < self.end) & (self.start < self.end[:, None])
+
+    def place(self, order: np.ndarray, fit: str) -> np.ndarray:
+        """Offsets after placing the buffers in this order."""
+        offsets = np.zeros(len(order), np.int64)
+        placed = np.empty(len(order), np.int64)  # placed buffers, sorted by offset
+        bottoms = np.empty(len(order), np.int64)  # and their offsets
+        for count, buffer in enumerate(order):
+            above = placed[:count][self.together[buffer, placed[:count]]]
+            offset = self._gap(int(buffer), offsets[above], offsets[above] + self.size[above], fit)
+            offsets[buffer] = offset
+            index = int(np.searchsorted(bottoms[:count], offset))
+            placed[index + 1 : count + 1] = placed[index:count].copy()
+            bottoms[index + 1 : count + 1] = bottoms[index:count].copy()
+            placed[index], bottoms[index] = buffer, offset
+        return offsets
+
+    def _gap(self, buffer: int, bottoms: np.ndarray, tops: np.ndarray, fit: str) -> int:
+        """Offset of the chosen gap between the neighbours, given sorted by their bottoms."""
+        align = int(self.align[buffer])
+        floors = np.zeros(len(tops) + 1, np.int64)
+        if len(tops):
+            np.maximum.accumulate(tops, out=floors[1:])
+        floors = -(-floors // align) * align
+        room = bottoms - floors[:-1]
+        fitting = np.flatnonzero(room >= self.size[buffer])
+        if not len(fitting):
+            return int(floors[-1])
+        return int(floors[fitting[0] if fit == "first" else fitting[np.argmin(room[fitting])]])
+
+
+def _by(*keys: np.ndarray) -> np.ndarray:
+    """Indices sorted by the first key, ties by the next, then by position."""
+    return np.lexsort((np.arange(len(keys[0])), *reversed(keys)))
+
+
+def _busiest(layout: Layout) -> np.ndarray:
+    """Of every buffer, the most bytes live at one step of its life."""
+    steps, _ = np.unique(layout.start, return_index=True)
+    live = np.zeros(len(steps), np.int64)
+    first = np.searchsorted(steps, layout.start)
+    last = np.searchsorted(steps, layout.end)
+    for low, high, size in zip(first, last, layout.size, strict=True):
+        live[low:high] += size
+    return np.array([live[low:high].max() for low, high in zip(first, last, strict=True)], np.int64)
+
+
+def _life(layout: Layout) -> np.ndarray:
+    return layout.end - layout.start
+
+
+ORDERS: dict[str, Order] = {
+    "size": lambda layout: _by(-layout.size, -_life(layout)),
+    "area": lambda layout: _by(-layout.size * _life(layout), -layout.size),
+    "pressure": lambda layout: _by(-_busiest(layout), -layout.size * _life(layout)),
+    "lifetime": lambda layout: _by(-_life(layout), -layout.size),
+    "start": lambda layout: _by(layout.start, -layout.size),
+}
+"""Largest first, largest size × lifetime first, busiest steps first, longest first, or in program order."""
+
+
+def greedies(buffers: Sequence[Buffer]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Every order with first fit and best fit, lazily: (name of the greedy, offsets by buffer name)."""
+    layout = Layout(buffers)
+    for name, order in ORDERS.items():
+        ranking = order(layout)
+        for fit in _FITS:
+            offsets = layout.place(ranking, fit)
+            yield f"{name}-{fit}-fit", {b.name: int(at) for b, at in zip(buffers, offsets, strict=True)}
