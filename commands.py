@@ -74,7 +74,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     with console.capture() as captured:
         console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n")
 
 
 def listing(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -94,14 +94,13 @@ def arrays(path: str) -> dict[str, np.ndarray]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, AttributeError, EOFError) as error:
-        raise InputError(
-            "not an .npz archive of plain arrays",
-            where=path,
-            accepted="what numpy.savez writes, one array for each input",
-        ) from error
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            with loaded as archive:
+                return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, ValueError, EOFError):
+        pass
+    raise InputError("not an .npz archive of plain arrays", where=path, accepted="what numpy.savez writes")
 
 
 @contextmanager
