@@ -27,7 +27,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {
         "a": rng.standard_normal((3, 5)).astype(np.float32),
         "mask": rng.random(7) > 0.5,
-        "scalar": np.float64(2.5).reshape(()),
+        "scalar": np.full((), 2.5),
         "empty": np.zeros((0, 4), np.float32),
         "b": rng.integers(0, 9, (16, 16)),
     }
