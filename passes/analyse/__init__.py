@@ -1,0 +1,22 @@
+"""Analysis of cascades: passes over ranks, live footprints, operation counts (FuseMax §III)."""
+
+from .algebra import Polynomial
+from .cascade import Cascade, check
+from .footprint import einsum_counts, live_footprint, operation_counts, outer_ranks
+from .passes import PassCount, count_passes, most_passes
+from .text import parse_cascade, read_cascade
+
+__all__ = [
+    "Cascade",
+    "PassCount",
+    "Polynomial",
+    "check",
+    "count_passes",
+    "einsum_counts",
+    "live_footprint",
+    "most_passes",
+    "operation_counts",
+    "outer_ranks",
+    "parse_cascade",
+    "read_cascade",
+]

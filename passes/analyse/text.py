@@ -1,0 +1,70 @@
+"""Reads a cascade written as text.
+
+::
+
+    M1=4 M0=2 P=3          # shapes: the rank of shape M1 is m1
+    init:                  # the initialization
+      RM[0,p] = -inf
+    einsums:               # the extended Einsums (the default section)
+      RM[m1+1,p] = max(RM[m1,p], LM[m1,p])
+    stop: m1 >= M1
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ...ir.einsum import Einsum
+from ...ir.errors import InputError, NotationError
+from ...ir.notation import parse_einsum
+from .cascade import Cascade, check
+
+_SHAPES = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*\d+[\s,]*)+")
+_SHAPE = re.compile(r"([A-Za-z_]\w*)\s*=\s*(\d+)")
+
+
+def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
+    """Read a cascade.
+
+    Raises:
+        NotationError: a line that is no Einsum, with `where` and its line number; a tensor read too
+            early; an iterative cascade without a stopping condition.
+    """
+    symbols: dict[str, int] = {}
+    sections: dict[str, list[Einsum]] = {"init": [], "einsums": []}
+    section, stop = "einsums", ""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        if line.startswith("stop:"):
+            stop = line.removeprefix("stop:").strip()
+        elif line.endswith(":") and line[:-1] in sections:
+            section = line[:-1]
+        elif _SHAPES.fullmatch(line):
+            symbols.update({name: int(value) for name, value in _SHAPE.findall(line)})
+        else:
+            try:
+                sections[section].append(parse_einsum(line, symbols))
+            except NotationError as error:
+                raise NotationError(str(error), where=f"{where}:{number}") from error
+    if not sections["einsums"]:
+        raise NotationError("no Einsum in the text", where=where, accepted="Z = sum[k] mul(A[k], B[k])")
+    extents = {name.lower(): value for name, value in symbols.items()}
+    cascade = Cascade(tuple(sections["einsums"]), tuple(sections["init"]), extents, stop)
+    check(cascade)
+    return cascade
+
+
+def read_cascade(path: str | Path) -> Cascade:
+    """Read a cascade from a text file.
+
+    Raises:
+        InputError: the file cannot be read as text, or see `parse_cascade`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), accepted="a text file") from error
+    return parse_cascade(text, where=str(path))
