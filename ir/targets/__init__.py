@@ -1,7 +1,7 @@
 """Target descriptions: what a machine has, as data (one TOML file each), and a strict reader of it."""
 
 from .description import Link, PrivateBuffer, Target, Tier, Unit
-from .keys import DTYPES, OPERATOR_CLASSES, UNPUBLISHED
+from .keys import DTYPES, OPERATOR_CLASSES, UNPUBLISHED, NumberType
 from .load import load, names, parse
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "OPERATOR_CLASSES",
     "UNPUBLISHED",
     "Link",
+    "NumberType",
     "PrivateBuffer",
     "Target",
     "Tier",

@@ -166,6 +166,33 @@ class Target(_Record):
         offered = {dtype for unit in self.unit for dtype in unit.ops_per_cycle.get(operator, {})}
         return tuple(dtype for dtype in keys.DTYPES if dtype in offered)
 
+    def nearest_dtype(self, operator: str, dtype: str) -> str:
+        """The dtype itself where some unit performs the class in it, else the offered one nearest in width.
+
+        This is how a program is priced on a machine that lacks its number type: an f32 program on an
+        accelerator of 16-bit units, masks of truth values on vector units. Wider wins a tie.
+
+        Raises:
+            TargetError: no unit performs the class at all.
+        """
+        offered = self.dtypes(operator)
+        if dtype in offered:
+            return dtype
+        if not offered:
+            raise TargetError(
+                f"no unit performs {operator}",
+                where=self.name,
+                accepted=", ".join(self.classes()) or "nothing",
+            )
+        bits = (
+            keys.DTYPES[dtype].bits if dtype in keys.DTYPES else int("".join(filter(str.isdigit, dtype)) or 0)
+        )
+        return min(offered, key=lambda o: (abs(keys.DTYPES[o].bits - bits), -keys.DTYPES[o].bits))
+
+    def classes(self) -> tuple[str, ...]:
+        """The operator classes some unit performs."""
+        return tuple(operator for operator in keys.OPERATOR_CLASSES if self.dtypes(operator))
+
     def ops_per_s(self, operator: str, dtype: str) -> float:
         """Peak operations per second of all units together; TargetError where no unit performs them."""
         rate = sum(unit.ops_per_s(operator, dtype) for unit in self.unit)

@@ -30,19 +30,29 @@ OPERATOR_CLASSES: Mapping[str, str] = MappingProxyType(
 )
 """The classes operations are counted in; ``move`` (copies, casts) costs no operation on any target."""
 
-DTYPES: Mapping[str, str] = MappingProxyType(
+
+@dataclass(frozen=True)
+class NumberType:
+    """A number type of arithmetic units: its width and what it is."""
+
+    bits: int
+    meaning: str
+
+
+DTYPES: Mapping[str, NumberType] = MappingProxyType(
     {
-        "f64": "IEEE binary64",
-        "f32": "IEEE binary32",
-        "tf32": "19-bit multiplies into binary32 sums",
-        "bf16": "bfloat16",
-        "f16": "IEEE binary16",
-        "f8": "8-bit floats (E4M3, E5M2)",
-        "i32": "32-bit integers",
-        "i8": "8-bit integer weights or operands",
-        "i6": "6-bit integer weights (BitMoD, 16-bit float activations)",
-        "bitmod4": "BitMoD-FP4 weights, 16-bit float activations",
-        "bitmod3": "BitMoD-FP3 weights, 16-bit float activations",
+        "f64": NumberType(64, "IEEE binary64"),
+        "f32": NumberType(32, "IEEE binary32"),
+        "tf32": NumberType(19, "19-bit multiplies into binary32 sums"),
+        "bf16": NumberType(16, "bfloat16"),
+        "f16": NumberType(16, "IEEE binary16"),
+        "f8": NumberType(8, "8-bit floats (E4M3, E5M2)"),
+        "i64": NumberType(64, "64-bit integers"),
+        "i32": NumberType(32, "32-bit integers"),
+        "i8": NumberType(8, "8-bit integer weights or operands"),
+        "i6": NumberType(6, "6-bit integer weights, 16-bit float activations (BitMoD)"),
+        "bitmod4": NumberType(4, "BitMoD-FP4 weights, 16-bit float activations"),
+        "bitmod3": NumberType(3, "BitMoD-FP3 weights, 16-bit float activations"),
     }
 )
 """Number types of the arithmetic units, as target files name them."""

@@ -84,6 +84,26 @@ def test_contraction_is_the_fastest_class_of_every_unit(name):
                 assert mac is None or rates[dtype] <= mac, f"{unit.name}: {operator} {dtype}"
 
 
+@pytest.mark.parametrize(
+    ("name", "operator", "dtype", "nearest"),
+    [
+        ("cpu", "mac", "f32", "f32"),
+        ("cpu", "cmp", "i1", "i8"),
+        ("sn40l-socket", "mac", "f32", "bf16"),
+        ("h200", "mac", "f64", "f64"),
+        ("h200", "exp", "f64", "f32"),
+        ("bitmod-small", "mac", "i8", "i8"),
+    ],
+)
+def test_missing_number_type_is_priced_in_the_nearest_width(name, operator, dtype, nearest):
+    assert targets.load(name).nearest_dtype(operator, dtype) == nearest
+
+
+def test_missing_operator_class_lists_those_performed():
+    with pytest.raises(TargetError, match=r"no unit performs exp \(accepted: mac\)"):
+        targets.load("bitmod-small").nearest_dtype("exp", "f32")
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_links_are_no_faster_than_the_memories_they_join(name):
     target = targets.load(name)
