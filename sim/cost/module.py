@@ -28,7 +28,7 @@ class GroupCount:
         function: function that holds it.
         instances: times it runs in one run of the entry.
         einsums: notation, one line per Einsum; an iteration is a line ``iterate m1 until …``.
-        operations: count by operator class (``mul add div exp max cmp``).
+        operations: count by operator class; a multiply-accumulate counts two under ``mac``.
         bytes_read, bytes_written: bytes across the group's border.
         bytes_unfused: bytes moved if every Einsum read its operands from and wrote its result to memory.
         dtype: MLIR name of the first floating output's (else the first output's) element type.
@@ -156,10 +156,13 @@ def _count_einsum(op: ir.Operation, times: int, tiles: Mapping[str, int], operat
     view = EinsumView.of(op)
     extents = view.extents()
     visited = _points(view.einsum.ranks, extents, tiles, times)
-    for kind, cost in MAPS[view.einsum.map].flops.items():
-        operations[kind] += cost * visited
-    if view.einsum.reduce is not None:
-        operations["max" if view.einsum.reduce in ("max", "min") else "add"] += visited
+    if (view.einsum.map, view.einsum.reduce) == ("mul", "sum"):
+        operations["mac"] += 2 * visited
+    else:
+        for kind, cost in MAPS[view.einsum.map].flops.items():
+            operations[kind] += cost * visited
+        if view.einsum.reduce is not None:
+            operations["max" if view.einsum.reduce in ("max", "min") else "add"] += visited
     moved = _points(view.einsum.output.ranks, extents, tiles, times) * element_bytes(view.result)
     for access, value in zip(view.einsum.accesses, view.operands, strict=True):
         free = [rank for rank in access.ranks if rank in view.einsum.ranks]

@@ -1,0 +1,140 @@
+"""Cycles of a linear layer on the emitted BitMoD array, in closed form and equal to the RTL's.
+
+The array (``rtl/bitmod``) works on Rows tokens × Cols channels at a time, one bit-serial step a cycle: a group of
+128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms). Activations come in once per
+chunk of MaxTokens tokens, weights once per chunk too, tile by tile of Cols channels into a double buffer, one
+64-bit word a cycle each. Streams are taken to be always ready; a memory that is not adds its stalls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from ...ir.bitmod_format import GROUP_SIZE, LANES
+from ...ir.errors import InputError
+
+TERMS_PER_WEIGHT = 2
+STEPS_PER_GROUP = GROUP_SIZE // LANES * TERMS_PER_WEIGHT
+WORDS_PER_GROUP = GROUP_SIZE // 16 + 1
+"""Weight words of a group: 16 codes each, and one of group parameters."""
+WORDS_PER_CHANNEL = 1
+WORDS_PER_TOKEN_GROUP = GROUP_SIZE // LANES
+
+SETUP_CYCLES = 2
+"""From the start of a chunk to the first cycle in which a step could be issued, nothing to load."""
+DRAIN_CYCLES = 18
+"""From the last step of a tile to its first result, and from the last result to the end, less one."""
+
+
+@dataclass(frozen=True)
+class BitmodArray:
+    """The array's parameters, named as in the RTL."""
+
+    rows: int = 8
+    cols: int = 8
+    max_tokens: int = 128
+    max_groups: int = 3
+
+
+@dataclass(frozen=True)
+class LinearCycles:
+    """Where the cycles of one layer go; they add up to ``total``.
+
+    Attributes:
+        total: cycles from start to done.
+        compute: cycles in which a step is issued.
+        load: cycles before a chunk's first step, its activations and first weights on the way.
+        weight_stalls: cycles between tiles in which the array waits for weights.
+        drain: cycles after a chunk's last step.
+        macs: multiply-accumulates of the layer.
+        utilisation: macs over what the array could have done in all cycles.
+        weight_words: 64-bit words of weights streamed in.
+        activation_words: likewise of activations.
+        result_words: words of Cols FP32 results streamed out.
+    """
+
+    total: int
+    compute: int
+    load: int
+    weight_stalls: int
+    drain: int
+    macs: int
+    utilisation: float
+    weight_words: int
+    activation_words: int
+    result_words: int
+
+    def to_json(self) -> dict[str, float]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def linear_cycles(array: BitmodArray, tokens: int, channels: int, inputs: int) -> LinearCycles:
+    """Cycles of ``out[t, n] = x[t, d] · w[n, d]``.
+
+    Args:
+        array: the array that runs it.
+        tokens: T.
+        channels: N.
+        inputs: D, padded by the array's user to whole groups of 128.
+
+    Raises:
+        InputError: a size is not positive, or the inputs exceed the buffers.
+    """
+    groups = -(-inputs // GROUP_SIZE)
+    if min(tokens, channels, inputs) < 1:
+        raise InputError(f"no layer of {tokens} tokens, {channels} channels, {inputs} inputs")
+    if groups > array.max_groups:
+        raise InputError(
+            f"{inputs} inputs are {groups} groups", accepted=f"at most {array.max_groups} groups"
+        )
+
+    whole, rest = divmod(tokens, array.max_tokens)
+    parts = [_chunk(array, array.max_tokens, channels, groups)] * whole
+    if rest:
+        parts.append(_chunk(array, rest, channels, groups))
+    load, compute, stalls, drain = (sum(part[i] for part in parts) for i in range(4))
+    total = load + compute + stalls + drain
+    macs = tokens * channels * inputs
+    peak = array.rows * array.cols * LANES / TERMS_PER_WEIGHT
+    return LinearCycles(
+        total=total,
+        compute=compute,
+        load=load,
+        weight_stalls=stalls,
+        drain=drain,
+        macs=macs,
+        utilisation=macs / (peak * total),
+        weight_words=len(parts) * channels * _channel_words(groups),
+        activation_words=tokens * groups * WORDS_PER_TOKEN_GROUP,
+        result_words=tokens * -(-channels // array.cols),
+    )
+
+
+def _channel_words(groups: int) -> int:
+    return WORDS_PER_CHANNEL + groups * WORDS_PER_GROUP
+
+
+def _chunk(array: BitmodArray, tokens: int, channels: int, groups: int) -> tuple[int, int, int, int]:
+    """Load, compute, weight-stall and drain cycles of one chunk of tokens.
+
+    With P the steps of a tile of channels, A the words of activations and B_j the words of the j-th tile's
+    weights, tile j begins at S_1 = max(A, B_1), S_2 = max(S_1 + P, B_1 + B_2), S_j = S_{j-1} + max(P, B_j):
+    the double buffer lets a tile's weights come in while the tile before it computes.
+    """
+    token_tiles = -(-tokens // array.rows)
+    tiles = -(-channels // array.cols)
+    steps = token_tiles * groups * STEPS_PER_GROUP
+    full = array.cols * _channel_words(groups)
+    last = (channels - (tiles - 1) * array.cols) * _channel_words(groups)
+    first = last if tiles == 1 else full
+
+    load = max(tokens * groups * WORDS_PER_TOKEN_GROUP, first)
+    stalls = 0
+    if tiles >= 2:
+        second = last if tiles == 2 else full
+        stalls += max(0, first + second - load - steps)
+    if tiles >= 3:
+        stalls += (tiles - 3) * max(0, full - steps) + max(0, last - steps)
+    rows_last = tokens - (token_tiles - 1) * array.rows
+    return SETUP_CYCLES + load - 1 + 1, tiles * steps, stalls, DRAIN_CYCLES - 1 + rows_last

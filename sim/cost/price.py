@@ -1,0 +1,76 @@
+"""From counted groups and planned buffers to the cost record of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ...ir.targets import DTYPES, Target
+from .memory_timeline import Placement, memory_timeline
+from .record import GroupCost, MemoryCost, Roofs
+from .roofline import GroupWork, price
+
+if TYPE_CHECKING:
+    from .module import GroupCount
+
+
+def price_groups(counts: Iterable[GroupCount], target: Target) -> tuple[GroupCost, ...]:
+    """Every counted group with its roofline time on the target.
+
+    Raises:
+        TargetError: the target does not perform an operator class, or its bandwidth is unpublished.
+    """
+    return tuple(_price(count, target) for count in counts)
+
+
+def roofs(target: Target) -> Roofs:
+    """Peak bandwidth of the main tier and peak contraction rate in every type the target offers.
+
+    Raises:
+        TargetError: the bandwidth is unpublished.
+    """
+    rates = {dtype: target.ops_per_s("mac", dtype) for dtype in DTYPES if dtype in target.dtypes("mac")}
+    return Roofs(bandwidth_bytes_per_s=1.0 / target.main.seconds(1.0, 0.0), flops_per_s=rates)
+
+
+def memory_cost(
+    placements: Iterable[Placement], *, lower_bound_bytes: int, solver: str, steps: int | None = None
+) -> MemoryCost:
+    """The memory section of an entry from its planned buffers."""
+    buffers = tuple(placements)
+    series = memory_timeline(buffers, steps)
+    return MemoryCost(
+        steps=series.steps,
+        before=series.before,
+        live=series.live,
+        after=series.after,
+        peak_before_bytes=series.peak_before_bytes,
+        peak_after_bytes=series.peak_after_bytes,
+        lower_bound_bytes=lower_bound_bytes,
+        solver=solver,
+        buffers=buffers,
+    )
+
+
+def _price(count: GroupCount, target: Target) -> GroupCost:
+    work = GroupWork(count.kernel, count.operations, count.bytes_read, count.bytes_written, count.dtype)
+    roofline = price(work, target)
+    return GroupCost(
+        name=count.kernel,
+        function=count.function,
+        instances=count.instances,
+        einsums=tuple(count.einsums),
+        passes_before=count.passes_before,
+        passes_after=count.passes_after,
+        rewrites=tuple(count.rewrites),
+        footprint_before=count.footprint_before,
+        footprint_after=count.footprint_after,
+        derivation=tuple(count.derivation),
+        dtype=count.dtype,
+        flops=work.flops,
+        bytes_read=count.bytes_read,
+        bytes_written=count.bytes_written,
+        bytes_unfused=count.bytes_unfused,
+        seconds=roofline.seconds,
+        bound=roofline.bound,
+    )

@@ -1,0 +1,78 @@
+"""The cost record: what is written is what is read, and nothing else is accepted."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from penstock.ir import targets
+from penstock.ir.errors import BundleError
+from penstock.sim.cost.memory_timeline import Placement
+from penstock.sim.cost.price import memory_cost, price_groups, roofs
+from penstock.sim.cost.record import CostRecord, EntryCost, PassTime
+
+
+def counted(**changes):
+    """A group as the module counter reports it."""
+    figures = {
+        "kernel": "linear",
+        "function": "main",
+        "instances": 2,
+        "einsums": ("Y[s,f] = sum[d] mul(X[s,d], W[f,d])",),
+        "operations": {"mac": 2000},
+        "bytes_read": 400,
+        "bytes_written": 100,
+        "bytes_unfused": 900,
+        "dtype": "f32",
+        "passes_before": 1,
+        "passes_after": 1,
+        "over": "d",
+        "rewrites": (),
+        "footprint_before": "1",
+        "footprint_after": "1",
+        "derivation": (),
+    }
+    return SimpleNamespace(**{**figures, **changes})
+
+
+def record():
+    target = targets.load("cpu")
+    groups = price_groups([counted(), counted(kernel="softmax", operations={"exp": 5, "move": 2})], target)
+    memory = memory_cost([Placement("a", 0, 2, 0, 64)], lower_bound_bytes=64, solver="size-first-fit")
+    return CostRecord("cpu", roofs(target), {"main": EntryCost(groups, memory)}, (PassTime("fuse", 0.5),))
+
+
+def test_record_survives_json():
+    text = json.dumps(record().to_json(), allow_nan=False)
+    assert CostRecord.from_json(json.loads(text)) == record()
+
+
+def test_groups_are_priced_on_the_target():
+    linear, softmax = record().entries["main"].groups
+    assert linear.flops == 2000
+    assert linear.seconds == max(2000 / roofs(targets.load("cpu")).flops_per_s["f32"], 500 / 20e9)
+    assert softmax.flops == 5
+    assert linear.intensity == 4
+
+
+def test_roofs_are_those_of_the_target():
+    found = roofs(targets.load("h200"))
+    assert found.bandwidth_bytes_per_s == pytest.approx(4.8e12)
+    assert found.flops_per_s["bf16"] == pytest.approx(989e12, rel=1e-3)
+
+
+@pytest.mark.parametrize("schema", [None, 0, 2])
+def test_other_schema_is_refused(schema):
+    with pytest.raises(BundleError, match="compile again"):
+        CostRecord.from_json({**record().to_json(), "schema": schema})
+
+
+def test_missing_or_unknown_keys_are_refused():
+    data = record().to_json()
+    with pytest.raises(BundleError, match="not a cost record"):
+        CostRecord.from_json({key: value for key, value in data.items() if key != "roofs"})
+    data["entries"]["main"]["groups"][0]["colour"] = "blue"
+    with pytest.raises(BundleError, match="colour"):
+        CostRecord.from_json(data, "b/cost.json")
