@@ -21,9 +21,9 @@ WORDS_PER_CHANNEL = 1
 WORDS_PER_TOKEN_GROUP = GROUP_SIZE // LANES
 
 SETUP_CYCLES = 2
-"""From the start of a chunk to the first cycle in which a step could be issued, nothing to load."""
-DRAIN_CYCLES = 18
-"""From the last step of a tile to its first result, and from the last result to the end, less one."""
+"""Before the first word of a chunk is taken, and after its last before the first step."""
+DRAIN_CYCLES = 17
+"""Between the last step of a tile and its first result leaving, and from the last result to the end."""
 
 
 @dataclass(frozen=True)
@@ -137,4 +137,4 @@ def _chunk(array: BitmodArray, tokens: int, channels: int, groups: int) -> tuple
     if tiles >= 3:
         stalls += (tiles - 3) * max(0, full - steps) + max(0, last - steps)
     rows_last = tokens - (token_tiles - 1) * array.rows
-    return SETUP_CYCLES + load - 1 + 1, tiles * steps, stalls, DRAIN_CYCLES - 1 + rows_last
+    return SETUP_CYCLES + load, tiles * steps, stalls, DRAIN_CYCLES + rows_last

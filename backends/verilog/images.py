@@ -1,0 +1,57 @@
+"""Memory images: what the streams of the BitMoD array carry, as 64-bit words in the order they are read.
+
+The formats are those of ``rtl/bitmod/bitmod_weight_bank.sv`` and ``bitmod_activation_buffer.sv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...ir.bitmod_format import GROUP_SIZE, BitmodWeights, Term, two_terms
+
+Words = NDArray[np.uint64]
+
+
+def weight_words(weights: BitmodWeights, bias: NDArray[np.float32]) -> Words:
+    """All channels in order: channel parameters, then per group eight words of codes and one of parameters."""
+    channels, groups = weights.special.shape
+    header = _bits(bias) << np.uint64(32) | _bits(weights.channel_scale)
+    nibbles = weights.codes.reshape(channels, groups, GROUP_SIZE // 16, 16).astype(np.uint64)
+    codes = np.bitwise_or.reduce(nibbles << (np.arange(16, dtype=np.uint64) * np.uint64(4)), axis=-1)
+    parameters = weights.special.astype(np.uint64) << np.uint64(7) | weights.group_scale.astype(np.uint64)
+    body = np.concatenate([codes, parameters[:, :, None]], axis=2).reshape(channels, -1)
+    return np.concatenate([header[:, None], body], axis=1).ravel()
+
+
+def activation_words(activations: NDArray[np.float16], groups: int) -> Words:
+    """All tokens in order, four FP16 to a word, padded with zeros to ``groups`` of 128 inputs."""
+    padding = groups * GROUP_SIZE - activations.shape[1]
+    padded = np.ascontiguousarray(np.pad(activations, ((0, 0), (0, padding))))
+    return padded.astype("<f2").view("<u8").ravel().astype(np.uint64)
+
+
+def special_terms(weights: BitmodWeights) -> int:
+    """The four special values as the array's register holds them: 32 bits, index 0 lowest."""
+    word = 0
+    for index, value in enumerate(weights.format.specials):
+        high, low = two_terms(value)
+        word |= (_term(high) << 4 | _term(low)) << (8 * index)
+    return word
+
+
+def hex_image(words: Words, heading: Iterable[str]) -> str:
+    """A ``$readmemh`` file: heading lines as comments, then one word per line."""
+    lines = [f"// {line}" for line in heading]
+    lines += [f"{int(word):016x}" for word in words]
+    return "\n".join(lines) + "\n"
+
+
+def _bits(values: NDArray[np.float32]) -> Words:
+    return np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
+
+
+def _term(term: Term) -> int:
+    return term.sign << 3 | term.man << 2 | term.exp

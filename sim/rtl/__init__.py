@@ -1,0 +1,1 @@
+"""Runs of emitted RTL: Verilator builds, a C++ and a cocotb driver, bit-exact oracles, and their comparison."""

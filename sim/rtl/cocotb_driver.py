@@ -1,0 +1,76 @@
+"""Runs inside the simulator: streams a design's memory images in and its results out, with cocotb.
+
+The job (files, sizes, limit) comes as a JSON file named by the plusarg ``+job=``. Inputs change and outputs
+are read while the clock is low, so nothing depends on the order of events at the rising edge; the design's
+valid and ready come from registers, as its headers promise.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+
+CLOCK_NS = 10
+RESET_CYCLES = 4
+
+
+def read_image(path: str) -> list[int]:
+    """The words of a ``$readmemh`` file."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [int(line, 16) for line in lines if line and not line.startswith("//")]
+
+
+class Source:
+    """Offers words to a valid/ready stream, one after the other, without pause."""
+
+    def __init__(self, dut: Any, name: str, words: list[int], passes: int = 1) -> None:
+        self.valid, self.ready, self.data = (getattr(dut, f"{name}_{end}") for end in ("valid_i", "ready_o", "data_i"))
+        self.words, self.left, self.next = words, len(words) * passes, 0
+        self.valid.value = 0
+
+    def low(self) -> None:
+        """In a cycle's low half: offer the next word; it is taken at the rising edge if ready is up now."""
+        self.valid.value = int(self.left > 0)
+        if self.left:
+            self.data.value = self.words[self.next]
+            if int(self.ready.value):
+                self.left -= 1
+                self.next = (self.next + 1) % len(self.words)
+
+
+@cocotb.test()
+async def stream_layer(dut: Any) -> None:
+    """Run the layer once; write result words and figures to the job's files."""
+    job = json.loads(Path(str(cocotb.plusargs["job"])).read_text(encoding="utf-8"))
+    weights = Source(dut, "weight", read_image(job["weights"]), job["weight_passes"])
+    activations = Source(dut, "act", read_image(job["activations"]))
+    dut.start_i.value = 0
+    dut.out_ready_i.value = 1
+    dut.rst_ni.value = 0
+    Clock(dut.clk_i, CLOCK_NS, unit="ns").start()
+    for _ in range(RESET_CYCLES):
+        await FallingEdge(dut.clk_i)
+    dut.rst_ni.value = 1
+
+    limit, started, done = job["max_cycles"], False, False
+    with Path(job["results"]).open("wb") as results:
+        while not done and (limit is None or int(dut.cycles_o.value) < limit):
+            dut.start_i.value = int(not started)
+            started = True
+            weights.low()
+            activations.low()
+            if int(dut.out_valid_o.value):
+                results.write(int(dut.out_data_o.value).to_bytes(job["word_bytes"], "little"))
+            done = bool(int(dut.done_o.value))
+            await FallingEdge(dut.clk_i)
+    figures = {
+        "finished": done,
+        "cycles": int(dut.cycles_o.value),
+        "nonfinite": bool(int(dut.nonfinite_o.value)),
+    }
+    Path(job["figures"]).write_text(json.dumps(figures), encoding="utf-8")

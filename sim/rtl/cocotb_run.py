@@ -1,0 +1,120 @@
+"""The cocotb way of running a design: the same Verilated top, driven from Python inside the simulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ...ir.errors import ToolMissing, VerifyError
+from .compare import Run
+from .design import Design
+from .verilator import Build, build
+
+DRIVER_MODULE = "penstock.sim.rtl.cocotb_driver"
+PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
+POLL_SECONDS = 0.2
+
+
+def build_for_cocotb(sources: list[Path], top: str, trace: str | None = None, flags: tuple[str, ...] = ()) -> Build:
+    """A model with cocotb's main program, the top's ports reachable from Python.
+
+    Raises:
+        ToolMissing: cocotb, Verilator or a compiler is not installed.
+        InputError: the sources do not build.
+    """
+    if importlib.util.find_spec("cocotb_tools") is None:
+        raise ToolMissing("cocotb is not installed", accepted="pip install 'penstock[rtl]'")
+    from cocotb_tools import config
+
+    libraries = Path(config.libs_dir)
+    with tempfile.TemporaryDirectory(prefix="penstock-vlt-") as scratch:
+        public = Path(scratch) / "public.vlt"
+        public.write_text(PUBLIC.format(top=top), encoding="utf-8")
+        return build(
+            [public, *sources],
+            top,
+            Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp",
+            trace=trace,
+            verilator_flags=("--vpi", "--timescale", "1ns/1ps", *flags),
+            link_flags=(f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"),
+        )
+
+
+def run_module(
+    model: Build,
+    top: str,
+    module: str,
+    folder: Path,
+    arguments: tuple[str, ...] = (),
+    *,
+    trace: Path | None = None,
+) -> subprocess.Popen[str]:
+    """Start a model with a cocotb module's tests; ``results.xml`` and the log go to ``folder``."""
+    from cocotb_tools.runner import Verilator
+
+    class Launcher(Verilator):
+        """cocotb's runner, used for the environment it sets up."""
+
+        def environment(self) -> dict[str, str]:
+            self.sim_hdl_toplevel, self.test_module, self.hdl_toplevel_lang = top, module, "verilog"
+            self._set_env_test()
+            return dict(self.env)
+
+    environment = Launcher().environment()
+    environment |= {"COCOTB_RESULTS_FILE": str(folder / "results.xml"), "COCOTB_LOG_LEVEL": "WARNING"}
+    command = [str(model.executable), *(("--trace", "--trace-file", str(trace)) if trace else ()), *arguments]
+    log = (folder / "cocotb.log").open("w", encoding="utf-8")
+    with log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, text=True, cwd=folder)
+
+
+def run_cocotb(design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Any) -> Run:
+    """Run a design once by the cocotb driver.
+
+    Raises:
+        ToolMissing: cocotb, Verilator or a compiler is not installed.
+        VerifyError: the run broke off, or reached the cycle limit.
+    """
+    if progress:
+        progress("building the model", 0, None)
+    model = build_for_cocotb(design.sources, design.top, kind)
+    with tempfile.TemporaryDirectory(prefix="penstock-cocotb-") as scratch:
+        folder = Path(scratch)
+        results, figures = folder / "results.bin", folder / "figures.json"
+        job = {
+            "weights": str(design.file(design.description["weights"])),
+            "activations": str(design.file(design.description["activations"])),
+            "weight_passes": design.weight_passes,
+            "result_words": design.result_words,
+            "word_bytes": 4 * design.array.cols,
+            "max_cycles": max_cycles,
+            "results": str(results),
+            "figures": str(figures),
+        }
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        began = time.monotonic()
+        process = run_module(
+            model, design.top, DRIVER_MODULE, folder, (f"+job={folder / 'job.json'}",), trace=trace
+        )
+        size = design.result_words * job["word_bytes"]
+        while process.poll() is None:
+            time.sleep(POLL_SECONDS)
+            if progress and results.exists():
+                progress("simulating", results.stat().st_size, size)
+        seconds = time.monotonic() - began
+        if not figures.exists():
+            log = (folder / "cocotb.log").read_text(encoding="utf-8")
+            raise VerifyError(f"the simulation broke off (status {process.returncode}):\n{log[-4000:]}")
+        said = json.loads(figures.read_text(encoding="utf-8"))
+        if not said["finished"]:
+            raise VerifyError(
+                f"the simulation reached its cycle limit: {said['cycles']} cycles", accepted="a higher --max-cycles"
+            )
+        return Run(
+            design.arrange(results.read_bytes()), said["cycles"], said["nonfinite"], model.seconds, seconds
+        )

@@ -1,0 +1,115 @@
+"""Simulate an emitted design, by the generated C++ driver or by cocotb, and compare what comes out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...ir.errors import InputError, VerifyError
+from .compare import Run, SimResult, compare
+from .design import Design
+from .verilator import build
+
+Progress = Callable[[str, float, float | None], None]
+"""``progress(label, done, total)``; the label names what is being done."""
+
+DRIVERS = ("cpp", "cocotb")
+TRACES = {".vcd": "vcd", ".fst": "fst"}
+STOPPED = 3
+"""Exit status of a model that reached the cycle limit."""
+
+
+def simulate(
+    design_dir: str | os.PathLike[str],
+    driver: str = "cpp",
+    trace: str | os.PathLike[str] | None = None,
+    max_cycles: int | None = None,
+    progress: Progress | None = None,
+) -> SimResult:
+    """Run a design's RTL on its operands and compare with the oracle and the cycle model.
+
+    Args:
+        design_dir: a directory written by the Verilog backend.
+        driver: ``cpp`` (fast) or ``cocotb``.
+        trace: a waveform file to write, ``.vcd`` or ``.fst``.
+        max_cycles: give up after so many cycles.
+        progress: told of result words done and to come.
+
+    Raises:
+        BundleError: no such design, or a damaged one.
+        InputError: an unknown driver or kind of trace, or sources that do not build.
+        ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` (FST) is not installed.
+        VerifyError: the run broke off, or reached the cycle limit.
+    """
+    design = Design.load(design_dir)
+    kind = _trace_kind(trace)
+    if driver not in DRIVERS:
+        raise InputError(f"no driver '{driver}'", accepted=", ".join(DRIVERS))
+    path = Path(trace).resolve() if trace is not None else None
+    if path is not None and not path.parent.is_dir():
+        raise InputError("no such folder for the trace", where=str(path.parent))
+    if driver == "cpp":
+        run = _run_cpp(design, kind, path, max_cycles, progress)
+    else:
+        from .cocotb_run import run_cocotb
+
+        run = run_cocotb(design, kind, path, max_cycles, progress)
+    return compare(design, driver, run, str(path) if path else None)
+
+
+def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:
+    if trace is None:
+        return None
+    suffix = Path(trace).suffix
+    if suffix not in TRACES:
+        raise InputError(f"no trace of kind '{suffix}'", where=str(trace), accepted=", ".join(TRACES))
+    return TRACES[suffix]
+
+
+def _run_cpp(
+    design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Progress | None
+) -> Run:
+    if progress:
+        progress("building the model", 0, None)
+    model = build(design.sources, design.top, design.file(design.description["driver"]), trace=kind)
+    with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
+        results = Path(scratch) / "results.bin"
+        command = [str(model.executable), "--results", str(results)]
+        for image in ("weights", "activations"):
+            command += [f"--{image}", str(design.file(design.description[image]))]
+        if trace is not None:
+            command += ["--trace", str(trace)]
+        if max_cycles is not None:
+            command += ["--max-cycles", str(max_cycles)]
+        began = time.monotonic()
+        last = _watch(command, progress)
+        seconds = time.monotonic() - began
+        words = results.read_bytes()
+    figures = dict(item.split("=") for item in last.split()[1:])
+    return Run(
+        design.arrange(words), int(figures["cycles"]), figures["nonfinite"] == "1", model.seconds, seconds
+    )
+
+
+def _watch(command: list[str], progress: Progress | None) -> str:
+    """Run a model, pass its progress on, and return its last line."""
+    last = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("progress "):
+                done, total = map(int, line.split()[1:])
+                if progress:
+                    progress("simulating", done, total)
+            else:
+                last = line.strip()
+        said = process.stderr.read().strip()
+    if process.returncode == STOPPED:
+        raise VerifyError(f"the simulation reached its cycle limit: {last}", accepted="a higher --max-cycles")
+    if process.returncode or not last.startswith("finished"):
+        raise VerifyError(f"the simulation broke off: {said or last or f'status {process.returncode}'}")
+    return last

