@@ -1,0 +1,143 @@
+"""The CPU part of a bundle: kernels to an object, weights to their layouts, the program to a library."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...ir.bundle import BundleWriter
+from ...ir.errors import PassError, ToolMissing
+from ...ir.mlir import ir
+from ...ir.weights import offsets_of
+from .groups import Groups, find_groups
+from .isa import Isa, host_isa
+from .kernels import lower
+from .layouts import StoredWeights, demands, store_weights
+from .program import Program, write_program
+
+FOLDER = "cpu"
+PROGRAM = "cpu/program.json"
+_RUNTIME = ("runtime.h", "team.c", "observe.c")
+_FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-pthread")
+_NO_SPACE = "No space left on device"
+
+
+def build(
+    module: ir.Module,
+    params: Mapping[str, np.ndarray],
+    writer: BundleWriter,
+    *,
+    isa: Isa | None = None,
+    title: str = "a model",
+) -> dict[str, Any]:
+    """Compile a placed module for the CPU into a bundle being written.
+
+    Writes ``weights.safetensors`` and the folder ``cpu``: the library, all sources needed to build it
+    elsewhere, and ``program.json`` (steps, calls, kernels, weights).
+
+    Args:
+        module: placed; entries are its public functions.
+        params: values of the arguments of kind ``param``, by name.
+        writer: of the bundle.
+        isa: instruction set; the host's when None.
+        title: what the program is called in its first line.
+
+    Returns:
+        What the loader needs, for ``backends.cpu`` in the manifest.
+
+    Raises:
+        ToolMissing: there is no C compiler.
+        PassError: a group cannot be compiled.
+        InputError: a parameter is missing or does not fit.
+    """
+    compiler = c_compiler()
+    wide = isa or host_isa()
+    groups = find_groups(module, wide)
+    wanted = demands(module, groups.kernels, groups.used)
+    stored = store_weights(module, wanted, params)
+    writer.write_weights(stored.arrays)
+    program = write_program(module, groups, wanted, _offsets(stored), title)
+    library = _compile(compiler, writer, groups, program, wide)
+    writer.write_json(PROGRAM, _tables(groups, program, stored))
+    return {"library": library, "program": PROGRAM, "isa": wide.name, "entries": dict(program.entries)}
+
+
+def c_compiler() -> str:
+    """The C compiler's path.
+
+    Raises:
+        ToolMissing: none is installed.
+    """
+    for name in ("cc", "gcc", "clang"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise ToolMissing("no C compiler (cc, gcc or clang) is on PATH", accepted="apt install gcc libc6-dev")
+
+
+def _offsets(stored: StoredWeights) -> dict[tuple[str, Any], tuple[str, int]]:
+    offsets = offsets_of(stored.arrays)
+    return {key: (name, offsets[name]) for key, name in stored.stored_as.items()}
+
+
+def _compile(compiler: str, writer: BundleWriter, groups: Groups, program: Program, isa: Isa) -> str:
+    """Write and compile the sources; the library's path in the bundle.
+
+    The library's name holds its hash: a process that has an older one of the same path loaded would
+    otherwise be given that one again.
+    """
+    texts = [kernel.mlir for kernel in groups.kernels.values()]
+    code = lower(texts, isa)
+    digest = hashlib.sha256(program.text.encode() + code).hexdigest()[:12]
+    writer.write_text(f"{FOLDER}/program.c", program.text)
+    writer.write_text(f"{FOLDER}/kernels.mlir", "\n\n".join(texts) + "\n")
+    writer.path(f"{FOLDER}/kernels.o").write_bytes(code)
+    runtime = resources.files(__name__.rpartition(".")[0]) / "runtime"
+    for name in _RUNTIME:
+        writer.write_text(f"{FOLDER}/{name}", (runtime / name).read_text())
+    sources = ["program.c", *(name for name in _RUNTIME if name.endswith(".c")), "kernels.o"]
+    library = f"program-{digest}.so"
+    arguments = [*_FLAGS, "-o", library, *sources, "-lm"]
+    writer.write_text(
+        f"{FOLDER}/build.sh",
+        "#!/bin/sh\n# kernels.o is kernels.mlir lowered by MLIR and "
+        f"LLVM for {isa.cpu} {isa.features}.\nexec cc {' '.join(arguments)}\n",
+    )
+    _run([compiler, *arguments], writer.path(f"{FOLDER}/program.c").parent)
+    return f"{FOLDER}/{library}"
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if _NO_SPACE in done.stderr:
+        raise OSError(errno.ENOSPC, _NO_SPACE)
+    raise PassError(f"the C compiler failed: {done.stderr.strip()[:2000]}", where=command[0])
+
+
+def _tables(groups: Groups, program: Program, stored: StoredWeights) -> dict[str, Any]:
+    """What is known about the program, for probes, profiles and reports."""
+    return {
+        "steps": list(program.steps),
+        "calls": list(program.calls),
+        "workspace": dict(program.workspace),
+        "kernels": {
+            symbol: {
+                "einsums": list(groups.einsums[symbol]),
+                "scratch_bytes": kernel.scratch_bytes,
+                "shared_bytes": kernel.shared_bytes,
+                "phases": list(kernel.phases),
+            }
+            for symbol, kernel in groups.kernels.items()
+        },
+        "weights": {name: array.nbytes for name, array in stored.arrays.items()},
+    }

@@ -1,0 +1,306 @@
+"""Runs a CPU bundle: the library by ctypes, the weights mapped. Needs neither torch nor MLIR.
+
+A program takes its inputs by name, picks the smallest entry they fit in, fills them up with the pad values
+of the manifest and cuts the outputs back. All memory between steps is one arena, made once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...ir.bundle import BundleFiles, open_bundle
+from ...ir.errors import BundleError, InputError, TargetError
+from ...ir.signature import Entry
+from ...ir.targets.host import detect
+from ...ir.weights import ALIGN, Weights
+from .inputs import choose_entry, cut, fill
+
+BACKEND = "cpu"
+PROFILE = "__profile__"
+_WIDTHS = ("portable", "avx2", "avx512")
+
+_PROBE = ctypes.CFUNCTYPE(
+    None,
+    ctypes.c_int32,
+    ctypes.c_int32,
+    ctypes.POINTER(ctypes.c_int32),
+    ctypes.c_int32,
+    ctypes.POINTER(ctypes.c_void_p),
+)
+
+
+class _Record(ctypes.Structure):
+    """``pst_record`` of runtime.h."""
+
+    _fields_ = [("step", ctypes.c_int32), ("call", ctypes.c_int32), ("nanoseconds", ctypes.c_int64)]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a probe is told about the step it looks at.
+
+    Attributes:
+        number: of the step in ``cpu/program.json``.
+        function: the model's function it is in.
+        kernel: symbol of its kernel.
+        name: of its group.
+        nodes: per output the graph node it computes, or ``""``.
+        instance: path of the layer it runs in, outermost first; empty outside of layers.
+    """
+
+    number: int
+    function: str
+    kernel: str
+    name: str
+    nodes: tuple[str, ...]
+    instance: tuple[str, ...]
+
+
+Probe = Callable[[Step, list[np.ndarray]], None]
+"""Called after every step with its outputs, which are valid only during the call."""
+
+_loaded: dict[tuple[str, str], Program] = {}
+_loading = threading.Lock()
+
+
+def load(path: str | Path) -> Program:
+    """The program of a bundle; the same object for the same bundle within a process.
+
+    Raises:
+        BundleError: the bundle is missing, corrupt, or holds no CPU code.
+        TargetError: it is compiled for instructions this machine does not have.
+    """
+    with _loading:
+        bundle = open_bundle(path)
+        key = (str(bundle.path.resolve()), bundle.manifest["seal"])
+        if key not in _loaded:
+            _loaded[key] = Program(bundle)
+        return _loaded[key]
+
+
+def aligned_array(shape: Sequence[int], dtype: str) -> np.ndarray:
+    """A new array on a cache line, its contents undefined."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    raw = np.empty(size + ALIGN, np.uint8)
+    start = -raw.ctypes.data % ALIGN
+    return raw[start : start + size].view(kind).reshape(shape)
+
+
+class Program:
+    """A compiled model in this process. Use `load`."""
+
+    def __init__(self, bundle: BundleFiles) -> None:
+        self.bundle = bundle
+        self.entries: dict[str, Entry] = bundle.entries
+        facts = bundle.manifest["backends"].get(BACKEND)
+        if facts is None:
+            raise BundleError(
+                "holds no CPU code", where=str(bundle.path), accepted="a bundle compiled with --target cpu"
+            )
+        _check_machine(facts["isa"], bundle.path)
+        self.isa: str = facts["isa"]
+        self.tables: dict[str, Any] = bundle.json(facts["program"])
+        self.weights: Weights = bundle.weights()
+        self._library = _library(bundle.file(facts["library"]))
+        self._entries: Mapping[str, Mapping[str, Any]] = facts["entries"]
+        self._arena = _Arena()
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        entry: str | None = None,
+        threads: int | None = None,
+        probe: Probe | None = None,
+        profile: bool = False,
+    ) -> dict[str, Any]:
+        """Run the model.
+
+        Args:
+            inputs: arrays by name; ragged axes may be shorter than the entry's.
+            entry: entry point; the smallest that fits when None.
+            threads: as many as the process may use when None.
+            probe: called after every step, on this thread.
+            profile: adds the time of every step under ``__profile__``: rows of ``step`` (name), ``kernel``,
+                ``instance`` and ``ms``.
+
+        Returns:
+            Outputs by name, new arrays at every call.
+
+        Raises:
+            InputError: inputs that no entry takes; the message lists what is accepted.
+        """
+        chosen, arrays, extents = choose_entry(self.entries, inputs, entry)
+        count = _thread_count(threads)
+        given = [fill(spec, arrays[spec.name], aligned_array) for spec in chosen.inputs]
+        outputs = [aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs]
+        with self._lock:
+            watch = _Watch(self, probe, profile, int(self._entries[chosen.name]["steps"]))
+            self._call(chosen.name, given, outputs, count, watch)
+        results: dict[str, Any] = {
+            spec.name: cut(spec, array, extents) for spec, array in zip(chosen.outputs, outputs, strict=True)
+        }
+        if profile:
+            results[PROFILE] = watch.rows()
+        return results
+
+    def arena_bytes(self, entry: str, threads: int | None = None) -> int:
+        """Bytes of the arena of one entry: its frame and the workspaces of the threads."""
+        size = getattr(self._library, self._entries[entry]["arena_bytes"])
+        size.restype = ctypes.c_int64
+        return int(size(ctypes.c_int(_thread_count(threads))))
+
+    def _call(
+        self, name: str, given: list[np.ndarray], outputs: list[np.ndarray], threads: int, watch: _Watch
+    ) -> None:
+        arena = self._arena.address(self.arena_bytes(name, threads))
+        watch.attach(self._library)
+        try:
+            status = getattr(self._library, self._entries[name]["run"])(
+                _pointers(given),
+                _pointers(outputs),
+                ctypes.c_void_p(self.weights.address),
+                ctypes.c_void_p(arena),
+                ctypes.c_int(threads),
+            )
+        finally:
+            watch.detach(self._library)
+        if status:
+            raise InputError(
+                f"{threads} threads cannot be started: {os.strerror(status)}", accepted="fewer threads"
+            )
+
+
+class _Arena:
+    """One block of memory for everything between steps, kept from run to run."""
+
+    def __init__(self) -> None:
+        self._block: mmap.mmap | None = None
+        self._address = 0
+
+    def address(self, size: int) -> int:
+        """Where a block of at least that many bytes is; it starts on a page."""
+        if self._block is None or len(self._block) < size:
+            self._block = mmap.mmap(-1, max(size, mmap.PAGESIZE))
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                self._block.madvise(mmap.MADV_HUGEPAGE)
+            self._address = np.frombuffer(self._block, np.uint8).ctypes.data
+        return self._address
+
+
+class _Keep:
+    """Keeps the error raised inside it: none can pass through C."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.error = error
+        return True
+
+
+@dataclass
+class _Watch:
+    """Looks at one run: hands steps to a probe, keeps the times of a profile."""
+
+    program: Program
+    probe: Probe | None
+    profile: bool
+    steps: int
+    kept: _Keep = field(default_factory=_Keep)
+    records: Any = None
+    recorded: int = 0
+    _callback: Any = field(default=None, repr=False)
+
+    def attach(self, library: ctypes.CDLL) -> None:
+        """Make the library call us during its next run."""
+        if self.probe is None and not self.profile:
+            return
+        self._callback = _PROBE(self._seen) if self.probe is not None else _PROBE()
+        self.records = (_Record * self.steps)() if self.profile else None
+        library.penstock_observe(self._callback, self.records, ctypes.c_int64(self.steps))
+
+    def detach(self, library: ctypes.CDLL) -> None:
+        """Collect, and leave the library unobserved; an error of the probe is raised here."""
+        if self.probe is None and not self.profile:
+            return
+        self.recorded = library.penstock_recorded()
+        library.penstock_observe(None, None, ctypes.c_int64(0))
+        if self.kept.error is not None:
+            raise self.kept.error
+
+    def _seen(self, number: int, depth: int, calls: Any, count: int, outputs: Any) -> None:
+        if self.kept.error is None and self.probe is not None:
+            with self.kept:
+                self.probe(*self._view(number, calls[:depth], outputs[:count]))
+
+    def _view(self, number: int, calls: list[int], outputs: list[int]) -> tuple[Step, list[np.ndarray]]:
+        row = self.program.tables["steps"][number]
+        names = self.program.tables["calls"]
+        nodes = tuple(output["node"] for output in row["outputs"])
+        instance = tuple(names[call] for call in calls)
+        step = Step(number, row["function"], row["kernel"], row["name"], nodes, instance)
+        return step, [_array_at(at, out) for at, out in zip(outputs, row["outputs"], strict=True)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The profile: one row per step run, in order."""
+        steps, calls = self.program.tables["steps"], self.program.tables["calls"]
+        return [
+            {
+                "step": steps[record.step]["name"],
+                "kernel": steps[record.step]["kernel"],
+                "instance": calls[record.call] if record.call >= 0 else "",
+                "ms": record.nanoseconds / 1e6,
+            }
+            for record in self.records[: self.recorded]
+        ]
+
+
+def _array_at(address: int, output: Mapping[str, Any]) -> np.ndarray:
+    kind = np.dtype(output["dtype"])
+    size = int(np.prod(output["shape"], dtype=np.int64)) * kind.itemsize
+    raw = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+    return raw.view(kind).reshape(output["shape"])
+
+
+def _pointers(arrays: Sequence[np.ndarray]) -> Any:
+    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
+
+
+def _library(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path.resolve()))
+    except OSError as error:
+        raise BundleError(
+            f"the library does not load: {error}", where=str(path), accepted="compile again on this machine"
+        ) from error
+
+
+def _thread_count(threads: int | None) -> int:
+    if threads is None:
+        return min(len(os.sched_getaffinity(0)), 255)
+    if not 1 <= threads <= 255:
+        raise InputError(f"{threads} threads", accepted="1 to 255")
+    return threads
+
+
+def _check_machine(isa: str, where: Path) -> None:
+    here = detect().isa
+    if isa not in _WIDTHS or _WIDTHS.index(isa) > _WIDTHS.index(here):
+        raise TargetError(
+            f"the bundle needs {isa} instructions, this machine has {here}",
+            where=str(where),
+            accepted=f"a bundle compiled for {here}",
+        )
