@@ -26,7 +26,8 @@ def initialise(model: nn.Module, seed: int) -> None:
 
 
 def _generator(name: str, seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed << 32 | crc32(name.encode()))
+    """One generator per tensor and seed, mixed here: torch's CPU generator keeps only 32 bits of a seed."""
+    return torch.Generator().manual_seed(crc32(f"{seed}:{name}".encode()))
 
 
 def _fill(values: Tensor, module: nn.Module, name: str, generator: torch.Generator) -> None:
