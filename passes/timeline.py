@@ -6,8 +6,7 @@ one sequence of steps over one arena.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..ir.build import integer, string
@@ -25,35 +24,70 @@ from ..ir.steps import (
     placement,
     steps,
 )
+from ..sim.cost.memory_timeline import Placement, memory_timeline
+from ..sim.cost.price import memory_cost
+from ..sim.cost.record import MemoryCost
 from .lifetimes import Life, label, lifetimes
 from .place import LOWER_BOUND, SOLVER
 
 
 @dataclass
-class _Unrolled:
-    """One entry with its layers unrolled; buffers as JSON objects."""
+class Unrolled:
+    """One entry with its layers unrolled: labels of its steps, and its buffers in the arena."""
 
-    labels: list[str] = field(default_factory=list)
-    buffers: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    buffers: list[Placement] = field(default_factory=list)
+
+
+def unroll(module: ir.Module) -> dict[str, Unrolled]:
+    """Every entry of a placed module as one sequence of steps, by name."""
+    table = functions(module)
+    lives = _lives(module)
+    entries = {name: Unrolled() for name in lives if is_entry(table[name])}
+    for name, entry in entries.items():
+        _unroll(table, lives, name, 0, "", entry)
+    return entries
+
+
+def memory_costs(module: ir.Module) -> dict[str, MemoryCost]:
+    """The memory of every entry of a placed module, step by step."""
+    table = functions(module)
+    costs = {}
+    for name, entry in unroll(module).items():
+        count = len(entry.steps)
+        bound = max(memory_timeline(entry.buffers, count).live, default=0)
+        solver = string(table[name], SOLVER)
+        costs[name] = memory_cost(entry.buffers, lower_bound_bytes=bound, solver=solver, steps=count)
+    return costs
 
 
 def plan_json(module: ir.Module) -> dict[str, Any]:
     """The plan of a placed module.
 
     Returns:
-        ``functions``: per function its frame, lower bound, solver and buffers (steps half-open, bytes,
-        offset in the frame). ``entries``: per entry the unrolled ``steps`` (labels), its ``buffers``
-        (offset in the arena), ``live_bytes`` and ``naive_bytes`` per step (what is live; what a program
-        that never reuses a byte holds by then), and the totals ``arena_bytes``, ``naive_total_bytes``,
-        ``lower_bound_bytes``.
+        ``functions``: per function its frame, lower bound, solver, and buffers (half-open span of its own
+        steps, bytes, offset in the frame). ``entries``: per entry ``labels`` of its unrolled steps,
+        ``arena_bytes``, and the fields of `MemoryCost`: series before and after, buffers in the arena.
     """
     table = functions(module)
-    frames = {f.name.value: integer(f, FRAME_BYTES) for f in callees_first(module)}
-    lives = {name: lifetimes(table[name], frames) for name in frames}
+    entries = unroll(module)
     return {
-        "functions": {name: _function_json(table[name], lives[name]) for name in frames},
-        "entries": {name: _entry_json(table, lives, name) for name in frames if is_entry(table[name])},
+        "functions": {name: _function_json(table[name], lives) for name, lives in _lives(module).items()},
+        "entries": {
+            name: {
+                "labels": entries[name].steps,
+                "arena_bytes": integer(table[name], FRAME_BYTES),
+                **asdict(memory),
+            }
+            for name, memory in memory_costs(module).items()
+        },
     }
+
+
+def _lives(module: ir.Module) -> dict[str, list[Life]]:
+    placed = callees_first(module)
+    frames = {function.name.value: integer(function, FRAME_BYTES) for function in placed}
+    return {function.name.value: lifetimes(function, frames) for function in placed}
 
 
 def _offset(life: Life) -> int:
@@ -65,41 +99,13 @@ def _offset(life: Life) -> int:
 
 
 def _function_json(function: func.FuncOp, lives: list[Life]) -> dict[str, Any]:
+    buffers = [Placement(life.name, life.start, life.end, _offset(life), life.bytes) for life in lives]
     return {
         "frame_bytes": integer(function, FRAME_BYTES),
         "lower_bound_bytes": integer(function, LOWER_BOUND),
         "solver": string(function, SOLVER),
         "steps": [label(op) for op in steps(function)],
-        "buffers": [
-            {
-                "name": life.name,
-                "start": life.start,
-                "end": life.end,
-                "bytes": life.bytes,
-                "offset": _offset(life),
-            }
-            for life in lives
-        ],
-    }
-
-
-def _entry_json(table: dict[str, func.FuncOp], lives: dict[str, list[Life]], name: str) -> dict[str, Any]:
-    unrolled = _Unrolled()
-    _unroll(table, lives, name, 0, "", unrolled)
-    count = len(unrolled.labels)
-    live, naive = [0] * count, [0] * count
-    for buffer in unrolled.buffers:
-        for step in range(buffer["start"], count):
-            naive[step] += buffer["bytes"]
-            live[step] += buffer["bytes"] if step < buffer["end"] else 0
-    return {
-        "steps": unrolled.labels,
-        "buffers": unrolled.buffers,
-        "live_bytes": live,
-        "naive_bytes": naive,
-        "arena_bytes": integer(table[name], FRAME_BYTES),
-        "naive_total_bytes": naive[-1] if naive else 0,
-        "lower_bound_bytes": max(live, default=0),
+        "buffers": [asdict(buffer) for buffer in buffers],
     }
 
 
@@ -109,37 +115,25 @@ def _unroll(
     name: str,
     base: int,
     path: str,
-    into: _Unrolled,
+    into: Unrolled,
 ) -> None:
     """Append a function's steps and buffers; a call of a layer takes as many steps as the layer has."""
     began = []
     for op in steps(table[name]):
-        began.append(len(into.labels))
+        began.append(len(into.steps))
         if op.name == CALL and not is_upstream(table[callee(op)]):
-            inner = _join(path, instance(op))
-            _unroll(table, lives, callee(op), base + _frame_offset(op), inner, into)
+            frame = integer(op, FRAME_OFFSET) if FRAME_OFFSET in op.attributes else 0
+            _unroll(table, lives, callee(op), base + frame, _join(path, instance(op)), into)
         else:
-            into.labels.append(_join(path, label(op)))
-    began.append(len(into.labels))
-    for life in _tensors(lives[name]):
-        into.buffers.append(
-            {
-                "name": _join(path, life.name),
-                "start": began[life.start],
-                "end": began[life.end],
-                "bytes": life.bytes,
-                "offset": base + _offset(life),
-            }
-        )
+            into.steps.append(_join(path, label(op)))
+    began.append(len(into.steps))
+    for life in lives[name]:
+        start, end = began[life.start], began[life.end]
+        if life.value is not None and start < end:
+            into.buffers.append(
+                Placement(_join(path, life.name), start, end, base + _offset(life), life.bytes)
+            )
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
-
-
-def _frame_offset(op: ir.Operation) -> int:
-    return integer(op, FRAME_OFFSET) if FRAME_OFFSET in op.attributes else 0
-
-
-def _tensors(lives: list[Life]) -> Iterator[Life]:
-    return (life for life in lives if life.value is not None)

@@ -42,6 +42,7 @@ def compile_upstream(function: func.FuncOp, symbol: str) -> Kernel:
     arguments = tuple(_c_type(kind) for kind in (*function.type.inputs, *function.type.results))
     try:
         module = _bufferized(function, symbol)
+        _contain(module)
         shared = _allocate(module, function.name.value)
         with module.context:
             PassManager.parse(f"builtin.module({','.join(_LOOPS)})").run(module.operation)
@@ -75,6 +76,31 @@ def _bufferized(function: func.FuncOp, symbol: str) -> ir.Module:
         # A copy of a strided view would call a C++ runtime that is not there.
         text = module.operation.get_asm(use_local_scope=True)
         return ir.Module.parse(_COPY.sub(r"linalg.copy ins(\1 : \3) outs(\2 : \4)", text), context())
+
+
+def _contain(module: ir.Module) -> None:
+    """Keep reads at computed coordinates inside their buffers.
+
+    A coordinate that comes from data is held to the buffer's extent, where torch-mlir would end the process.
+    """
+    for op in _nested(module.operation):
+        if op.name == "cf.assert":
+            op.erase()
+        elif op.name == "memref.load":
+            extents = ir.MemRefType(op.operands[0].type).shape
+            for place, value in enumerate(list(op.operands)[1:], start=1):
+                if not isinstance(value.owner, ir.Block) and value.owner.name == "arith.index_cast":
+                    op.operands[place] = _held(value, extents[place - 1], op)
+
+
+def _held(value: ir.Value, extent: int, user: ir.Operation) -> ir.Value:
+    place, kind = ir.InsertionPoint(user), value.type
+    with value.context, user.location:
+        for name, bound in (("arith.maxsi", 0), ("arith.minsi", extent - 1)):
+            limit = {"value": ir.IntegerAttr.get(kind, bound)}
+            constant = ir.Operation.create("arith.constant", [kind], [], limit, ip=place).results[0]
+            value = ir.Operation.create(name, [kind], [value, constant], ip=place).results[0]
+    return value
 
 
 def _allocate(module: ir.Module, where: str) -> int:

@@ -244,6 +244,12 @@ def test_inputs_that_do_not_fit_are_refused_and_what_fits_is_listed(
     assert "ids: int64[s≤16], bias: float32[s≤16, 8]" in caught.value.accepted
 
 
+def test_a_look_up_out_of_range_stays_inside_the_table(program: Program) -> None:
+    wild = {**case(4), "ids": np.array([0, 10, -1, 2**40])}
+    tame = {**case(4), "ids": np.array([0, 9, 0, 9])}
+    np.testing.assert_array_equal(program.run(wild)["y"], program.run(tame)["y"])
+
+
 def test_unknown_entries_and_thread_counts_are_refused(program: Program) -> None:
     with pytest.raises(InputError, match="no entry 'other'"):
         program.run(case(4), entry="other")
