@@ -66,8 +66,9 @@ def plan_json(module: ir.Module) -> dict[str, Any]:
 
     Returns:
         ``functions``: per function its frame, lower bound, solver, and buffers (half-open span of its own
-        steps, bytes, offset in the frame). ``entries``: per entry ``labels`` of its unrolled steps,
-        ``arena_bytes``, and the fields of `MemoryCost`: series before and after, buffers in the arena.
+        steps, bytes, offset in the frame). ``entries``: per entry the labels of its unrolled
+        ``steps``, ``arena_bytes``, and the other fields of `MemoryCost`: series before and after, buffers
+        in the arena.
     """
     table = functions(module)
     entries = unroll(module)
@@ -75,9 +76,9 @@ def plan_json(module: ir.Module) -> dict[str, Any]:
         "functions": {name: _function_json(table[name], lives) for name, lives in _lives(module).items()},
         "entries": {
             name: {
-                "labels": entries[name].steps,
-                "arena_bytes": integer(table[name], FRAME_BYTES),
                 **asdict(memory),
+                "steps": entries[name].steps,
+                "arena_bytes": integer(table[name], FRAME_BYTES),
             }
             for name, memory in memory_costs(module).items()
         },
