@@ -171,6 +171,7 @@ def _files(
         "sources": sources,
         "properties": [f"rtl/{name}" for name in bound],
         "driver": "sim_main.cpp",
+        "trace": "trace.vlt",
         "weights": "weights.hex",
         "activations": "activations.hex",
         "operands": "operands.npz",
@@ -179,6 +180,7 @@ def _files(
     texts = {f"rtl/{name}": text for name, text in {**design, **bound}.items()}
     texts[f"rtl/{top}.sv"] = _fill("top.sv", names)
     texts["sim_main.cpp"] = _fill("sim_main.cpp", names)
+    texts["trace.vlt"] = _fill("trace.vlt", names)
     texts["README.md"] = _fill("README.md", names)
     texts["weights.hex"] = hex_image(
         weight_words(quantized, operands["bias"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -53,8 +54,19 @@ def run_module(
     arguments: tuple[str, ...] = (),
     *,
     trace: Path | None = None,
+    module_folder: Path | None = None,
 ) -> subprocess.Popen[str]:
-    """Start a model with a cocotb module's tests; ``results.xml`` and the log go to ``folder``."""
+    """Start a model with a cocotb module's tests; ``results.xml`` and ``cocotb.log`` go to ``folder``.
+
+    Args:
+        model: built by `build_for_cocotb`.
+        top: its top module.
+        module: the Python module with the tests, as it is imported.
+        folder: working folder.
+        arguments: more arguments for the model, plusargs for instance.
+        trace: waveform file, where the model was built with tracing.
+        module_folder: where to look for the module before Python's own path.
+    """
     from cocotb_tools.runner import Verilator
 
     class Launcher(Verilator):
@@ -67,6 +79,8 @@ def run_module(
 
     environment = Launcher().environment()
     environment |= {"COCOTB_RESULTS_FILE": str(folder / "results.xml"), "COCOTB_LOG_LEVEL": "WARNING"}
+    if module_folder is not None:
+        environment["PYTHONPATH"] = os.pathsep.join((str(module_folder), environment["PYTHONPATH"]))
     command = [str(model.executable), *(("--trace", "--trace-file", str(trace)) if trace else ()), *arguments]
     log = (folder / "cocotb.log").open("w", encoding="utf-8")
     with log:
@@ -82,7 +96,7 @@ def run_cocotb(design: Design, kind: str | None, trace: Path | None, max_cycles:
     """
     if progress:
         progress("building the model", 0, None)
-    model = build_for_cocotb(design.sources, design.top, kind)
+    model = build_for_cocotb(design.sources(traced=kind is not None), design.top, kind)
     with tempfile.TemporaryDirectory(prefix="penstock-cocotb-") as scratch:
         folder = Path(scratch)
         results, figures = folder / "results.bin", folder / "figures.json"

@@ -66,10 +66,10 @@ class Design:
         """The top module."""
         return self.description["top"]
 
-    @property
-    def sources(self) -> list[Path]:
-        """Design sources, packages first, then the assertions bound to them."""
-        return [self.file(name) for name in (*self.description["sources"], *self.description["properties"])]
+    def sources(self, *, traced: bool) -> list[Path]:
+        """Design sources, packages first, then the assertions bound to them; before both, what a trace leaves out."""
+        names = (*self.description["sources"], *self.description["properties"])
+        return [self.file(name) for name in ((self.description["trace"], *names) if traced else names)]
 
     @property
     def shape(self) -> tuple[int, int, int]:

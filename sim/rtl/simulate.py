@@ -75,7 +75,7 @@ def _run_cpp(
 ) -> Run:
     if progress:
         progress("building the model", 0, None)
-    model = build(design.sources, design.top, design.file(design.description["driver"]), trace=kind)
+    model = build(design.sources(traced=kind is not None), design.top, design.file(design.description["driver"]), trace=kind)
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
         command = [str(model.executable), "--results", str(results)]

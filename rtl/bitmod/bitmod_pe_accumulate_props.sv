@@ -1,0 +1,30 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// Invariants of bitmod_pe_accumulate: fourteen magnitude bits, an exponent that never wraps or shrinks.
+
+module bitmod_pe_accumulate_props (
+  input logic                                    clk_i,
+  input logic                                    rst_ni,
+  input logic                                    valid_i,
+  input logic                                    first_i,
+  input logic signed [bitmod_pkg::AccWidth-1:0]  mantissa_q,
+  input logic [bitmod_pkg::ExpWidth-1:0]         exp_d,
+  input logic [bitmod_pkg::ExpWidth-1:0]         exp_q,
+  input logic [bitmod_pkg::ExpWidth-1:0]         larger_exp
+);
+
+  localparam int unsigned AccWidth = bitmod_pkg::AccWidth;
+
+  // The most negative value would need a fifteenth magnitude bit.
+  a_magnitude: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    mantissa_q != {1'b1, {(AccWidth - 1) {1'b0}}});
+
+  a_no_wrap: assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i |-> exp_d >= larger_exp);
+  a_no_shrink: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    (valid_i && !first_i) |-> exp_d >= exp_q);
+
+endmodule
+
+bind bitmod_pe_accumulate bitmod_pe_accumulate_props i_props (.*);

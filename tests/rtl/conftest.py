@@ -1,0 +1,65 @@
+"""RTL tests: builds kept in pytest's cache, and vectors run through a Verilated harness."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from penstock import rtl
+from penstock.sim.rtl.verilator import build
+
+Vectors = NDArray[np.uint32]
+HARNESS = Path(__file__).parent / "harness"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_builds(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Verilated models go to pytest's cache, not to the user's."""
+    cache = request.config.cache
+    assert cache is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENSTOCK_CACHE_DIR", str(cache.mkdir("penstock")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def design_sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The BitMoD design as files, packages first."""
+    return write_sources(tmp_path_factory.mktemp("rtl"), rtl.sources("common", "bitmod"))
+
+
+@pytest.fixture(scope="session")
+def design_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Its assertions as files."""
+    return write_sources(tmp_path_factory.mktemp("props"), rtl.properties("common", "bitmod"))
+
+
+def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
+    """Write sources to a folder, in order."""
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+@pytest.fixture(scope="session")
+def run_vectors(
+    design_sources: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Vectors], Vectors]:
+    """``run_vectors(harness, inputs)``: uint32 ``[cycles, 4]`` in, the same out."""
+
+    def run(harness: str, inputs: Vectors) -> Vectors:
+        assert inputs.dtype == np.uint32
+        assert inputs.shape[1] == 4
+        model = build([*design_sources, HARNESS / f"{harness}.sv"], harness, HARNESS / "stream_main.cpp")
+        folder = tmp_path_factory.mktemp(harness)
+        inputs.tofile(folder / "in.bin")
+        subprocess.run([model.executable, folder / "in.bin", folder / "out.bin"], check=True, env=os.environ)
+        return np.fromfile(folder / "out.bin", np.uint32).reshape(inputs.shape)
+
+    return run
