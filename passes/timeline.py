@@ -25,8 +25,6 @@ from ..ir.steps import (
     steps,
 )
 from ..sim.cost.memory_timeline import Placement, memory_timeline
-from ..sim.cost.price import memory_cost
-from ..sim.cost.record import MemoryCost
 from .lifetimes import Life, label, lifetimes
 from .place import LOWER_BOUND, SOLVER
 
@@ -49,39 +47,33 @@ def unroll(module: ir.Module) -> dict[str, Unrolled]:
     return entries
 
 
-def memory_costs(module: ir.Module) -> dict[str, MemoryCost]:
-    """The memory of every entry of a placed module, step by step."""
-    table = functions(module)
-    costs = {}
-    for name, entry in unroll(module).items():
-        count = len(entry.steps)
-        bound = max(memory_timeline(entry.buffers, count).live, default=0)
-        solver = string(table[name], SOLVER)
-        costs[name] = memory_cost(entry.buffers, lower_bound_bytes=bound, solver=solver, steps=count)
-    return costs
-
-
 def plan_json(module: ir.Module) -> dict[str, Any]:
     """The plan of a placed module.
 
     Returns:
         ``functions``: per function its frame, lower bound, solver, and buffers (half-open span of its own
-        steps, bytes, offset in the frame). ``entries``: per entry the labels of its unrolled
-        ``steps``, ``arena_bytes``, and the other fields of `MemoryCost`: series before and after, buffers
-        in the arena.
+        steps, bytes, offset in the frame). ``entries``: per entry the labels of its unrolled ``steps``, its
+        ``buffers`` in the arena, ``live_bytes`` and ``naive_bytes`` per step (what is live; what a program
+        that never reuses a byte holds by then), and ``arena_bytes``, ``naive_total_bytes``,
+        ``lower_bound_bytes``.
     """
     table = functions(module)
-    entries = unroll(module)
     return {
         "functions": {name: _function_json(table[name], lives) for name, lives in _lives(module).items()},
-        "entries": {
-            name: {
-                **asdict(memory),
-                "steps": entries[name].steps,
-                "arena_bytes": integer(table[name], FRAME_BYTES),
-            }
-            for name, memory in memory_costs(module).items()
-        },
+        "entries": {name: _entry_json(table[name], entry) for name, entry in unroll(module).items()},
+    }
+
+
+def _entry_json(function: func.FuncOp, entry: Unrolled) -> dict[str, Any]:
+    series = memory_timeline(entry.buffers, len(entry.steps))
+    return {
+        "steps": entry.steps,
+        "buffers": [asdict(buffer) for buffer in entry.buffers],
+        "live_bytes": list(series.live),
+        "naive_bytes": list(series.before),
+        "arena_bytes": integer(function, FRAME_BYTES),
+        "naive_total_bytes": series.peak_before_bytes,
+        "lower_bound_bytes": max(series.live, default=0),
     }
 
 
