@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("backends", "frontend", "ir", "passes", "rtl", "sim")
-DATA = {".sv", ".svh", ".toml", ".c", ".h", ".cpp", ".hpp", ".html", ".css", ".js", ".json", ".mlir", ".csv"}
 
 
 def packages_in_tree(checkout: Path) -> set[str]:
@@ -20,13 +19,10 @@ def packages_in_tree(checkout: Path) -> set[str]:
     return {"penstock", *(".".join(("penstock", *folder.relative_to(checkout).parts)) for folder in found)}
 
 
-def data_in_tree(checkout: Path) -> set[str]:
-    found = (path for package in PACKAGES for path in (checkout / package).rglob("*") if path.suffix in DATA)
-    return {f"penstock/{path.relative_to(checkout)}" for path in found}
-
-
-def modules_in_tree(checkout: Path) -> set[str]:
-    found = [*checkout.glob("*.py"), *(p for package in PACKAGES for p in (checkout / package).rglob("*.py"))]
+def files_in_tree(checkout: Path) -> set[str]:
+    """Every file of the packages, code and data, as the wheel should name it."""
+    below = (path for package in PACKAGES for path in (checkout / package).rglob("*") if path.is_file())
+    found = [*checkout.glob("*.py"), *(path for path in below if "__pycache__" not in path.parts)]
     return {f"penstock/{path.relative_to(checkout)}" for path in found}
 
 
@@ -65,7 +61,7 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_module_and_data_file(checkout: Path, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
-    missing = (data_in_tree(checkout) | modules_in_tree(checkout)) - held
+    missing = files_in_tree(checkout) - held
     assert not missing, f"add to packages or package-data in pyproject.toml: {sorted(missing)}"
     strangers = {name for name in held if name.startswith(("penstock/tests", "penstock/build", "penstock/."))}
     assert not strangers
