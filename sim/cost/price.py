@@ -1,4 +1,4 @@
-"""From counted groups and planned buffers to the cost record of a bundle."""
+"""From counted groups to the cost record of a bundle."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...ir.targets import DTYPES, Target
-from .memory_timeline import Placement, memory_timeline
-from .record import GroupCost, MemoryCost, Roofs
+from .record import GroupCost, Roofs
 from .roofline import GroupWork, price
 
 if TYPE_CHECKING:
@@ -31,25 +30,6 @@ def roofs(target: Target) -> Roofs:
     """
     rates = {dtype: target.ops_per_s("mac", dtype) for dtype in DTYPES if dtype in target.dtypes("mac")}
     return Roofs(bandwidth_bytes_per_s=1.0 / target.main.seconds(1.0, 0.0), flops_per_s=rates)
-
-
-def memory_cost(
-    placements: Iterable[Placement], *, lower_bound_bytes: int, solver: str, steps: int | None = None
-) -> MemoryCost:
-    """The memory section of an entry from its planned buffers."""
-    buffers = tuple(placements)
-    series = memory_timeline(buffers, steps)
-    return MemoryCost(
-        steps=series.steps,
-        before=series.before,
-        live=series.live,
-        after=series.after,
-        peak_before_bytes=series.peak_before_bytes,
-        peak_after_bytes=series.peak_after_bytes,
-        lower_bound_bytes=lower_bound_bytes,
-        solver=solver,
-        buffers=buffers,
-    )
 
 
 def _price(count: GroupCount, target: Target) -> GroupCost:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...ir.errors import BundleError
-from .memory_timeline import Placement
 
 SCHEMA = 1
 
@@ -57,26 +56,30 @@ class GroupCost:
 
 
 @dataclass(frozen=True)
-class MemoryCost:
-    """Intermediates of an entry: bytes per step, and where every buffer lies in the arena."""
-
-    steps: int
-    before: tuple[int, ...]
-    live: tuple[int, ...]
-    after: tuple[int, ...]
-    peak_before_bytes: int
-    peak_after_bytes: int
-    lower_bound_bytes: int
-    solver: str
-    buffers: tuple[Placement, ...] = ()
-
-
-@dataclass(frozen=True)
 class EntryCost:
-    """One entry point."""
+    """One entry point: the groups one run of it executes."""
 
     groups: tuple[GroupCost, ...]
-    memory: MemoryCost
+
+    @property
+    def flops(self) -> float:
+        """Operations of one run."""
+        return sum(group.instances * group.flops for group in self.groups)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes its fused groups move in one run."""
+        return sum(group.instances * group.bytes for group in self.groups)
+
+    @property
+    def bytes_unfused(self) -> int:
+        """Bytes its Einsums would move, each on its own."""
+        return sum(group.instances * group.bytes_unfused for group in self.groups)
+
+    @property
+    def seconds(self) -> float:
+        """Roofline time of one run, its groups one after the other."""
+        return sum(group.instances * group.seconds for group in self.groups)
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,7 @@ class CostRecord:
                 "flops_per_s": dict(self.roofs.flops_per_s),
             },
             "entries": {
-                name: {
-                    "groups": [asdict(group) for group in entry.groups],
-                    "memory": asdict(entry.memory),
-                }
+                name: {"groups": [asdict(group) for group in entry.groups]}
                 for name, entry in self.entries.items()
             },
             "passes": [asdict(step) for step in self.passes],
@@ -138,12 +138,9 @@ class CostRecord:
 
 
 def _entry(data: Mapping[str, Any]) -> EntryCost:
-    groups = tuple(
-        GroupCost(**{key: _tuple(value) for key, value in group.items()}) for group in data["groups"]
+    return EntryCost(
+        tuple(GroupCost(**{key: _tuple(value) for key, value in g.items()}) for g in data["groups"])
     )
-    memory = {key: _tuple(value) for key, value in data["memory"].items()}
-    memory["buffers"] = tuple(Placement(**buffer) for buffer in memory["buffers"])
-    return EntryCost(groups, MemoryCost(**memory))
 
 
 def _tuple(value: Any) -> Any:

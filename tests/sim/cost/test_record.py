@@ -9,8 +9,7 @@ import pytest
 
 from penstock.ir import targets
 from penstock.ir.errors import BundleError
-from penstock.sim.cost.memory_timeline import Placement
-from penstock.sim.cost.price import memory_cost, price_groups, roofs
+from penstock.sim.cost.price import price_groups, roofs
 from penstock.sim.cost.record import CostRecord, EntryCost, PassTime
 
 
@@ -40,8 +39,7 @@ def counted(**changes):
 def record():
     target = targets.load("cpu")
     groups = price_groups([counted(), counted(kernel="softmax", operations={"exp": 5, "move": 2})], target)
-    memory = memory_cost([Placement("a", 0, 2, 0, 64)], lower_bound_bytes=64, solver="size-first-fit")
-    return CostRecord("cpu", roofs(target), {"main": EntryCost(groups, memory)}, (PassTime("fuse", 0.5),))
+    return CostRecord("cpu", roofs(target), {"main": EntryCost(groups)}, (PassTime("fuse", 0.5),))
 
 
 def test_record_survives_json():
@@ -55,6 +53,14 @@ def test_groups_are_priced_on_the_target():
     assert linear.seconds == max(2000 / roofs(targets.load("cpu")).flops_per_s["f32"], 500 / 20e9)
     assert softmax.flops == 5
     assert linear.intensity == 4
+
+
+def test_entry_sums_its_groups_over_their_instances():
+    entry = record().entries["main"]
+    assert entry.flops == 2 * (2000 + 5)
+    assert entry.bytes == 2 * (500 + 500)
+    assert entry.bytes_unfused == 2 * (900 + 900)
+    assert entry.seconds == 2 * sum(group.seconds for group in entry.groups)
 
 
 def test_roofs_are_those_of_the_target():

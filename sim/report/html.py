@@ -1,0 +1,56 @@
+"""One self-contained HTML page: no file, font or script from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+
+from . import sections
+from .contents import Contents
+
+
+def page(bundles: Sequence[Contents]) -> str:
+    """The text of the page for one or more bundles."""
+    title = ", ".join(contents.model for contents in bundles)
+    links = "".join(f'<a href="#bundle-{at}">{escape(c.name)}</a>' for at, c in enumerate(bundles))
+    body = "".join(_bundle(f"bundle-{at}", contents) for at, contents in enumerate(bundles))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>penstock: {escape(title)}</title><style>{_asset('page.css')}</style></head>\n<body>"
+        + (f"<nav>{links}</nav>" if len(bundles) > 1 else "")
+        + f"{body}<script>{_asset('sort.js')}</script></body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__ or "penstock.sim.report") / name).read_text(encoding="utf-8")
+
+
+def _bundle(key: str, contents: Contents) -> str:
+    parts = [
+        f'<h1 id="{key}">{escape(contents.model)} on {escape(contents.cost.target)}</h1>',
+        sections.summary(contents),
+        "<h2>Cost on the target</h2>",
+        _entries(key, contents),
+    ]
+    if contents.verification is not None:
+        parts += ["<h2>Verification</h2>", sections.verification(key, contents.verification)]
+    if contents.rtl_runs:
+        parts += ["<h2>RTL cycles against the cost model</h2>", sections.rtl(key, contents.rtl_runs)]
+    if contents.cost.passes:
+        parts += ["<h2>Compile time</h2>", sections.compile_times(key, contents.cost.passes)]
+    return "\n".join(parts)
+
+
+def _entries(key: str, contents: Contents) -> str:
+    """Every entry point, the heaviest one unfolded."""
+    cost = contents.cost
+    heaviest = max(cost.entries, key=lambda name: cost.entries[name].flops, default="")
+    return "".join(
+        sections.entry(
+            f"{key}-{at}", name, found, contents.memory.get(name), cost.roofs, shown=name == heaviest
+        )
+        for at, (name, found) in enumerate(cost.entries.items())
+    )

@@ -1,0 +1,134 @@
+"""The report as tables for the terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..cost.record import EntryCost
+from ..rtl.compare import SimResult
+from ..verification import Verification
+from . import units
+from .contents import Contents
+
+_PIPE_WIDTH = 140
+
+
+def tables(contents: Contents) -> RenderableType:
+    """Every table of one bundle's report, as something rich prints."""
+    verification = contents.verification
+    compile_time = units.duration(sum(step.seconds for step in contents.cost.passes))
+    parts: list[RenderableType] = [
+        Text(f"{contents.model} on {contents.cost.target}", style="bold"),
+        Text(
+            f"{units.amount(contents.parameters)} parameters, "
+            f"{units.size(contents.parameter_bytes)} of weights, compiled in {compile_time}"
+        ),
+    ]
+    parts += [_groups(name, entry) for name, entry in contents.cost.entries.items()]
+    parts.append(_memory(contents))
+    if verification is not None:
+        parts.append(_verification(verification))
+    if contents.rtl_runs:
+        parts.append(_rtl(contents.rtl_runs))
+    return Group(*parts)
+
+
+def text(bundles: Iterable[Contents]) -> str:
+    """The tables as plain text, as wide as the terminal, or 140 columns where there is none."""
+    console = Console(
+        file=io.StringIO(),
+        width=None if sys.stdout.isatty() else _PIPE_WIDTH,
+        highlight=False,
+        color_system=None,
+    )
+    with console.capture() as captured:
+        for contents in bundles:
+            console.print(tables(contents))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _table(title: str, columns: Sequence[str], numbers: int) -> Table:
+    """An empty table whose last ``numbers`` columns hold figures."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, column in enumerate(columns):
+        table.add_column(column, justify="right" if at >= len(columns) - numbers else "left", overflow="fold")
+    return table
+
+
+def _groups(name: str, entry: EntryCost) -> Table:
+    columns = ["group", "bound by", "passes", "runs", "flop", "bytes", "unfused", "flop/B", "roofline"]
+    table = _table(f"Entry {name}", columns, 7)
+    for group in entry.groups:
+        table.add_row(
+            group.name,
+            group.bound,
+            f"{group.passes_before} → {group.passes_after}",
+            str(group.instances),
+            units.amount(group.instances * group.flops),
+            units.size(group.instances * group.bytes),
+            units.size(group.instances * group.bytes_unfused),
+            units.ratio(group.intensity),
+            units.duration(group.instances * group.seconds),
+        )
+    table.add_section()
+    table.add_row(
+        "all groups",
+        "",
+        "",
+        str(sum(group.instances for group in entry.groups)),
+        units.amount(entry.flops),
+        units.size(entry.bytes),
+        units.size(entry.bytes_unfused),
+        units.ratio(entry.flops / entry.bytes) if entry.bytes else "—",
+        units.duration(entry.seconds),
+    )
+    return table
+
+
+def _memory(contents: Contents) -> Table:
+    columns = ["entry", "planner", "buffers", "before", "arena", "lower bound"]
+    table = _table("Memory of intermediates", columns, 4)
+    for name, memory in contents.memory.items():
+        table.add_row(
+            name,
+            memory.solver,
+            str(len(memory.buffers)),
+            units.size(memory.series.peak_before_bytes),
+            units.size(memory.series.peak_after_bytes),
+            units.size(memory.lower_bound_bytes),
+        )
+    return table
+
+
+def _verification(found: Verification) -> Table:
+    columns = ["run", "output", "verdict", "max abs", "relative", "cosine", "bound"]
+    table = _table(f"Verification against {found.reference}", columns, 4)
+    for case in found.cases:
+        for output in case.outputs:
+            within = output.relative <= case.bound
+            verdict = "within" if within else f"beyond from {case.departs}" if case.departs else "beyond"
+            table.add_row(
+                case.label,
+                output.name,
+                verdict,
+                units.scientific(output.max_abs),
+                units.scientific(output.relative),
+                f"{output.cosine:.7f}",
+                units.scientific(case.bound),
+            )
+    return table
+
+
+def _rtl(runs: Sequence[SimResult]) -> Table:
+    table = _table("RTL", ["layer", "driver", "oracle", "RTL cycles", "model cycles"], 2)
+    for run in runs:
+        oracle = "bit-exact" if run.bit_exact else f"{run.mismatches} of {run.results} differ"
+        table.add_row(run.layer, run.driver, oracle, f"{run.cycles_rtl:,}", f"{run.cycles_model:,}")
+    return table
