@@ -1,4 +1,4 @@
-"""The documentation stays true: its commands parse, its links lead somewhere, its pages are in the navigation."""
+"""The documentation stays true: its commands parse, its links lead somewhere, its pages can be found."""
 
 from __future__ import annotations
 
