@@ -90,6 +90,5 @@ class Kernel:
         ]
         if self.shared_bytes:
             pointers.append("char *")
-        return (
-            f"void {phase or self.phases[0]}({', '.join(pointers)}, char *scratch, int64_t tid, int64_t nthreads);"
-        )
+        pointers += ["char *scratch", "int64_t tid", "int64_t nthreads"]
+        return f"void {phase or self.phases[0]}({', '.join(pointers)});"

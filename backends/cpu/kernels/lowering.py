@@ -23,7 +23,7 @@ PIPELINE = ",".join(
         "expand-strided-metadata,lower-affine",  # views become base and offset
         "finalize-memref-to-llvm",
         "convert-math-to-llvm,convert-math-to-libm",  # intrinsics first, the C library for the rest
-        "convert-arith-to-llvm",
+        "convert-arith-to-llvm,convert-ub-to-llvm",
         "convert-index-to-llvm",
         "convert-func-to-llvm{use-bare-ptr-memref-call-conv=1}",  # C pointers, not descriptors
         "convert-cf-to-llvm",
@@ -34,10 +34,9 @@ PIPELINE = ",".join(
 
 def function_attributes(isa: Isa) -> str:
     """Attributes every generated ``func.func`` carries: what it is compiled for."""
-    return (
-        'llvm.passthrough = ["noinline", ["target-cpu", "{}"], ["target-features", "{}"], '
-        '["prefer-vector-width", "{}"]]'.format(isa.cpu, isa.features, isa.bits)
-    )
+    pairs = {"target-cpu": isa.cpu, "target-features": isa.features, "prefer-vector-width": isa.bits}
+    listed = ", ".join(f'["{name}", "{value}"]' for name, value in pairs.items())
+    return f'llvm.passthrough = ["noinline", {listed}]'
 
 
 def lower(texts: Sequence[str], isa: Isa) -> bytes:

@@ -1,0 +1,306 @@
+"""Contractions: Σ over shared ranks of a product whose operands each have ranks of their own.
+
+One operand is the *vector side*: its own ranks, the *lanes*, lie along the vectors; the other's own
+ranks are the *rows*, whose scalars are broadcast. A block of rows × vectors of the output is held in
+registers while the *depth* (the summed ranks) runs; long depths are cut so that a panel stays in L1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from math import prod
+
+from .access import Places, head_mask, load, store
+from .frame import Frame, Stream, collapse
+from .group import Step
+from .kernel import Pack
+from .lanes import BITS, Lanes, Vec
+from .text import Linear
+
+PANEL_BYTES = 36 << 10  # of the vector side, kept in a 48 KiB (or larger) L1 beside the rows
+
+
+@dataclass(frozen=True)
+class Block:
+    """The register block: rows by whole vectors."""
+
+    rows: int
+    vectors: int
+
+
+def register_block(rows: int, vectors: int, registers: int, widest: int = 8) -> Block:
+    """The block that covers rows × vectors in the fewest cycles, two multiply-adds and two loads a cycle.
+
+    `vectors` and `rows` are those of a tile. At least eight accumulators hide the latency of the
+    multiply-add; accumulators, the vector side and one broadcast must fit the registers.
+    """
+    best, chosen = float("inf"), Block(1, 1)
+    for wide in range(1, min(widest, vectors) + 1):
+        for high in range(1, min(rows, 14) + 1):
+            if high * wide + wide + 1 > registers:
+                break
+            cost = 0.0
+            for v in _parts(vectors, wide):
+                for r in _parts(rows, high):
+                    cost += max(r * v / 2, (r + v) / 2, 4.0) + 0.25
+            if cost < best:
+                best, chosen = cost, Block(high, wide)
+    return chosen
+
+
+def _parts(total: int, size: int) -> list[int]:
+    return [size] * (total // size) + ([total % size] if total % size else [])
+
+
+@dataclass(eq=False)
+class Contraction:
+    """How one Einsum is contracted.
+
+    Attributes:
+        step: the Einsum.
+        side: which access is the vector side.
+        lanes: ranks along the vectors, outermost first.
+        rows: ranks of the broadcast side alone.
+        depth: summed ranks.
+        batch: ranks of both sides and the output, looped around.
+        pack: layout of the vector side when it is a packed parameter.
+        block: register block for one tile.
+    """
+
+    step: Step
+    side: int
+    lanes: tuple[str, ...]
+    rows: tuple[str, ...]
+    depth: tuple[str, ...]
+    batch: tuple[str, ...]
+    pack: Pack | None = None
+    block: Block = Block(1, 1)
+
+    def write(self, frame: Frame) -> None:
+        """Write the loops."""
+        frame.writer.comment(self.step.text)
+        _Micro(self, frame).write()
+
+
+class _Micro:
+    """Writes one contraction."""
+
+    def __init__(self, plan: Contraction, frame: Frame) -> None:
+        self.plan, self.frame, self.writer = plan, frame, frame.writer
+        step = plan.step
+        self.element = step.output.element
+        self.vector = Lanes(frame.writer, frame.isa.lanes(BITS[self.element]))
+        loops = [r for r in step.einsum.ranks if r not in frame.fixed and frame.extent(step, r) > 1]
+        extents = {rank: frame.extent(step, rank) for rank in loops}
+        accesses, tensors = step.einsum.accesses, step.inputs
+        scalar = frame.stream(step, accesses[1 - plan.side], tensors[1 - plan.side], loops)
+        vector = self._vector_stream(loops)
+        output = frame.stream(step, step.einsum.output, step.output, loops)
+        kinds = {"lanes": plan.lanes, "rows": plan.rows, "depth": plan.depth, "batch": plan.batch}
+        classes: dict[str, object] = {r: kind for kind, ranks in kinds.items() for r in ranks if r in loops}
+        self.ranks, self.extents, streams = collapse(loops, extents, [scalar, vector, output], classes)
+        self.scalar, self.side, self.output = streams
+        self.classes = classes
+        self.along = self._along()
+        if self.along is None:
+            self.vector = Lanes(frame.writer, 1)
+        self.width = self.extents[self.along] if self.along else 1
+        self.depth = sorted(self._of("depth"), key=lambda rank: -abs(self.scalar.coeffs[rank]))
+
+    def _vector_stream(self, loops: Sequence[str]) -> Stream:
+        """The vector side's addresses: lane stride 1; in panels, a block of lanes starts depth·lane further."""
+        plan, frame, step = self.plan, self.frame, self.plan.step
+        access, tensor = step.einsum.accesses[plan.side], step.inputs[plan.side]
+        if plan.pack is None:
+            return frame.stream(step, access, tensor, loops)
+        panels, deep, block = plan.pack.shape
+        coeffs, base = dict.fromkeys(loops, 0), Linear()
+        scale = 1
+        for rank, extent in reversed(plan.pack.lanes):
+            origin = frame.coordinate(rank)
+            base = base + origin * (scale * (deep if panels > 1 else 1))
+            if rank in coeffs:
+                coeffs[rank] = scale
+            scale *= extent
+        scale = block
+        for rank, extent in reversed(plan.pack.depth):
+            if rank in coeffs:
+                coeffs[rank] = scale
+            scale *= extent
+        return Stream(frame.buffer(tensor), tensor.element, base, coeffs)
+
+    def _along(self) -> str | None:
+        """The lane rank that is contiguous in the vector side and in the output."""
+        ranks = [r for r in self._of("lanes") if self.side.coeffs[r] == 1 and self.output.coeffs[r] == 1]
+        return max(ranks, key=lambda rank: self.extents[rank], default=None)
+
+    def _of(self, kind: str) -> list[str]:
+        return [rank for rank in self.ranks if self.classes[rank] == kind]
+
+    def write(self) -> None:
+        """Loops around the register blocks: batch, depth chunks, lanes, rows."""
+        rows = sorted(self._of("rows"), key=lambda rank: self.extents[rank])
+        tall = rows.pop() if rows else None
+        around = [*self._of("batch"), *(rank for rank in self._of("lanes") if rank != self.along)]
+        with ExitStack() as stack:
+            places: Places = {}
+            for rank in around:
+                loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
+                places[rank] = stack.enter_context(loop)
+            self._chunks(rows, tall, places)
+
+    def _chunks(self, rows: Sequence[str], tall: str | None, places: Places) -> None:
+        """Stretches of the outermost depth, the first of which sets the output."""
+        if not self.depth:
+            self._lanes(rows, tall, places, 1, True)
+            return
+        rank = self.depth[0]
+        extent = self.extents[rank]
+        inner = prod(self.extents[r] for r in self.depth[1:])
+        line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
+        most = max(1, PANEL_BYTES // (line * inner))
+        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+        self._lanes(rows, tall, {**places, rank: Linear()}, size, True)
+        covered = extent // size * size
+        if covered > size:
+            with self.writer.loop(rank, Linear((), size), Linear((), covered), size) as place:
+                self._lanes(rows, tall, {**places, rank: place}, size, False)
+        if covered < extent:
+            self._lanes(rows, tall, {**places, rank: Linear((), covered)}, extent - covered, False)
+
+    def _lanes(self, rows: Sequence[str], tall: str | None, places: Places, size: int, first: bool) -> None:
+        """Blocks of vectors, then the rest of the lanes."""
+        count, vectors = self.vector.count, self.plan.block.vectors
+        if self.along is None:
+            self._rows(rows, tall, places, 1, None, size, first)
+            return
+        step = vectors * count
+        whole = self.width // step * step
+        if whole:
+            with self.writer.loop(self.along, Linear(), Linear((), whole), step) as place:
+                self._rows(rows, tall, {**places, self.along: place}, vectors, None, size, first)
+        rest = self.width - whole
+        if rest:
+            mask = head_mask(self.vector, rest % count) if rest % count else None
+            at = {**places, self.along: Linear((), whole)}
+            self._rows(rows, tall, at, -(-rest // count), mask, size, first)
+
+    def _rows(
+        self,
+        rows: Sequence[str],
+        tall: str | None,
+        places: Places,
+        vectors: int,
+        mask: Vec | None,
+        size: int,
+        first: bool,
+    ) -> None:
+        """Blocks of rows, then the rest of the rows."""
+        with ExitStack() as stack:
+            for rank in rows:
+                loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
+                places = {**places, rank: stack.enter_context(loop)}
+            if tall is None:
+                self._block(places, None, 1, vectors, mask, size, first)
+                return
+            high = self.plan.block.rows
+            whole = self.extents[tall] // high * high
+            if whole:
+                with self.writer.loop(tall, Linear(), Linear((), whole), high) as place:
+                    self._block({**places, tall: place}, tall, high, vectors, mask, size, first)
+            if self.extents[tall] > whole:
+                at = {**places, tall: Linear((), whole)}
+                self._block(at, tall, self.extents[tall] - whole, vectors, mask, size, first)
+
+    def _shift(self, places: Places, row: int, tall: str | None, vector: int) -> Places:
+        moved = dict(places)
+        if tall is not None:
+            moved[tall] = places[tall] + row
+        if self.along is not None:
+            moved[self.along] = places[self.along] + vector * self.vector.count
+        return moved
+
+    def _block(
+        self,
+        places: Places,
+        tall: str | None,
+        high: int,
+        vectors: int,
+        mask: Vec | None,
+        size: int,
+        first: bool,
+    ) -> None:
+        """One register block: accumulators, the depth loops, the stores."""
+        kind = self.vector.kind(self.element)
+        masks = [mask if k == vectors - 1 else None for k in range(vectors)]
+        cells = [(row, k) for row in range(high) for k in range(vectors)]
+        # The start of the depth chunk belongs to the inputs' addresses, not to the output's.
+        start = {rank: places.get(rank, Linear()) for rank in self.depth}
+        here = {**places, **dict.fromkeys(self.depth, Linear())}
+        if first:
+            zero = self.vector.constant(0.0, self.element).name
+            carried = [(zero, kind) for _ in cells]
+        else:
+            carried = [
+                (
+                    load(self.vector, self.output, self._shift(here, r, tall, k), self.along, masks[k]).name,
+                    kind,
+                )
+                for r, k in cells
+            ]
+
+        def turn(at: Places, names: list[str]) -> list[str]:
+            sides = [self._side(self._shift(at, 0, None, k), masks[k]) for k in range(vectors)]
+            ends: list[str] = []
+            for row in range(high):
+                one = load(self.vector, self.scalar, self._shift(at, row, tall, 0), None, None)
+                for k in range(vectors):
+                    ends.append(
+                        self.vector.fma(one, sides[k], Vec(names[row * vectors + k], self.element)).name
+                    )
+            return ends
+
+        ends = self._deep(self.depth, size, {**places, **start}, carried, turn)
+        for name, (row, k) in zip(ends, cells, strict=True):
+            at = self._shift(here, row, tall, k)
+            store(self.vector, self.output, at, self.along, Vec(name, self.element), masks[k])
+
+    def _deep(
+        self,
+        ranks: Sequence[str],
+        size: int,
+        places: Places,
+        carried: Sequence[tuple[str, str]],
+        turn: Callable[[Places, list[str]], list[str]],
+    ) -> list[str]:
+        """Loops over the depth (the outermost only `size` long) around `turn`, carrying the accumulators."""
+        if not ranks:
+            return turn(places, [name for name, _ in carried])
+        rank = ranks[0]
+
+        def body(place: Linear, names: list[str]) -> list[str]:
+            pairs = [(name, kind) for name, (_, kind) in zip(names, carried, strict=True)]
+            return self._deep(ranks[1:], 0, {**places, rank: places[rank] + place}, pairs, turn)
+
+        return self.writer.fold(rank, size or self.extents[rank], 1, carried, body)
+
+    def _side(self, places: Places, mask: Vec | None) -> Vec:
+        """A vector of the vector side."""
+        pack = self.plan.pack
+        if self.along is None:
+            return load(self.vector, self.side, places, None, None)
+        if pack is None:
+            return load(self.vector, self.side, places, self.along, mask)
+        panels, deep, block = pack.shape
+        if panels == 1:
+            return load(
+                self.vector, self.side, places, self.along, mask if block % self.vector.count else None
+            )
+        # Lane l of panel l // block sits at (l // block)·deep·block + k·block + l % block.
+        lane = places[self.along]
+        begin = Linear(lane.terms, lane.const // block * block)
+        stream = replace(self.side, base=self.side.base + begin * deep)
+        inside = {**places, self.along: Linear((), lane.const % block)}
+        return load(self.vector, stream, inside, self.along, None)

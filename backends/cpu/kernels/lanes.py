@@ -1,0 +1,137 @@
+"""Vector values and the arithmetic on them: the alphabet that operators and elementary functions use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .text import Writer, float_text, vector_type
+
+BITS = {"f32": 32, "f64": 64, "i64": 64, "i32": 32, "i1": 1}
+FLOATS = ("f32", "f64")
+
+
+@dataclass(frozen=True)
+class Vec:
+    """A vector of `Lanes.count` elements: its SSA name and element type."""
+
+    name: str
+    element: str
+
+
+class Lanes:
+    """Writes operations on vectors of one length."""
+
+    def __init__(self, writer: Writer, count: int) -> None:
+        self.writer = writer
+        self.count = count
+
+    def kind(self, element: str) -> str:
+        """Vector type of that element."""
+        return vector_type(self.count, element)
+
+    def constant(self, value: float, element: str) -> Vec:
+        """The same number in every lane."""
+        if element in FLOATS:
+            text = float_text(float(value), element)
+        elif element == "i1":
+            text = "true" if value else "false"
+        else:
+            text = str(int(value))
+        name = self.writer.constant(f"dense<{text}> : {self.kind(element)}", f"k_{element}")
+        return Vec(name, element)
+
+    def make(self, hint: str, operation: str, *operands: Vec, element: str | None = None) -> Vec:
+        """``operation %a, %b : vector type``; the element is the first operand's unless given."""
+        own = operands[0].element
+        names = ", ".join(operand.name for operand in operands)
+        name = self.writer.op(hint, f"{operation} {names} : {self.kind(own)}")
+        return Vec(name, element or own)
+
+    def cast(self, operation: str, value: Vec, element: str) -> Vec:
+        """``operation %a : from to to``."""
+        text = f"{operation} {value.name} : {self.kind(value.element)} to {self.kind(element)}"
+        return Vec(self.writer.op("cast", text), element)
+
+    def add(self, a: Vec, b: Vec) -> Vec:
+        """Sum (or, on i1)."""
+        return self._arith("add", a, b, "arith.ori")
+
+    def sub(self, a: Vec, b: Vec) -> Vec:
+        """Difference (exclusive or, on i1)."""
+        return self._arith("sub", a, b, "arith.xori")
+
+    def mul(self, a: Vec, b: Vec) -> Vec:
+        """Product (and, on i1)."""
+        return self._arith("mul", a, b, "arith.andi")
+
+    def _arith(self, name: str, a: Vec, b: Vec, on_bool: str) -> Vec:
+        if a.element == "i1":
+            return self.make(name, on_bool, a, b)
+        return self.make(name, f"arith.{name}{'f' if a.element in FLOATS else 'i'}", a, b)
+
+    def div(self, a: Vec, b: Vec) -> Vec:
+        """Quotient of floats."""
+        return self.make("div", "arith.divf", a, b)
+
+    def fma(self, a: Vec, b: Vec, c: Vec) -> Vec:
+        """a·b + c, rounded once."""
+        return self.make("fma", "vector.fma", a, b, c)
+
+    def compare(self, predicate: str, a: Vec, b: Vec) -> Vec:
+        """``lt le gt ge eq ne`` (ordered; ne is true on NaN) as i1 lanes."""
+        if a.element in FLOATS:
+            code = "une" if predicate == "ne" else f"o{predicate}"
+            return self.make("cmp", f"arith.cmpf {code},", a, b, element="i1")
+        unsigned = "u" if a.element == "i1" else "s"
+        code = predicate if predicate in ("eq", "ne") else unsigned + predicate
+        return self.make("cmp", f"arith.cmpi {code},", a, b, element="i1")
+
+    def is_nan(self, a: Vec) -> Vec:
+        """Whether each lane is NaN."""
+        return self.make("nan", "arith.cmpf uno,", a, a, element="i1")
+
+    def select(self, condition: Vec, yes: Vec, no: Vec) -> Vec:
+        """Per lane, `yes` where the i1 condition holds."""
+        text = f"arith.select {condition.name}, {yes.name}, {no.name}"
+        kinds = f"{self.kind('i1')}, {self.kind(yes.element)}"
+        return Vec(self.writer.op("sel", f"{text} : {kinds}"), yes.element)
+
+    def both(self, a: Vec | None, b: Vec | None) -> Vec | None:
+        """Conjunction of masks; None is all lanes."""
+        if a is None or b is None:
+            return a or b
+        return self.make("mask", "arith.andi", a, b)
+
+    def raised(self, a: Vec, least: float) -> Vec:
+        """max(least, a) that keeps a NaN in one instruction."""
+        bound = self.constant(least, a.element)
+        return self.select(self.compare("gt", bound, a), bound, a)
+
+    def capped(self, a: Vec, most: float) -> Vec:
+        """min(most, a) that keeps a NaN in one instruction."""
+        bound = self.constant(most, a.element)
+        return self.select(self.compare("lt", bound, a), bound, a)
+
+    def horner(self, x: Vec, coefficients: tuple[float, ...]) -> Vec:
+        """The polynomial with these coefficients, highest power first."""
+        total = self.constant(coefficients[0], x.element)
+        for coefficient in coefficients[1:]:
+            total = self.fma(total, x, self.constant(coefficient, x.element))
+        return total
+
+    def convert(self, value: Vec, element: str) -> Vec:
+        """The value in another element type; floats to integers round toward zero, to i1 is ``!= 0``."""
+        source = value.element
+        if source == element:
+            return value
+        if element == "i1":
+            return self.compare("ne", value, self.constant(0, source))
+        if element in FLOATS:
+            if source in FLOATS:
+                return self.cast("arith.extf" if element == "f64" else "arith.truncf", value, element)
+            return self.cast("arith.uitofp" if source == "i1" else "arith.sitofp", value, element)
+        if source in FLOATS:
+            return self.cast("arith.fptosi", value, element)
+        if source == "i1":
+            return self.cast("arith.extui", value, element)
+        return self.cast("arith.extsi" if BITS[source] < BITS[element] else "arith.trunci", value, element)

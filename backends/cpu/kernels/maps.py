@@ -1,0 +1,235 @@
+"""Map and reduce operators of `ir.operators` as vector code: a table from name to emitter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ....ir.errors import PassError
+from ....ir.operators import MAPS
+from . import vecmath
+from .lanes import BITS, FLOATS, Lanes, Vec
+
+_Emit = Callable[..., Vec]
+
+
+def _unary(operation: str) -> _Emit:
+    return lambda v, x: v.make("u", operation, x)
+
+
+def _negative(v: Lanes, x: Vec) -> Vec:
+    if x.element in FLOATS:
+        return v.make("neg", "arith.negf", x)
+    return v.sub(v.constant(0, x.element), x)
+
+
+def _absolute(v: Lanes, x: Vec) -> Vec:
+    if x.element == "i1":
+        return x
+    return v.make("abs", "math.absf" if x.element in FLOATS else "math.absi", x)
+
+
+def _relu(v: Lanes, x: Vec) -> Vec:
+    return x if x.element == "i1" else v.raised(x, 0)
+
+
+def _sign(v: Lanes, x: Vec) -> Vec:
+    if x.element == "i1":
+        return x
+    zero, one = v.constant(0, x.element), v.constant(1, x.element)
+    value = v.select(v.compare("gt", x, zero), one, zero)
+    value = v.select(v.compare("lt", x, zero), v.constant(-1, x.element), value)
+    return v.select(v.is_nan(x), x, value) if x.element in FLOATS else value
+
+
+def _maximum(v: Lanes, a: Vec, b: Vec) -> Vec:
+    if a.element == "i1":
+        return v.add(a, b)
+    return v.make("max", "arith.maximumf" if a.element in FLOATS else "arith.maxsi", a, b)
+
+
+def _minimum(v: Lanes, a: Vec, b: Vec) -> Vec:
+    if a.element == "i1":
+        return v.mul(a, b)
+    return v.make("min", "arith.minimumf" if a.element in FLOATS else "arith.minsi", a, b)
+
+
+def _div_left(v: Lanes, a: Vec, b: Vec) -> Vec:
+    zero = v.constant(0.0, a.element)
+    return v.select(v.compare("eq", a, zero), zero, v.div(a, b))
+
+
+def _exp_sub_left(v: Lanes, a: Vec, b: Vec) -> Vec:
+    absent = v.compare("eq", a, v.constant(-math.inf, a.element))
+    return v.select(absent, v.constant(0.0, a.element), vecmath.exp(v, v.sub(a, b)))
+
+
+def _floordiv(v: Lanes, a: Vec, b: Vec) -> Vec:
+    if a.element in FLOATS:
+        return v.make("floor", "math.floor", v.div(a, b))
+    return v.make("floordiv", "arith.floordivsi", a, b)
+
+
+def _mod(v: Lanes, a: Vec, b: Vec) -> Vec:
+    zero = v.constant(0, a.element)
+    rest = v.make("rem", "arith.remf" if a.element in FLOATS else "arith.remsi", a, b)
+    signs = v.make("signs", "arith.xori", v.compare("lt", rest, zero), v.compare("lt", b, zero), element="i1")
+    wrong = v.mul(signs, v.compare("ne", rest, zero))
+    return v.select(wrong, v.add(rest, b), rest)
+
+
+def _leaky(v: Lanes, x: Vec, slope: Vec) -> Vec:
+    return v.select(v.compare("ge", x, v.constant(0, x.element)), x, v.mul(x, slope))
+
+
+def _power(v: Lanes, a: Vec, b: Vec) -> Vec:
+    return v.make("pow", "math.powf", a, b)
+
+
+def _recip(v: Lanes, x: Vec) -> Vec:
+    return v.div(v.constant(1.0, x.element), x)
+
+
+# Operands come in the output's element type.
+_SAME: dict[str, _Emit] = {
+    "id": lambda v, x: x,
+    "to_float": lambda v, x: x,
+    "neg": _negative,
+    "abs": _absolute,
+    "exp": vecmath.exp,
+    "expm1": _unary("math.expm1"),
+    "log": vecmath.log,
+    "log1p": _unary("math.log1p"),
+    "sqrt": _unary("math.sqrt"),
+    "rsqrt": vecmath.rsqrt,
+    "recip": _recip,
+    "tanh": vecmath.tanh,
+    "erf": vecmath.erf,
+    "sigmoid": vecmath.sigmoid,
+    "relu": _relu,
+    "gelu": vecmath.gelu,
+    "gelu_tanh": vecmath.gelu_tanh,
+    "silu": vecmath.silu,
+    "softplus": vecmath.softplus,
+    "square": lambda v, x: v.mul(x, x),
+    "sin": _unary("math.sin"),
+    "cos": _unary("math.cos"),
+    "floor": _unary("math.floor"),
+    "ceil": _unary("math.ceil"),
+    "round": _unary("math.roundeven"),
+    "sign": _sign,
+    "add": lambda v, a, b: v.add(a, b),
+    "sub": lambda v, a, b: v.sub(a, b),
+    "mul": lambda v, a, b: v.mul(a, b),
+    "div": lambda v, a, b: v.div(a, b),
+    "div_left": _div_left,
+    "max": _maximum,
+    "min": _minimum,
+    "pow": _power,
+    "exp_sub": lambda v, a, b: vecmath.exp(v, v.sub(a, b)),
+    "exp_sub_left": _exp_sub_left,
+    "floordiv": _floordiv,
+    "mod": _mod,
+    "leaky_relu": _leaky,
+}
+# Operands in the widest type among them; the result is i1.
+_COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
+# Operands as i1.
+_LOGIC: dict[str, _Emit] = {
+    "and": lambda v, a, b: v.mul(a, b),
+    "or": lambda v, a, b: v.add(a, b),
+    "not": lambda v, x: v.sub(x, v.constant(1, "i1")),
+    "to_bool": lambda v, x: x,
+}
+
+
+def widest(elements: list[str]) -> str:
+    """The element type a mixed comparison is made in."""
+    for element in ("f64", "f32", "i64", "i32"):
+        if element in elements:
+            return element
+    return "i1"
+
+
+def emit_map(v: Lanes, name: str, operands: list[Vec], element: str) -> Vec:
+    """The map operator on vectors; the result has element type `element`.
+
+    Raises:
+        PassError: the operator has no code.
+    """
+    if name == "where":
+        condition, yes, no = operands
+        return v.select(v.convert(condition, "i1"), v.convert(yes, element), v.convert(no, element))
+    if name in _COMPARE:
+        common = widest([operand.element for operand in operands])
+        a, b = (v.convert(operand, common) for operand in operands)
+        return v.convert(v.compare(name, a, b), element)
+    if name in _LOGIC:
+        return v.convert(_LOGIC[name](v, *(v.convert(operand, "i1") for operand in operands)), element)
+    if name == "is_nan":
+        value = operands[0]
+        return v.convert(v.is_nan(value) if value.element in FLOATS else v.constant(0, "i1"), element)
+    if name == "to_int":
+        return v.convert(v.convert(operands[0], "i64"), element)
+    if name not in _SAME:
+        raise PassError(f"map operator '{name}' has no vector code", accepted=", ".join(MAPS))
+    working = element if MAPS[name].kind != "float" or element in FLOATS else "f64"
+    value = _SAME[name](v, *(v.convert(operand, working) for operand in operands))
+    return v.convert(value, element)
+
+
+def literal_element(value: float, others: list[str], output: str) -> str:
+    """Element type a literal is written in: that of its company when it is exact there."""
+    common = widest(others) if others else output
+    if isinstance(value, bool):
+        return common if others else "i1"
+    if common in FLOATS or (common != "i1" and float(value).is_integer()):
+        return common
+    return "f32" if output not in FLOATS else output
+
+
+def identity(v: Lanes, reduce: str, element: str) -> Vec:
+    """The reduction's identity: what an output point nobody visits holds."""
+    if reduce in ("max", "min") and element not in FLOATS:
+        low = -(1 << (BITS[element] - 1)) if element != "i1" else 0
+        high = (1 << (BITS[element] - 1)) - 1 if element != "i1" else 1
+        return v.constant(low if reduce == "max" else high, element)
+    values = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": 0.0, "all": 1.0}
+    return v.constant(values[reduce], element)
+
+
+_FOLDS: dict[str, _Emit] = {
+    "sum": lambda v, a, b: v.add(a, b),
+    "prod": lambda v, a, b: v.mul(a, b),
+    "max": _maximum,
+    "min": _minimum,
+    "any": lambda v, a, b: v.add(a, b),
+    "all": lambda v, a, b: v.mul(a, b),
+}
+
+
+def fold(v: Lanes, reduce: str, a: Vec, b: Vec) -> Vec:
+    """One step of the reduction."""
+    return _FOLDS[reduce](v, a, b)
+
+
+def fold_element(reduce: str, element: str) -> str:
+    """Element type the reduction is carried in."""
+    return "i1" if reduce in ("any", "all") else element
+
+
+def across(v: Lanes, reduce: str, value: Vec) -> Vec:
+    """The reduction over the lanes of one vector, as a vector of one lane, by halving."""
+    count = v.count
+    while count > 1:
+        half = count // 2
+        low = _shuffle(v, value, count, list(range(half)))
+        high = _shuffle(v, value, count, list(range(half, count)))
+        value, count = fold(Lanes(v.writer, half), reduce, low, high), half
+    return value
+
+
+def _shuffle(v: Lanes, value: Vec, count: int, places: list[int]) -> Vec:
+    kind = f"vector<{count}x{value.element}>"
+    text = f"vector.shuffle {value.name}, {value.name} {places} : {kind}, {kind}"
+    return Vec(v.writer.op("half", text), value.element)

@@ -1,0 +1,247 @@
+"""What is decided before a kernel is written: contractions and their vector side, tiles, layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from ....ir.einsum import Access, Einsum, Index
+from ..isa import Isa
+from .contraction import Block, Contraction, register_block
+from .group import Group, Iteration, Step, Tensor, copy_step
+from .kernel import Pack
+from .lanes import BITS, FLOATS
+from .layout import choose_orders, contiguous, leaves
+from .tiles import choose_tiles
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tile of every outer rank, contractions by their Einsum, packed parameters by input."""
+
+    tiles: dict[str, int]
+    extents: dict[str, int]
+    contractions: dict[Step, Contraction]
+    packs: dict[int, Pack]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to contract an Einsum.
+
+    Attributes:
+        contraction: vector side and ranks.
+        panel: the vector side is copied into a panel first.
+        detour: the result goes to scratch and is copied to the output.
+        pack: the vector side is a parameter packed beforehand.
+        cycles: estimate.
+    """
+
+    contraction: Contraction
+    panel: bool
+    detour: bool
+    pack: bool
+    cycles: float
+
+
+_ROWS_IN_TILE = 64  # rows a panel is expected to serve
+_PANEL, _DETOUR, _SCALAR = 1.2, 0.8, 3.0  # cycles an element
+
+
+def plan_group(group: Group, isa: Isa) -> Plan:
+    """Decide; panels, copies and layouts are put into the group itself."""
+    extents = {rank: n for step in group.steps() for rank, n in step.extents.items()}
+    chosen: dict[Step, Option] = {}
+    for node in group.nodes:
+        for step in [node] if isinstance(node, Step) else node.body:
+            option = _best(step, node if isinstance(node, Iteration) else None, group, isa)
+            if option is not None:
+                chosen[step] = option
+                _prefer(step, option)
+    contractions = {step: option.contraction for step, option in chosen.items()}
+    panels = {step for step, option in chosen.items() if option.panel}
+    tiles = choose_tiles(group, extents, contractions, panels, isa)
+    packs: dict[int, Pack] = {}
+    for step, option in chosen.items():
+        _settle(step, option, tiles, isa, packs)
+        if option.panel:
+            _insert_panel(group, step, option.contraction)
+        if option.detour:
+            _insert_detour(group, step, option.contraction)
+    choose_orders(group)
+    return Plan(tiles, extents, contractions, packs)
+
+
+def _best(step: Step, around: Iteration | None, group: Group, isa: Isa) -> Option | None:
+    """The cheapest way to contract the Einsum, None when a plain nest is cheaper or it is no contraction."""
+    einsum = step.einsum
+    tensors = (*step.inputs, step.output)
+    if einsum.map != "mul" or einsum.reduce != "sum" or len(step.inputs) != 2:
+        return None
+    if step.output.element not in FLOATS or len({tensor.element for tensor in tensors}) > 1:
+        return None
+    inside = set(einsum.ranks)
+    own = [{rank for rank in access.ranks if rank in inside} for access in einsum.accesses]
+    if not set(einsum.reduced) <= own[0] & own[1] or not set(einsum.output.ranks) <= own[0] | own[1]:
+        return None
+    options = [_option(step, side, own, around, group, isa) for side in (0, 1)]
+    best = min((o for o in options if o is not None), key=lambda o: o.cycles, default=None)
+    return best if best is not None and best.cycles < _nest_cycles(step, isa) else None
+
+
+def _nest_cycles(step: Step, isa: Isa) -> float:
+    """Estimate for a plain nest: a folded rank along the vectors, or lanes that reload the output's side."""
+    points = prod(step.extents[rank] for rank in step.einsum.ranks)
+    lanes = isa.lanes(BITS[step.output.element])
+    both = [
+        rank
+        for rank in step.einsum.ranks
+        if all(rank not in a.ranks or (a.index and a.index[-1].plain == rank) for a in step.einsum.accesses)
+        and any(rank in a.ranks for a in step.einsum.accesses)
+    ]
+    outputs = prod(step.output.shape)
+    if any(rank in step.einsum.reduced and step.extents[rank] >= lanes for rank in both):
+        return points / lanes + outputs * 6.0
+    return points / lanes * 2.0 if both else points * _SCALAR
+
+
+def _option(
+    step: Step, side: int, own: Sequence[set[str]], around: Iteration | None, group: Group, isa: Isa
+) -> Option | None:
+    einsum = step.einsum
+    lanes = tuple(rank for rank in einsum.output.ranks if rank in own[side] - own[1 - side])
+    rows = tuple(rank for rank in einsum.output.ranks if rank in own[1 - side] - own[side])
+    batch = tuple(rank for rank in einsum.output.ranks if rank in own[0] & own[1])
+    wide, high, deep = (prod(step.extents[rank] for rank in ranks) for ranks in (lanes, rows, einsum.reduced))
+    other, access, tensor = einsum.accesses[1 - side], einsum.accesses[side], step.inputs[side]
+    if wide < 4 or deep < 2 or leaves(other, step.inputs[1 - side], step, around):
+        return None
+    outside = leaves(access, tensor, step, around)
+    pack = (
+        tensor.param and tensor.reads == 1 and not outside and set(access.ranks) <= {*lanes, *einsum.reduced}
+    )
+    panel = not pack and (outside or not _direct(access, tensor, lanes))
+    detour = step.output.argument is not None and not contiguous(einsum.output, step.output, lanes)
+    count = isa.lanes(BITS[tensor.element])
+    times = prod(step.extents[rank] for rank in batch)
+    cycles = times * high * deep * -(-wide // count) * (0.5 if high > 2 else 1.0)
+    if panel:
+        again = 1.0 / around.generations if around is not None and _constant(step, side, around) else 1.0
+        cycles += _PANEL * times * deep * wide * max(1.0, high / _ROWS_IN_TILE) * again
+    if detour:
+        cycles += _DETOUR * times * high * wide
+    made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch)
+    return Option(made, panel, detour, pack, cycles)
+
+
+def _direct(access: Access, tensor: Tensor, lanes: Sequence[str]) -> bool:
+    """Whether the lanes can be read as vectors where the tensor is: in scratch the layout follows."""
+    if tensor.argument is not None:
+        return contiguous(access, tensor, lanes)
+    axes = [axis for axis, index in enumerate(access.index) if set(index.ranks) & set(lanes)]
+    if tuple(access.index[axis].plain for axis in axes) != tuple(lanes):
+        return False
+    return tensor.order is None or tensor.order[-len(axes) :] == tuple(axes)
+
+
+def _constant(step: Step, side: int, around: Iteration) -> bool:
+    """Whether the vector side is the same in every generation."""
+    ranks = {*step.einsum.accesses[side].ranks, *step.einsum.reduced}
+    made = {inner.output for inner in around.body}
+    return not ranks & {around.rank, around.tile_rank} and step.inputs[side] not in made
+
+
+def _prefer(step: Step, option: Option) -> None:
+    """Lay scratch tensors with the lanes innermost."""
+    lanes, side = option.contraction.lanes, option.contraction.side
+    if step.output.argument is None:
+        _order(step.output, step.einsum.output, lanes)
+    if step.inputs[side].argument is None and not option.panel:
+        _order(step.inputs[side], step.einsum.accesses[side], lanes)
+
+
+def _order(tensor: Tensor, access: Access, lanes: Sequence[str]) -> None:
+    if tensor.order is None:
+        last = [access.plain.index(rank) for rank in lanes]
+        tensor.order = (*(axis for axis in range(len(tensor.shape)) if axis not in last), *last)
+        tensor.lanes = len(last)
+
+
+def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, packs: dict[int, Pack]) -> None:
+    """Register block, and the packed layout that fits it and the tiles."""
+    contraction = option.contraction
+    count = isa.lanes(BITS[step.output.element])
+    local = {rank: tiles.get(rank, extent) for rank, extent in step.extents.items()}
+    width = prod(local[rank] for rank in contraction.lanes)
+    rows = max((local[rank] for rank in contraction.rows), default=1)
+    if set(contraction.rows) <= set(step.einsum.ranks):
+        rows = prod(local[rank] for rank in contraction.rows)
+    contraction.block = register_block(rows, -(-width // count), isa.registers)
+    place = step.inputs[contraction.side].argument
+    if not option.pack or place is None:
+        return
+    lanes = tuple((rank, step.extents[rank]) for rank in contraction.lanes)
+    depth = tuple((rank, step.extents[rank]) for rank in contraction.depth)
+    block = _panel_width(lanes, tiles, contraction.block, count)
+    contraction.pack = Pack(str(step.einsum.accesses[contraction.side]), lanes, depth, block)
+    packs[place] = contraction.pack
+
+
+def _panel_width(lanes: Sequence[tuple[str, int]], tiles: Mapping[str, int], block: Block, count: int) -> int:
+    """The register block's width when every tile begins at a multiple of it, else one panel of all lanes."""
+    width, scale = block.vectors * count, 1
+    for rank, extent in reversed(lanes):
+        tile = tiles.get(rank, extent)
+        if tile < extent and (scale * tile % width or scale * (extent - tile) % width):
+            return prod(extent for _, extent in lanes)
+        scale *= extent
+    return width
+
+
+def _insert_panel(group: Group, step: Step, contraction: Contraction) -> None:
+    """Copy the vector side into a panel: before the iteration when no generation changes it."""
+    side, tensor = contraction.side, step.inputs[contraction.side]
+    ranks = (*contraction.batch, *contraction.depth, *contraction.lanes)
+    shape = tuple(step.extents[rank] for rank in ranks)
+    panel = Tensor(f"{tensor.name}_panel", shape, tensor.element, ranks=ranks, lanes=len(contraction.lanes))
+    taken = {other.name for other in group.tensors}
+    while panel.name in taken:
+        panel.name += "_"
+    panel.order, panel.reads = tuple(range(len(ranks))), 1
+    group.tensors.append(panel)
+    target = Access(panel.name, tuple(Index.of(rank) for rank in ranks))
+    copy = Step(Einsum(target, "id", (step.einsum.accesses[side],)), panel, (tensor,), dict(step.extents))
+    operands = list(step.einsum.operands)
+    operands[side] = target
+    step.einsum = replace(step.einsum, operands=tuple(operands))
+    step.inputs = tuple(panel if k == side else other for k, other in enumerate(step.inputs))
+    for place, node in enumerate(group.nodes):
+        if node is step:
+            group.nodes.insert(place, copy)
+            return
+        if isinstance(node, Iteration) and step in node.body:
+            probe = replace(step, inputs=tuple(tensor if k == side else t for k, t in enumerate(step.inputs)))
+            probe.einsum = replace(step.einsum, operands=(copy.einsum.operands * 2))
+            if _constant(probe, side, node):
+                group.nodes.insert(place, copy)
+            else:
+                node.body.insert(node.body.index(step), copy)
+            return
+
+
+def _insert_detour(group: Group, step: Step, contraction: Contraction) -> None:
+    """Contract into scratch with the lanes innermost, then copy to the output."""
+    output = step.output
+    middle = Tensor(f"{output.name}_tile", output.shape, output.element, ranks=output.ranks, reads=1)
+    group.tensors.append(middle)
+    step.output = middle
+    _order(middle, step.einsum.output, contraction.lanes)
+    copy = copy_step(middle, output, output.ranks)
+    for node in group.nodes:
+        if node is step:
+            group.nodes.insert(group.nodes.index(step) + 1, copy)
+            return
+        if isinstance(node, Iteration) and step in node.body:
+            node.body.insert(node.body.index(step) + 1, copy)
+            return

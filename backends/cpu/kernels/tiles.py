@@ -1,0 +1,111 @@
+"""Tile sizes of the outer ranks: enough tiles for the threads, each small enough for L2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+
+from ..isa import Isa
+from .contraction import Contraction
+from .group import Group, Step
+from .lanes import BITS
+
+_TILES = 8  # at least so many, when the work is worth splitting
+_POINTWISE = 4096  # elements of a tile without contractions
+_ROWS, _LANES, _PANEL_LANES, _PANEL_ROWS = 96, 192, 112, 256
+_SCRATCH, _PANEL = 384 << 10, 1 << 20  # bytes of a tile's results, of its panel
+_WORTH = 1 << 18  # multiply-adds below which a kernel is not split further
+
+
+def choose_tiles(
+    group: Group,
+    extents: Mapping[str, int],
+    contractions: Mapping[Step, Contraction],
+    panels: set[Step],
+    isa: Isa,
+) -> dict[str, int]:
+    """Tile of every outer rank; a tile of 1 makes the rank a plain loop."""
+    tiles = dict.fromkeys(group.parallel, 1)
+    if contractions:
+        _for_contractions(group, extents, contractions, panels, isa, tiles)
+    else:
+        _for_nests(group, extents, isa, tiles)
+    lanes = {rank for contraction in contractions.values() for rank in contraction.lanes}
+    for rank, size in group.tiles.items():
+        if rank in tiles:
+            step = isa.lanes(32) if rank in lanes else 1
+            tiles[rank] = min(extents[rank], -(-size // step) * step)
+    return tiles
+
+
+def _fill(
+    ranks: Sequence[str], extents: Mapping[str, int], tiles: dict[str, int], target: int, granule: int
+) -> None:
+    """Take whole ranks from the innermost outwards, then part of one, up to `target` points."""
+    filled = 1
+    for rank in reversed(ranks):
+        extent = extents[rank]
+        if rank not in tiles:
+            filled *= extent
+            continue
+        size = min(extent, max(1, target // filled))
+        if size < extent:
+            step = granule if filled == 1 else 1
+            size = -(-extent // -(-extent // size))
+            size = min(extent, -(-size // step) * step)
+        tiles[rank] = max(tiles[rank], size)
+        filled *= size
+        if size < extent:
+            return
+
+
+def _for_contractions(
+    group: Group,
+    extents: Mapping[str, int],
+    contractions: Mapping[Step, Contraction],
+    panels: set[Step],
+    isa: Isa,
+    tiles: dict[str, int],
+) -> None:
+    work = {step: prod(step.extents[r] for r in step.einsum.ranks) for step in contractions}
+    main = max(work, key=lambda step: work[step])
+    plan, panel = contractions[main], main in panels
+    count = isa.lanes(BITS[main.output.element])
+    deep = prod(extents[rank] for rank in plan.depth)
+    wide = _PANEL_LANES if panel else _LANES
+    if panel:
+        wide = max(count, min(wide, _PANEL // (4 * deep)) // count * count)
+    _fill(plan.lanes, extents, tiles, wide, count)
+    width = prod(tiles.get(rank, extents[rank]) for rank in plan.lanes)
+    high = _PANEL_ROWS if panel else _ROWS
+    _fill(plan.rows, extents, tiles, max(8, min(high, _SCRATCH // (4 * width))), 1)
+    if work[main] >= _WORTH:
+        _split(plan, extents, tiles, count)
+
+
+def _split(plan: Contraction, extents: Mapping[str, int], tiles: dict[str, int], count: int) -> None:
+    """Halve rows or lanes until there are tiles enough."""
+    while _count(extents, tiles) < _TILES:
+        rows = [r for r in plan.rows if r in tiles and tiles[r] > 16]
+        lanes = [r for r in plan.lanes if r in tiles and tiles[r] >= 4 * count]
+        best = max([*rows, *lanes], key=lambda rank: tiles[rank], default=None)
+        if best is None:
+            return
+        half = -(-tiles[best] // 2)
+        tiles[best] = -(-half // count) * count if best in plan.lanes else half
+
+
+def _count(extents: Mapping[str, int], tiles: Mapping[str, int]) -> int:
+    return prod(-(-extents[rank] // size) for rank, size in tiles.items())
+
+
+def _for_nests(group: Group, extents: Mapping[str, int], isa: Isa, tiles: dict[str, int]) -> None:
+    """Whole rows of the largest output, up to a few thousand elements."""
+    outputs = [step.output for step in group.steps() if step.output.argument is not None]
+    ranks = max((o.ranks for o in outputs), key=lambda r: prod(_known(r, extents)), default=())
+    total = prod(_known(ranks, extents))
+    _fill(ranks, extents, tiles, max(64, min(_POINTWISE, total // _TILES)), isa.lanes(32))
+
+
+def _known(ranks: Iterable[str], extents: Mapping[str, int]) -> list[int]:
+    return [extents[rank] for rank in ranks]

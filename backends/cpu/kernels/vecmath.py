@@ -1,0 +1,135 @@
+"""Elementary functions on f32 vectors, written with fused multiply-adds; f64 goes to the C library.
+
+Polynomials are those of Cephes (exp, log, tanh) and of Eigen's rational erf; infinities and NaN come
+out as the C library's. Results below 2^-126 are flushed to 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .lanes import Lanes, Vec
+
+_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+_LOG = (
+    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+)  # fmt: skip
+_TANH = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
+_ERF_OVER = (
+    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+    -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
+)  # fmt: skip
+_ERF_UNDER = (
+    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+    -1.42647390514189e-02,
+)  # fmt: skip
+_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
+_ROUNDER = 12582912.0  # 1.5·2^23: adding it leaves the rounded integer in the low mantissa bits
+
+
+def exp(v: Lanes, x: Vec) -> Vec:
+    """e^x: x = n·ln 2 + r, a polynomial in r, and n put into the exponent."""
+    if x.element == "f64":
+        return v.make("exp", "math.exp", x)
+    x = v.capped(v.raised(x, -87.6), 88.8)
+    shifted = v.fma(x, v.constant(1.4426950408889634, "f32"), v.constant(_ROUNDER, "f32"))
+    n = v.sub(shifted, v.constant(_ROUNDER, "f32"))
+    r = v.fma(n, v.constant(-_LN2_HIGH, "f32"), x)
+    r = v.fma(n, v.constant(-_LN2_LOW, "f32"), r)
+    p = v.fma(v.horner(r, _EXP), v.mul(r, r), r)
+    p = v.add(p, v.constant(1.0, "f32"))
+    # 2·p·2^(n-1): n = 128 is still finite for p < 1, and n = -126 gives 0.
+    bits = v.cast("arith.bitcast", shifted, "i32")
+    power = v.make("pow2", "arith.shli", bits, v.constant(23, "i32"))
+    power = v.add(power, v.constant(126 << 23, "i32"))
+    return v.mul(v.add(p, p), v.cast("arith.bitcast", power, "f32"))
+
+
+def log(v: Lanes, x: Vec) -> Vec:
+    """ln x: exponent and mantissa apart, a polynomial in the mantissa."""
+    if x.element == "f64":
+        return v.make("log", "math.log", x)
+    tiny = v.compare("lt", x, v.constant(1.1754943508222875e-38, "f32"))
+    grown = v.select(tiny, v.mul(x, v.constant(8388608.0, "f32")), x)
+    bits = v.cast("arith.bitcast", grown, "i32")
+    field = v.sub(v.make("field", "arith.shrsi", bits, v.constant(23, "i32")), v.constant(126, "i32"))
+    exponent = v.convert(field, "f32")
+    exponent = v.sub(exponent, v.select(tiny, v.constant(23.0, "f32"), v.constant(0.0, "f32")))
+    low = v.make("low", "arith.andi", bits, v.constant(0x007FFFFF, "i32"))
+    mantissa = v.cast("arith.bitcast", v.make("half", "arith.ori", low, v.constant(0x3F000000, "i32")), "f32")
+    small = v.compare("lt", mantissa, v.constant(0.70710678118, "f32"))
+    exponent = v.select(small, v.sub(exponent, v.constant(1.0, "f32")), exponent)
+    r = v.sub(mantissa, v.constant(1.0, "f32"))
+    r = v.select(small, v.add(r, mantissa), r)
+    square = v.mul(r, r)
+    y = v.mul(v.mul(v.horner(r, _LOG), r), square)
+    y = v.fma(exponent, v.constant(_LN2_LOW, "f32"), y)
+    y = v.fma(square, v.constant(-0.5, "f32"), y)
+    y = v.fma(exponent, v.constant(_LN2_HIGH, "f32"), v.add(r, y))
+    infinite = v.constant(math.inf, "f32")
+    y = v.select(v.compare("eq", x, infinite), infinite, y)
+    y = v.select(v.compare("eq", x, v.constant(0.0, "f32")), v.constant(-math.inf, "f32"), y)
+    wrong = v.make("wrong", "arith.cmpf ult,", x, v.constant(0.0, "f32"), element="i1")
+    return v.select(wrong, v.constant(math.nan, "f32"), y)
+
+
+def tanh(v: Lanes, x: Vec) -> Vec:
+    """tanh x: an odd polynomial near 0, 1 - 2/(e^2x + 1) away from it."""
+    if x.element == "f64":
+        return v.make("tanh", "math.tanh", x)
+    magnitude = v.make("abs", "math.absf", x)
+    square = v.mul(x, x)
+    near = v.fma(v.mul(v.horner(square, _TANH), square), x, x)
+    grown = exp(v, v.add(magnitude, magnitude))
+    one = v.constant(1.0, "f32")
+    far = v.sub(one, v.div(v.constant(2.0, "f32"), v.add(grown, one)))
+    far = v.make("far", "math.copysign", far, x)
+    return v.select(v.compare("lt", magnitude, v.constant(0.625, "f32")), near, far)
+
+
+def erf(v: Lanes, x: Vec) -> Vec:
+    """erf x: x·P(x²)/Q(x²) on [-4, 4], ±1 beyond."""
+    if x.element == "f64":
+        return v.make("erf", "math.erf", x)
+    x = v.capped(v.raised(x, -4.0), 4.0)
+    square = v.mul(x, x)
+    over = v.mul(v.horner(square, _ERF_OVER), x)
+    return v.div(over, v.horner(square, _ERF_UNDER))
+
+
+def sigmoid(v: Lanes, x: Vec) -> Vec:
+    """1 / (1 + e^-x)."""
+    one = v.constant(1.0, x.element)
+    return v.div(one, v.add(one, exp(v, v.make("neg", "arith.negf", x))))
+
+
+def gelu(v: Lanes, x: Vec) -> Vec:
+    """x/2 · (1 + erf(x/√2))."""
+    half = v.mul(x, v.constant(0.5, x.element))
+    return v.fma(half, erf(v, v.mul(x, v.constant(math.sqrt(0.5), x.element))), half)
+
+
+def gelu_tanh(v: Lanes, x: Vec) -> Vec:
+    """x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))."""
+    root = v.constant(math.sqrt(2.0 / math.pi), x.element)
+    cubic = v.mul(x, v.mul(x, x))
+    inner = v.mul(root, v.fma(cubic, v.constant(0.044715, x.element), x))
+    half = v.mul(x, v.constant(0.5, x.element))
+    return v.fma(half, tanh(v, inner), half)
+
+
+def silu(v: Lanes, x: Vec) -> Vec:
+    """x · sigmoid(x)."""
+    return v.mul(x, sigmoid(v, x))
+
+
+def softplus(v: Lanes, x: Vec) -> Vec:
+    """max(x, 0) + ln(1 + e^-|x|)."""
+    negative = v.make("neg", "arith.negf", v.make("abs", "math.absf", x))
+    return v.add(v.raised(x, 0.0), v.make("log1p", "math.log1p", exp(v, negative)))
+
+
+def rsqrt(v: Lanes, x: Vec) -> Vec:
+    """1/√x, both steps correctly rounded."""
+    return v.div(v.constant(1.0, x.element), v.make("root", "math.sqrt", x))

@@ -1,0 +1,172 @@
+"""Builds a ``cascade.fused`` op from Einsum texts, compiles it for an instruction set, and calls it."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from penstock.backends.cpu.isa import ISAS
+from penstock.backends.cpu.kernels import Kernel, emit_kernel, lower, pack
+from penstock.ir.build import build_einsum, build_region_op, build_yield, tensor_type
+from penstock.ir.cascade import FUSED, ITERATE
+from penstock.ir.mlir import context, ir
+
+ELEMENTS = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "i1"}
+DTYPES = {name: dtype for dtype, name in ELEMENTS.items()}
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A ``cascade.iterate``: carried (name, start, end) triples around a body of Einsums."""
+
+    rank: str
+    extent: int
+    tile_rank: str
+    tile: int
+    carried: Sequence[tuple[str, str, str]]
+    body: Sequence[str]
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fused group: Einsums (or loops), inputs by name, outputs by name."""
+
+    name: str
+    program: Sequence[str | Loop]
+    inputs: Mapping[str, np.ndarray]
+    outputs: Sequence[str]
+    order: str = ""
+    parallel: int = 0
+    tiles: Sequence[str] = ()
+    params: Sequence[str] = ()
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    elements: Mapping[str, str] = field(default_factory=dict)
+
+
+def build(case: Case) -> ir.Operation:
+    """The group as an op in a module of its own (kept alive by the op)."""
+    with context(), ir.Location.unknown():
+        module = ir.Module.create()
+        kinds = [tensor_type(a.shape, ELEMENTS[str(a.dtype)]) for a in case.inputs.values()]
+        with ir.InsertionPoint(module.body):
+            sources = [ir.Operation.create("test.input", [kind]).results[0] for kind in kinds]
+            results, text = _types(case), {}
+            text = {
+                "kernel": case.name, "passes_before": 1, "passes_after": 1, "over": "",
+                "rank_order": case.order.split(), "parallel": case.parallel, "tiles": list(case.tiles),
+                "footprint_before": "", "footprint_after": "", "rewrites": [], "derivation": [],
+            }  # fmt: skip
+            op, block = build_region_op(FUSED, sources, results, text)
+        with ir.InsertionPoint(block):
+            values = dict(zip(case.inputs, block.arguments, strict=True))
+            _fill(case, case.program, values)
+            build_yield([values[name] for name in case.outputs])
+        module.operation.verify()
+    _alive.append(module)
+    return op
+
+
+_alive: list[ir.Module] = []
+
+
+def _types(case: Case) -> list[ir.Type]:
+    """Output types: built once in a scratch block, since the notation knows them."""
+    scratch = ir.Module.create()
+    kinds = [tensor_type(a.shape, ELEMENTS[str(a.dtype)]) for a in case.inputs.values()]
+    with ir.InsertionPoint(scratch.body):
+        values = {
+            name: ir.Operation.create("test.input", [kind]).results[0]
+            for name, kind in zip(case.inputs, kinds, strict=True)
+        }
+        _fill(case, case.program, values)
+        types = [values[name].type for name in case.outputs]
+    return types
+
+
+def _fill(case: Case, program: Sequence[str | Loop], values: dict[str, ir.Value]) -> None:
+    from penstock.ir.einsum import Einsum
+
+    for item in program:
+        if isinstance(item, str):
+            einsum = Einsum.parse(item)
+            name = einsum.output.tensor
+            operands = [values[access.tensor] for access in einsum.accesses]
+            values[name] = build_einsum(
+                einsum, operands, shape=case.shapes.get(name), element=case.elements.get(name)
+            )
+            continue
+        starts = [values[start] for _, start, _ in item.carried]
+        attributes = {
+            "rank": item.rank, "generations": -(-item.extent // item.tile), "split": item.tile_rank[:1],
+            "extent": item.extent, "tile_rank": item.tile_rank, "tile": item.tile, "until": f"{item.rank}>=M1",
+        }  # fmt: skip
+        op, block = build_region_op(ITERATE, starts, [start.type for start in starts], attributes)
+        with ir.InsertionPoint(block):
+            inner = dict(values)
+            inner.update(zip((name for name, _, _ in item.carried), block.arguments, strict=True))
+            _fill(case, item.body, inner)
+            build_yield([inner[end] for _, _, end in item.carried])
+        for (name, _, _), result in zip(item.carried, op.results, strict=True):
+            values[name] = result
+
+
+class Library:
+    """Several cases compiled into one shared library for one instruction set."""
+
+    def __init__(self, cases: Sequence[Case], isa: str) -> None:
+        self.cases = {case.name: case for case in cases}
+        self.kernels: dict[str, Kernel] = {}
+        self.results: dict[str, list[ir.Type]] = {}
+        for case in cases:
+            op = build(case)
+            self.results[case.name] = [result.type for result in op.results]
+            params = [name in case.params for name in case.inputs]
+            self.kernels[case.name] = emit_kernel(op, case.name, ISAS[isa], params)
+        data = lower([kernel.mlir for kernel in self.kernels.values()], ISAS[isa])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "k.o").write_bytes(data)
+            subprocess.run(["cc", "-shared", "-o", path / "k.so", path / "k.o", "-lm"], check=True)
+            self.library = ctypes.CDLL(str(path / "k.so"))
+
+    def run(self, name: str, threads: int = 1) -> list[np.ndarray]:
+        """Outputs of a case, its tiles dealt to that many threads (called one after another)."""
+        case, kernel = self.cases[name], self.kernels[name]
+        arrays = []
+        for place, array in enumerate(case.inputs.values()):
+            spec = kernel.packs.get(place)
+            arrays.append(aligned(pack(array, spec) if spec else array))
+        for kind in self.results[name]:
+            ranked = ir.RankedTensorType(kind)
+            dtype = DTYPES[str(ranked.element_type)]
+            poison = np.full(tuple(ranked.shape), 77, dtype)
+            arrays.append(aligned(poison))
+        scratch = aligned(np.full(kernel.scratch_bytes, 0x7F, np.uint8))
+        for phase in kernel.phases:
+            call = getattr(self.library, phase)
+            call.restype = None
+            for thread in range(threads):
+                pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
+                call(
+                    *pointers,
+                    ctypes.c_void_p(scratch.ctypes.data),
+                    ctypes.c_int64(thread),
+                    ctypes.c_int64(threads),
+                )
+        return arrays[len(case.inputs) :]
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """A 64-byte aligned, contiguous copy."""
+    room = np.zeros(array.nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    view = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
