@@ -1,1 +1,5 @@
-"""From PyTorch to Einsums: exported graphs in, cascade modules out; and the zoo of models one can name."""
+"""From PyTorch to Einsums: torch.export, then every ATen op as a few Einsums with named ranks.
+
+What has no Einsum form passes through as upstream MLIR (`upstream`); identical layers are raised once
+(`sharing`). `torch_export.raise_model` is the way in, `sources.resolve` reads a MODEL argument.
+"""

@@ -1,0 +1,170 @@
+"""Order along a dimension as Einsums: a place is the number of elements before it.
+
+Arg-extrema fold coordinates, prefix sums fold under a triangular condition, sorting counts. All are
+quadratic in the dimension's extent (arg-extrema excepted) and meant for short ones.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...ir.einsum import Coord, Index
+from ..body import Body, NoForm
+from ..tensor import Tensor, distinct, fresh, size_of, typed
+from .shape import part
+from .table import form
+
+_LONGEST = 4096
+
+
+def _placed(x: Tensor, dim: int) -> tuple[list[str], int]:
+    return list(distinct(x.rank_names)), dim % max(len(x.shape), 1)
+
+
+def first_extremum(body: Body, x: Tensor, dim: int, reduce: str, keepdim: bool) -> tuple[Tensor, Tensor]:
+    """The extreme value along a dimension and the first coordinate that holds it."""
+    ranks, dim = _placed(x, dim)
+    along = ranks[dim]
+    kept = [rank for rank in ranks if rank != along]
+    x = body.materialised(x)
+    best = body.einsum(kept, "id", x.at(ranks), reduce=reduce, over=(along,), dtype=x.dtype, name="GM")
+    hit = body.einsum(ranks, "eq", x.at(ranks), best.at(kept), name="HIT")
+    where = body.einsum(
+        ranks, "where", hit.at(ranks), Coord(Index.of(along)), x.shape[dim], dtype=torch.int64, name="AT"
+    )
+    place = body.einsum(kept, "id", where.at(ranks), reduce="min", over=(along,), dtype=torch.int64)
+    if keepdim:
+        shape = [1 if at == dim else extent for at, extent in enumerate(x.shape)]
+        return body.reshape(best, shape, ranks), body.reshape(place, shape, ranks)
+    return best, place
+
+
+@form("aten.max.dim")
+def max_dim(body: Body, x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """The largest values and their places."""
+    return first_extremum(body, x, dim, "max", keepdim)
+
+
+@form("aten.min.dim")
+def min_dim(body: Body, x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """The smallest values and their places."""
+    return first_extremum(body, x, dim, "min", keepdim)
+
+
+def _place_of(body: Body, x: Tensor, dim: int | None, reduce: str, keepdim: bool) -> Tensor:
+    if dim is None:
+        x = body.reshape(x, (size_of(x.shape),))
+        return body.reshape(first_extremum(body, x, 0, reduce, False)[1], body.shape)
+    return first_extremum(body, x, dim, reduce, keepdim)[1]
+
+
+@form("aten.argmax.default")
+def argmax(body: Body, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The first place of the largest element."""
+    return _place_of(body, x, dim, "max", keepdim)
+
+
+@form("aten.argmin.default")
+def argmin(body: Body, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The first place of the smallest element."""
+    return _place_of(body, x, dim, "min", keepdim)
+
+
+def _prefix(body: Body, x: Tensor, dim: int, reduce: str, empty: float) -> Tensor:
+    """Fold of all elements up to each place: ``C[i] = sum[j] where(j <= i, X[j], 0)``."""
+    if not x.shape:
+        return x
+    ranks, dim = _placed(x, dim)
+    extent = x.shape[dim]
+    if extent > _LONGEST:
+        raise NoForm(f"a prefix over more than {_LONGEST} elements")
+    j = fresh("j", ranks)
+    inner = [*ranks[:dim], j, *ranks[dim + 1 :]]
+    i = ranks[dim]
+    below = body.einsum(
+        (i, j), "le", Coord(Index.of(j)), Coord(Index.of(i)), extents={i: extent, j: extent}, name="CM"
+    )
+    x = body.materialised(x)
+    neutral = typed(empty, x.dtype)
+    return body.einsum(
+        ranks, "where", below[i, j], x.at(inner), neutral, reduce=reduce, over=(j,), dtype=x.dtype
+    )
+
+
+@form("aten.cumsum.default")
+def cumsum(body: Body, x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Running sums."""
+    return _prefix(body, body.cast(x, body.dtype), dim, "sum", 0)
+
+
+@form("aten.cumprod.default")
+def cumprod(body: Body, x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Running products."""
+    return _prefix(body, body.cast(x, body.dtype), dim, "prod", 1)
+
+
+def _sorted(body: Body, x: Tensor, dim: int, count: int, descending: bool) -> tuple[Tensor, Tensor]:
+    """The first `count` elements in order, and their places; equal ones stay in their order."""
+    ranks, dim = _placed(x, dim)
+    extent = x.shape[dim]
+    if extent > _LONGEST:
+        raise NoForm(f"an order of more than {_LONGEST} elements")
+    i, j = ranks[dim], fresh("j", ranks)
+    other = [*ranks[:dim], j, *ranks[dim + 1 :]]
+    both = [*ranks, j]
+    x = body.materialised(x)
+    before = body.einsum(both, "gt" if descending else "lt", x.at(other), x.at(ranks), name="BEFORE")
+    same = body.einsum(both, "eq", x.at(other), x.at(ranks), name="SAME")
+    earlier = body.einsum(
+        (i, j), "lt", Coord(Index.of(j)), Coord(Index.of(i)), extents={i: extent, j: extent}, name="EARLIER"
+    )
+    tied = body.einsum(both, "and", same.at(both), earlier[i, j], name="TIED")
+    ahead = body.cast(body.einsum(both, "or", before.at(both), tied.at(both), name="AHEAD"), torch.int64)
+    order = body.einsum(ranks, "id", ahead.at(both), over=(j,), dtype=torch.int64, name="ORDER")
+    k = fresh("k", both)
+    placed = [*ranks[:dim], k, *ranks[dim + 1 :]]
+    point = [*placed, i]
+    hit = body.einsum(point, "eq", order.at(ranks), Coord(Index.of(k)), extents={k: count}, name="HIT")
+    zero = typed(0, x.dtype)
+    chosen = body.einsum(
+        placed, "where", hit.at(point), x.at(ranks), zero, over=(i,), dtype=x.dtype, name="VALUES"
+    )
+    places = body.einsum(
+        placed, "where", hit.at(point), Coord(Index.of(i)), 0, over=(i,), dtype=torch.int64, name="PLACES"
+    )
+    return chosen, places
+
+
+@form("aten.sort.default", "aten.sort.stable")
+def sort(
+    body: Body, x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> tuple[Tensor, Tensor]:
+    """All elements in order, and where they were."""
+    return _sorted(body, x, dim, x.shape[dim], descending)
+
+
+@form("aten.argsort.default", "aten.argsort.stable")
+def argsort(
+    body: Body, x: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> Tensor:
+    """Where the elements in order were."""
+    return _sorted(body, x, dim, x.shape[dim], descending)[1]
+
+
+@form("aten.topk.default")
+def topk(
+    body: Body, x: Tensor, count: int, dim: int = -1, largest: bool = True, in_order: bool = True
+) -> tuple[Tensor, Tensor]:
+    """The extreme elements and their places."""
+    return _sorted(body, x, dim, count, largest)
+
+
+@form("aten.median.dim")
+def median(body: Body, x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, ...]:
+    """The lower middle element and its place."""
+    values, where = _sorted(body, x, dim, (x.shape[dim] + 1) // 2, False)
+    dim %= len(x.shape)
+    last = values.shape[dim] - 1
+    ends = (part(body, each, dim, last, 1) for each in (values, where))
+    shape = [1 if at == dim else extent for at, extent in enumerate(x.shape) if keepdim or at != dim]
+    return tuple(body.reshape(end, shape) for end in ends)

@@ -1,0 +1,236 @@
+"""Arithmetic, comparison, logic and choice, point by point."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..body import Body, NoForm
+from ..tensor import Number, Tensor, literal
+from .formula import evaluate
+from .table import form
+
+# Formula over the arguments of the ATen schema; a name without overload stands for all its overloads.
+FORMULAS: dict[str, tuple[str, str]] = {
+    "aten.abs": ("self", "abs(self)"),
+    "aten.neg": ("self", "-self"),
+    "aten.exp": ("self", "exp(self)"),
+    "aten.exp2": ("self", "exp(self * 0.6931471805599453)"),
+    "aten.expm1": ("self", "expm1(self)"),
+    "aten.log": ("self", "log(self)"),
+    "aten.log2": ("self", "log(self) * 1.4426950408889634"),
+    "aten.log10": ("self", "log(self) * 0.4342944819032518"),
+    "aten.log1p": ("self", "log1p(self)"),
+    "aten.sqrt": ("self", "sqrt(self)"),
+    "aten.rsqrt": ("self", "rsqrt(self)"),
+    "aten.reciprocal": ("self", "recip(self)"),
+    "aten.square": ("self", "square(self)"),
+    "aten.sin": ("self", "sin(self)"),
+    "aten.cos": ("self", "cos(self)"),
+    "aten.tan": ("self", "sin(self) / cos(self)"),
+    "aten.sinh": ("self", "(exp(self) - exp(-self)) * 0.5"),
+    "aten.cosh": ("self", "(exp(self) + exp(-self)) * 0.5"),
+    "aten.tanh": ("self", "tanh(self)"),
+    "aten.atanh": ("self", "(log1p(self) - log1p(-self)) * 0.5"),
+    "aten.asinh": ("self", "sign(self) * log(abs(self) + sqrt(square(self) + 1))"),
+    "aten.acosh": ("self", "log(self + sqrt(square(self) - 1))"),
+    "aten.erf": ("self", "erf(self)"),
+    "aten.erfc": ("self", "1 - erf(self)"),
+    "aten.sigmoid": ("self", "sigmoid(self)"),
+    "aten.sign": ("self", "sign(self)"),
+    "aten.sgn": ("self", "sign(self)"),
+    "aten.signbit": ("self", "self < 0"),
+    "aten.deg2rad": ("self", "self * 0.017453292519943295"),
+    "aten.rad2deg": ("self", "self * 57.29577951308232"),
+    "aten.positive": ("self", "id(self)"),
+    "aten.add": ("self other alpha", "self + alpha * other"),
+    "aten.sub": ("self other alpha", "self - alpha * other"),
+    "aten.rsub": ("self other alpha", "other - alpha * self"),
+    "aten.mul": ("self other", "self * other"),
+    "aten.div.Tensor": ("self other", "self / other"),
+    "aten.div.Scalar": ("self other", "self / other"),
+    "aten.true_divide": ("self other", "self / other"),
+    "aten.floor_divide": ("self other", "self // other"),
+    "aten.remainder": ("self other", "self % other"),
+    "aten.fmod": ("self other", "sign(self) * (abs(self) % abs(other))"),
+    "aten.maximum": ("self other", "max(self, other)"),
+    "aten.minimum": ("self other", "min(self, other)"),
+    "aten.max.other": ("self other", "max(self, other)"),
+    "aten.min.other": ("self other", "min(self, other)"),
+    "aten.fmax": ("self other", "where(is_nan(self), other, where(is_nan(other), self, max(self, other)))"),
+    "aten.fmin": ("self other", "where(is_nan(self), other, where(is_nan(other), self, min(self, other)))"),
+    "aten.addcmul": ("self tensor1 tensor2 value", "self + value * (tensor1 * tensor2)"),
+    "aten.addcdiv": ("self tensor1 tensor2 value", "self + value * (tensor1 / tensor2)"),
+    "aten.lerp": ("self end weight", "self + weight * (end - self)"),
+    "aten.hypot": ("self other", "sqrt(square(self) + square(other))"),
+    "aten.logaddexp": (
+        "self other", "max(self, other) + log1p(exp(min(self, other) - max(self, other)))"
+    ),
+    "aten.xlogy": ("self other", "where(self == 0, 0, self * log(other))"),
+    "aten.heaviside": ("self values", "where(self == 0, values, where(self > 0, 1, 0))"),
+    "aten.copysign": ("self other", "where(other < 0, -abs(self), abs(self))"),
+    "aten.eq": ("self other", "self == other"),
+    "aten.ne": ("self other", "self != other"),
+    "aten.lt": ("self other", "self < other"),
+    "aten.le": ("self other", "self <= other"),
+    "aten.gt": ("self other", "self > other"),
+    "aten.ge": ("self other", "self >= other"),
+    "aten.isnan": ("self", "is_nan(self)"),
+    "aten.isinf": ("self", "abs(self) == inf"),
+    "aten.isfinite": ("self", "abs(self) < inf"),
+    "aten.isposinf": ("self", "self == inf"),
+    "aten.isneginf": ("self", "self == -inf"),
+    "aten.isclose": (
+        "self other rtol atol equal_nan", "self == other or abs(self - other) <= atol + rtol * abs(other)"
+    ),
+    "aten.logical_and": ("self other", "self and other"),
+    "aten.logical_or": ("self other", "self or other"),
+    "aten.logical_not": ("self", "not self"),
+    "aten.where.self": ("condition self other", "where(condition, self, other)"),
+    "aten.where.ScalarOther": ("condition self other", "where(condition, self, other)"),
+    "aten.where.ScalarSelf": ("condition self other", "where(condition, self, other)"),
+    "aten.where.Scalar": ("condition self other", "where(condition, self, other)"),
+    "aten.masked_fill": ("self mask value", "where(mask, value, self)"),
+}  # fmt: skip
+
+# Only for floating-point numbers; integers are whole already.
+_ROUNDING: dict[str, str] = {
+    "aten.floor": "floor(self)",
+    "aten.ceil": "ceil(self)",
+    "aten.round.default": "round(self)",
+    "aten.trunc": "where(self < 0, ceil(self), floor(self))",
+    "aten.fix": "where(self < 0, ceil(self), floor(self))",
+    "aten.frac": "self - where(self < 0, ceil(self), floor(self))",
+}
+
+
+def register(formulas: dict[str, tuple[str, str]]) -> None:
+    """Enter formulas in the table of forms."""
+    for op, (names, text) in formulas.items():
+        if text:
+            _register(op, tuple(names.split()), text)
+
+
+def _register(op: str, names: tuple[str, ...], text: str) -> None:
+    @form(op)
+    def formula(body: Body, *arguments: object, **options: object) -> Tensor:
+        given = {**dict(zip(names, arguments, strict=False)), **options}
+        if "alpha" in names:
+            given.setdefault("alpha", 1)
+        return evaluate(body, text, given)
+
+
+def _register_rounding() -> None:
+    for op, text in _ROUNDING.items():
+
+        @form(op)
+        def rounding(body: Body, x: Tensor, text: str = text) -> Tensor:
+            return evaluate(body, text, {"self": x}) if x.dtype.is_floating_point else x
+
+
+register(FORMULAS)
+_register_rounding()
+
+
+@form("aten.logical_xor")
+def logical_xor(body: Body, x: Tensor, y: Tensor) -> Tensor:
+    """True where exactly one is."""
+    return body.map("ne", body.cast(x, torch.bool), body.cast(y, torch.bool))
+
+
+_BITWISE = {"and": "self and other", "or": "self or other"}
+
+
+def _register_bitwise() -> None:
+    for name, text in _BITWISE.items():
+
+        @form(f"aten.bitwise_{name}", f"aten.__{name}__")
+        def bitwise(body: Body, x: Tensor | Number, y: Tensor | Number, text: str = text) -> Tensor:
+            if body.dtype != torch.bool:
+                raise NoForm("bits of integers")
+            return evaluate(body, text, {"self": x, "other": y})
+
+
+_register_bitwise()
+
+
+@form("aten.bitwise_not")
+def bitwise_not(body: Body, x: Tensor) -> Tensor:
+    """Negation of a truth value, -x - 1 of an integer."""
+    return evaluate(body, "not self" if x.dtype == torch.bool else "-self - 1", {"self": x})
+
+
+@form("aten.div.Tensor_mode", "aten.div.Scalar_mode")
+def div_mode(body: Body, x: Tensor, y: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
+    """Division, rounded down or towards zero."""
+    text = {
+        None: "self / other",
+        "floor": "self // other",
+        "trunc": "where((self < 0) != (other < 0), -(abs(self) // abs(other)), abs(self) // abs(other))",
+    }[rounding_mode]
+    return evaluate(body, text, {"self": x, "other": y})
+
+
+@form("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar")
+def power(body: Body, x: Tensor | Number, y: Tensor | Number) -> Tensor:
+    """Powers; small whole exponents are products, halves are roots."""
+    products = {1: "id(self)", 2: "square(self)", 3: "square(self) * self", 4: "square(square(self))"}
+    roots = {0.5: "sqrt(self)", -0.5: "rsqrt(self)", -1: "recip(self)", -2: "recip(square(self))"}
+    text = "pow(self, other)"
+    if not isinstance(y, Tensor):
+        text = products.get(y) or (roots.get(y) if body.dtype.is_floating_point else None) or text
+        if y == 0:
+            return literal(1, body.dtype, body.shape)
+    return evaluate(body, text, {"self": x, "other": y})
+
+
+@form("aten.clamp", "aten.clip", "aten.hardtanh", "aten.clamp_min")
+def clamp(
+    body: Body, x: Tensor, low: Tensor | Number | None = None, high: Tensor | Number | None = None
+) -> Tensor:
+    """Values held between two bounds, either of which may be missing."""
+    text = "self"
+    if low is not None:
+        text = f"max({text}, low)"
+    if high is not None:
+        text = f"min({text}, high)"
+    return evaluate(body, text, {"self": x, "low": low, "high": high})
+
+
+@form("aten.clamp_max")
+def clamp_max(body: Body, x: Tensor, high: Tensor | Number) -> Tensor:
+    """Values held below a bound."""
+    return evaluate(body, "min(self, high)", {"self": x, "high": high})
+
+
+@form("aten.nan_to_num.default")
+def nan_to_num(
+    body: Body, x: Tensor, nan: Number | None = None, high: Number | None = None, low: Number | None = None
+) -> Tensor:
+    """NaN and infinities replaced by finite numbers."""
+    if not x.dtype.is_floating_point:
+        return x
+    most = torch.finfo(x.dtype).max
+    bounds = {
+        "nan_value": 0.0 if nan is None else nan,
+        "high": most if high is None else high,
+        "low": -most if low is None else low,
+    }
+    text = "where(is_nan(self), nan_value, where(self == inf, high, where(self == -inf, low, self)))"
+    return evaluate(body, text, {"self": x, **bounds})
+
+
+@form("aten.logit.default")
+def logit(body: Body, x: Tensor, epsilon: float | None = None) -> Tensor:
+    """Log of the odds, of values held away from 0 and 1."""
+    text = "log(self / (1 - self))"
+    if epsilon is not None:
+        text = text.replace("self", "min(max(self, low), high)")
+    return evaluate(body, text, {"self": x, "low": epsilon, "high": 1 - (epsilon or 0)})
+
+
+@form("aten.round.decimals")
+def round_decimals(body: Body, x: Tensor, *, decimals: int = 0) -> Tensor:
+    """Rounding to a number of decimals."""
+    return evaluate(body, "round(self * scale) / scale", {"self": x, "scale": math.pow(10.0, decimals)})

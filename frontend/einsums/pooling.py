@@ -1,0 +1,94 @@
+"""Pooling: a fold over a window. Max pooling is a convolution in (max, +), average pooling one in (+, ×)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..body import Body, NoForm
+from ..tensor import Tensor, literal, size_of
+from .convolution import KERNEL, SPATIAL, Window, spread
+from .table import form
+
+
+def _windows(
+    count: int, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
+) -> list[Window]:
+    sizes = spread(kernel, count)
+    steps = spread(stride, count) if stride else sizes
+    numbers = zip(steps, spread(padding, count), spread(dilation, count), sizes, strict=True)
+    return [Window(*each) for each in numbers]
+
+
+def _fold(
+    body: Body, x: Tensor, windows: Sequence[Window], operator: str, reduce: str, weight: float
+) -> Tensor:
+    """Fold a window of `x` under a window of equal weights (which gives the window's ranks their extents)."""
+    count = len(windows)
+    places, offsets = SPATIAL[count], KERNEL[count]
+    outer = x.shape[:-count]
+    lead = ("b", "c")[-len(outer) :] if outer else ()
+    kernel = body.materialised(
+        literal(weight, x.dtype, [w.extent for w in windows]).reshaped(
+            [w.extent for w in windows], offsets, None
+        )
+    )
+    moving = [w.index(place, offset) for w, place, offset in zip(windows, places, offsets, strict=True)]
+    extents = dict(zip(places, body.shape[-count:], strict=True))
+    return body.einsum(
+        (*lead, *places), operator, x.at([*lead, *moving]), kernel.at(offsets),
+        reduce=reduce, over=offsets, extents=extents, dtype=x.dtype,
+    )  # fmt: skip
+
+
+@form("aten.max_pool1d.default", "aten.max_pool2d.default", "aten.max_pool3d.default")
+def max_pool(
+    body: Body, x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,), ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
+    """The largest of each window; places outside the tensor are absent."""
+    windows = _windows(len(kernel), kernel, stride, padding, dilation)
+    return _fold(body, x, windows, "add", "max", 0.0)
+
+
+@form("aten.avg_pool1d.default", "aten.avg_pool2d.default", "aten.avg_pool3d.default")
+def avg_pool(
+    body: Body, x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0,),
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of each window."""
+    windows = _windows(len(kernel), kernel, stride, padding, (1,))
+    if ceil_mode:
+        raise NoForm("windows that reach beyond the padding")
+    padded = any(w.padding for w in windows)
+    points = divisor_override or size_of(w.extent for w in windows)
+    if count_include_pad or divisor_override or not padded:
+        return _fold(body, x, windows, "mul", "sum", 1.0 / points)
+    total = _fold(body, x, windows, "mul", "sum", 1.0)
+    ones = body.materialised(literal(1.0, x.dtype, x.shape[-len(windows) :]))
+    return body.map("div", total, _fold(body, ones, windows, "mul", "sum", 1.0))
+
+
+@form("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default", "aten.adaptive_avg_pool3d.default",
+      "aten._adaptive_avg_pool2d.default", "aten._adaptive_avg_pool3d.default")  # fmt: skip
+def adaptive_avg_pool(body: Body, x: Tensor, size: Sequence[int]) -> Tensor:
+    """The mean over equal parts of each spatial dimension."""
+    shape, outer, inner = _parts(x, body.shape, len(size))
+    kept = [f"i{place}" for place in outer]
+    over = [f"i{place}" for place in inner]
+    parts = body.reshape(x, shape, [f"i{place}" for place in range(len(shape))])
+    total = body.einsum(kept, "id", parts.at(parts.ranks), over=over, dtype=x.dtype)
+    points = size_of(shape[place] for place in inner)
+    return body.reshape(body.map("div", total, float(points)), body.shape)
+
+
+def _parts(x: Tensor, result: tuple[int, ...], count: int) -> tuple[list[int], list[int], list[int]]:
+    """The input split into parts: its shape, the dimensions that stay, the dimensions inside a part."""
+    lead = len(x.shape) - count
+    shape, outer, inner = list(x.shape[:lead]), list(range(lead)), []
+    for extent, parts in zip(x.shape[lead:], result[lead:], strict=True):
+        if extent % parts:
+            raise NoForm(f"{extent} places do not divide into {parts} equal parts")
+        outer.append(len(shape))
+        inner.append(len(shape) + 1)
+        shape += [parts, extent // parts]
+    return shape, outer, inner

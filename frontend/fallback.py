@@ -1,0 +1,187 @@
+"""Ops without a form of ours: PyTorch's own decomposition into ops that have one, or torch-mlir's linalg."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ..ir.mlir import ir
+from . import upstream
+from .body import Body, NoForm
+from .einsums import lookup
+from .tensor import Tensor, camel
+
+if TYPE_CHECKING:
+    from torch._ops import OpOverload
+
+_FAILURES = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    AssertionError,
+    KeyError,
+    AttributeError,
+)
+
+# Dialects an upstream function may hold; torch-mlir's own tm_tensor, for one, has no lowering here.
+_DIALECTS = frozenset(("arith", "cf", "func", "linalg", "math", "scf", "tensor", "builtin"))
+
+
+def reason_against(target: OpOverload) -> str | None:
+    """Why no compiler of static functions can take an op; None if one may."""
+    if torch.Tag.nondeterministic_seeded in target.tags:
+        return "its result is random"
+    if torch.Tag.dynamic_output_shape in target.tags or torch.Tag.data_dependent_output in target.tags:
+        return "the shape of its result depends on data"
+    if target.namespace not in ("aten", "prims", "torchvision", "quantized_decomposed"):
+        return f"a custom operator of '{target.namespace}'"
+    return None
+
+
+def closed(
+    target: OpOverload, args: Sequence[object], kwargs: dict[str, object]
+) -> tuple[Callable[..., object], list[Tensor]]:
+    """The op as a function of its tensors alone, and those tensors in order."""
+    tensors: list[Tensor] = []
+
+    def collect(value: object) -> object:
+        if isinstance(value, Tensor):
+            tensors.append(value)
+            return _Hole(len(tensors) - 1)
+        if isinstance(value, list | tuple):
+            return [collect(each) for each in value]
+        return value
+
+    holes = [collect(value) for value in args]
+    named = {key: collect(value) for key, value in kwargs.items()}
+
+    def function(*given: object) -> object:
+        return target(
+            *[_filled(value, given) for value in holes],
+            **{key: _filled(value, given) for key, value in named.items()},
+        )
+
+    return function, tensors
+
+
+class _Hole:
+    """The place of a tensor among the arguments."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+def _filled(value: object, given: Sequence[object]) -> object:
+    if isinstance(value, _Hole):
+        return given[value.place]
+    return [_filled(each, given) for each in value] if isinstance(value, list) else value
+
+
+def decompose(
+    target: OpOverload, args: Sequence[object], kwargs: dict[str, object]
+) -> tuple[fx.GraphModule, list[Tensor]] | None:
+    """The op as a graph of ops that all have forms, and the tensors it takes; None if PyTorch has none."""
+    function, tensors = closed(target, args, kwargs)
+    table = {op: rule for op, rule in torch._decomp.decomposition_table.items() if lookup(str(op)) is None}
+    try:
+        with FakeTensorMode(), torch.no_grad():
+            examples = [torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in tensors]
+            traced = make_fx(function, decomposition_table=table)(*examples)
+    except _FAILURES:
+        return None
+    traced.graph.eliminate_dead_code()
+    calls = [node for node in traced.graph.nodes if node.op == "call_function"]
+    if any(node.op == "get_attr" for node in traced.graph.nodes):
+        return None
+    plain = (str(node.target) for node in calls if isinstance(node.target, torch._ops.OpOverload))
+    return (traced, tensors) if all(lookup(name) is not None for name in plain) else None
+
+
+class _One(nn.Module):
+    """A module that is one op."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *tensors: torch.Tensor) -> object:
+        """The op."""
+        return self.function(*tensors)
+
+
+def by_torch_mlir(
+    body: Body,
+    target: OpOverload,
+    args: Sequence[object],
+    kwargs: dict[str, object],
+    results: Sequence[Tensor],
+) -> list[Tensor]:
+    """Call the op as torch-mlir lowers it to linalg on tensors.
+
+    Raises:
+        NoForm: torch-mlir cannot, or only with dialects of its own.
+    """
+    function, tensors = closed(target, args, kwargs)
+    text = _lowered(function, tensors)
+    hint = re.sub(r"\W+", "_", target._schema.name.partition("::")[2])
+    symbol = body.library.symbol(hint, text)
+    named = [Tensor(result.shape, result.dtype, name=camel(body.node)) for result in results]
+    return upstream.call(body, symbol, tensors, named)
+
+
+def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
+    from torch_mlir import fx as importer
+
+    examples = tuple(torch.ones(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
+    try:
+        with _silence(), torch.no_grad():
+            program = torch.export.export(_One(function), examples, strict=False)
+            module = importer.export_and_import(
+                program, output_type="linalg-on-tensors", func_name="FUNCTION"
+            )
+            text = str(module)
+    except _FAILURES as error:
+        raise NoForm("torch-mlir cannot lower it") from error
+    used = set(re.findall(r"^\s*(?:%[\w:, %]+ = )?\"?([a-z_]+)\.[a-z_]", text, re.MULTILINE))
+    foreign = sorted(used - _DIALECTS)
+    if foreign or "?" in text:
+        what = f"'{foreign[0]}'" if foreign else "shapes that depend on data"
+        raise NoForm(f"torch-mlir lowers it only to {what}")
+    return _inlined(text)
+
+
+def _inlined(text: str) -> str:
+    """The module's function alone: attribute aliases stay valid only inside their own text, so re-print it."""
+    with ir.Context() as fresh:
+        fresh.allow_unregistered_dialects = True
+        parsed = ir.Module.parse(text)
+        functions = [op.operation for op in parsed.body.operations]
+        if len(functions) != 1:
+            raise NoForm("torch-mlir lowers it to several functions")
+        return functions[0].get_asm(print_generic_op_form=True)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """MLIR prints diagnostics of failed conversions to the process's standard error; the cause is reported."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as sink, warnings.catch_warnings():
+            os.dup2(sink.fileno(), 2)
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
