@@ -99,7 +99,7 @@ COMMANDS = (
                 help="sizes a rank is compiled for, one entry point each; repeat for other ranks",
             ),
             option("--dtype", default="f32", help="type of the computation (default f32)"),
-            option("--quantize", metavar="SCHEME", help="quantize the weights: bitmod4, bitmod3, …"),
+            option("--quantize", metavar="SCHEME", help="Verilog targets: bitmod4 (default) or bitmod3"),
             PIPELINE,
             option(
                 "--emit",
@@ -110,7 +110,6 @@ COMMANDS = (
             option("--layer", metavar="NAME", help="Verilog targets: the linear layer to emit"),
             option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
             SEED,
-            THREADS,
         ),
     ),
     Command(

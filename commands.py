@@ -77,9 +77,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n")
 
 
-def listing(rows: Sequence[Mapping[str, Any]]) -> str:
+def listing(rows: Sequence[Mapping[str, Any]], *, without: Sequence[str] = ()) -> str:
     """Dictionaries with the same keys as a table."""
-    columns = list(rows[0]) if rows else []
+    columns = [key for key in (rows[0] if rows else ()) if key not in without]
     return table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
@@ -143,7 +143,6 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             pipeline=args.pipeline,
             layer=args.layer,
             seed=args.seed,
-            threads=args.threads,
             progress=progress,
         )
         seconds = time.perf_counter() - start
@@ -273,7 +272,7 @@ def list_targets(args: argparse.Namespace) -> Outcome:
 
     targets = api.targets()
     data: dict[str, Any] = {"targets": targets}
-    said = [listing(targets)]
+    said = [listing(targets, without=("source",))]
     if args.measure:
         from .ir.targets import host
 
