@@ -1,0 +1,72 @@
+"""The BitMoD cycle model; tests/rtl and tests/sim/rtl hold it against the RTL, cycle for cycle."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from penstock.ir.errors import InputError
+from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
+
+ARRAY = BitmodArray(rows=8, cols=8, max_tokens=128, max_groups=12)
+
+
+def stepped(array: BitmodArray, tokens: int, channels: int, inputs: int) -> int:
+    """The same count, by walking from tile to tile instead of in closed form."""
+    groups = -(-inputs // 128)
+    total = 0
+    for first in range(0, tokens, array.max_tokens):
+        count = min(array.max_tokens, tokens - first)
+        steps = -(-count // array.rows) * groups * 64
+        loaded, ends = 2, [0, 0]
+        begin = 2 + count * groups * 32
+        for channel in range(0, channels, array.cols):
+            words = min(array.cols, channels - channel) * (1 + 9 * groups)
+            loaded = max(loaded, ends[-2]) + words
+            begin = max(begin, loaded, ends[-1])
+            ends.append(begin + steps)
+        total += ends[-1] + 17 + (count - 1) % array.rows + 1
+    return total
+
+
+@pytest.mark.parametrize("array", [ARRAY, BitmodArray(1, 16, 3, 2), BitmodArray(4, 2, 8, 2), BitmodArray(2, 64, 2, 2)])
+@pytest.mark.parametrize("tokens", [1, 3, 8, 17, 300])
+@pytest.mark.parametrize("channels", [1, 8, 15, 16, 17, 40, 129])
+@pytest.mark.parametrize("inputs", [1, 128, 200])
+def test_the_closed_form_is_the_walk_from_tile_to_tile(
+    array: BitmodArray, tokens: int, channels: int, inputs: int
+) -> None:
+    assert linear_cycles(array, tokens, channels, inputs).total == stepped(array, tokens, channels, inputs)
+
+
+def test_the_parts_add_up_and_the_array_is_never_more_than_full() -> None:
+    for shape in [(1, 1, 1), (128, 384, 384), (5, 19, 300), (1000, 64, 1536)]:
+        cycles = linear_cycles(ARRAY, *shape)
+        assert cycles.total == cycles.compute + cycles.load + cycles.weight_stalls + cycles.drain
+        assert 0 < cycles.utilisation <= 1
+        assert min(cycles.compute, cycles.load, cycles.drain) > 0
+        assert cycles.weight_stalls >= 0
+        assert cycles.macs == shape[0] * shape[1] * shape[2]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_larger_layer_never_takes_fewer_cycles(axis: int) -> None:
+    def shape(size: int) -> list[int]:
+        return [size if index == axis else 24 for index in range(3)]
+
+    totals = [linear_cycles(ARRAY, *shape(size)).total for size in range(1, 300)]
+    assert all(before <= after for before, after in pairwise(totals))
+
+
+def test_a_full_array_multiplies_two_weights_per_element_and_cycle() -> None:
+    """The paper's rate (section IV-B), approached as loading becomes small beside computing."""
+    cycles = linear_cycles(ARRAY, 128, 4096, 1536)
+    assert cycles.macs / cycles.compute / 64 == 2
+    assert cycles.utilisation > 0.95
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1, 1537)])
+def test_impossible_layers_are_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(InputError):
+        linear_cycles(ARRAY, *shape)
