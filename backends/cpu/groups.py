@@ -20,9 +20,9 @@ from .names import identifier
 from .upstream import compile_upstream
 
 # What a kernel is generated from; other attributes of a group are names and findings.
-_MATTERS = frozenset(
-    {"expr", "rank", "generations", "split", "extent", "tile_rank", "tile", "until"}
-    | {"over", "rank_order", "parallel", "tiles"}
+_MATTERS = (
+    *("expr", "rank", "generations", "split", "extent", "tile_rank", "tile", "until"),
+    *("over", "rank_order", "parallel", "tiles"),
 )
 
 Place = tuple[str, int]
@@ -54,7 +54,7 @@ def structure(op: ir.Operation, numbers: dict[ir.Value, int] | None = None) -> t
     """
     known: dict[ir.Value, int] = {} if numbers is None else numbers
     operands = tuple((known.setdefault(value, len(known)), str(value.type)) for value in op.operands)
-    attributes = tuple(sorted((item.name, str(item.attr)) for item in op.attributes if item.name in _MATTERS))
+    attributes = tuple((name, str(op.attributes[name])) for name in _MATTERS if name in op.attributes)
     inner: list[object] = []
     for region in op.regions:
         for block in region.blocks:
