@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .frame import Guard, Stream
 from .lanes import Lanes, Vec
-from .text import Linear, Writer
+from .text import Linear
 
 Places = dict[str, Linear]
 

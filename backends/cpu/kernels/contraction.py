@@ -110,7 +110,7 @@ class _Micro:
         self.depth = sorted(self._of("depth"), key=lambda rank: -abs(self.scalar.coeffs[rank]))
 
     def _vector_stream(self, loops: Sequence[str]) -> Stream:
-        """The vector side's addresses: lane stride 1; in panels, a block of lanes starts depth·lane further."""
+        """The vector side's addresses: in panels, a block of lanes begins depth·lane further."""
         plan, frame, step = self.plan, self.frame, self.plan.step
         access, tensor = step.einsum.accesses[plan.side], step.inputs[plan.side]
         if plan.pack is None:

@@ -12,8 +12,8 @@ from math import prod
 
 from ....ir.einsum import Access, Index
 from ..isa import Isa
-from .kernel import Pack
 from .group import Step, Tensor
+from .kernel import Pack
 from .lanes import BITS
 from .text import Linear, Writer
 

@@ -170,7 +170,9 @@ class _Reader:
         """The nodes that start the carried tensors, then the iteration."""
         inner = op.regions[0].blocks[0]
         starts = [self.values[value] for value in op.operands]
-        carried = [self.tensor(value, f"{start.name}c") for value, start in zip(inner.arguments, starts)]
+        carried = [
+            self.tensor(value, f"{start.name}c") for value, start in zip(inner.arguments, starts, strict=True)
+        ]
         body, ends = self.block(list(inner.operations))
         steps = [node for node in body if isinstance(node, Step)]
         if len(steps) != len(body):

@@ -18,11 +18,12 @@ PIPELINE = ",".join(
     (
         "canonicalize,cse",  # before the vectors go: shared index arithmetic is found here
         "lower-affine",
+        # LLVM's intrinsics first, the C library for the rest: it takes vectors apart, so before they go
+        "convert-math-to-llvm{approximate-log1p=false},convert-math-to-libm",
         "convert-scf-to-cf",
         "convert-vector-to-llvm",
         "expand-strided-metadata,lower-affine",  # views become base and offset
         "finalize-memref-to-llvm",
-        "convert-math-to-llvm,convert-math-to-libm",  # intrinsics first, the C library for the rest
         "convert-arith-to-llvm,convert-ub-to-llvm",
         "convert-index-to-llvm",
         "convert-func-to-llvm{use-bare-ptr-memref-call-conv=1}",  # C pointers, not descriptors

@@ -46,15 +46,11 @@ def vector_type(lanes: int, element: str) -> str:
 def float_text(value: float, element: str) -> str:
     """A float attribute's text; infinities and NaN as bit patterns."""
     if math.isfinite(value):
-        return f"{value:e}" if element == "f64" else repr(_single(value))
+        mantissa, mark, exponent = repr(value).partition("e")
+        return (mantissa if "." in mantissa else f"{mantissa}.0") + mark + exponent
     code, width = ("<f", 8) if element == "f32" else ("<d", 16)
     number = int.from_bytes(struct.pack(code, value), "little")
     return f"0x{number:0{width}X}"
-
-
-def _single(value: float) -> float:
-    text = repr(value)
-    return float(text) if "." in text or "e" in text else float(f"{text}.0")
 
 
 class Writer:
