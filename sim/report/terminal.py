@@ -41,7 +41,17 @@ def tables(contents: Contents) -> RenderableType:
 
 
 def text(bundles: Iterable[Contents]) -> str:
-    """The tables as plain text, as wide as the terminal, or 140 columns where there is none."""
+    """The tables of bundles as plain text."""
+    return _plain(tables(contents) for contents in bundles)
+
+
+def verification_text(found: Verification) -> str:
+    """The table of a verification as plain text."""
+    return _plain([_verification(found)])
+
+
+def _plain(parts: Iterable[RenderableType]) -> str:
+    """As wide as the terminal, or 140 columns where there is none."""
     console = Console(
         file=io.StringIO(),
         width=None if sys.stdout.isatty() else _PIPE_WIDTH,
@@ -49,8 +59,8 @@ def text(bundles: Iterable[Contents]) -> str:
         color_system=None,
     )
     with console.capture() as captured:
-        for contents in bundles:
-            console.print(tables(contents))
+        for part in parts:
+            console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 

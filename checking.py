@@ -1,0 +1,182 @@
+"""Verification of a bundle: its outputs and its inner values beside eager PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .ir.errors import InputError, VerifyError
+from .progress import Progress
+from .sim.compare import BOUNDS, difference
+from .sim.verification import Case, LayerError, OutputError, Verification
+from .subject import DTYPES, MAIN, SEQUENCE, Subject
+
+if TYPE_CHECKING:
+    import torch
+
+    from .backends.cpu.loader import Program, Step
+
+REFERENCE = "eager PyTorch"
+
+
+def lengths_of(subject: Subject, program: Program) -> list[int | None]:
+    """Sequence lengths to compare at: one far below the shortest entry, and that of every entry."""
+    compiled = sorted(
+        {entry.extents[SEQUENCE] for entry in program.entries.values() if SEQUENCE in entry.extents}
+    )
+    if subject.model is None or not compiled:
+        return [None]
+    return [min(7, compiled[0]), *(length for length in compiled if length != 7)]
+
+
+def verify(
+    subject: Subject,
+    program: Program,
+    recipe: Mapping[str, Any],
+    lengths: Sequence[int] | None,
+    seed: int,
+    progress: Progress | None,
+) -> Verification:
+    """Compare a program with the module it was compiled from.
+
+    Every length is run twice where the model takes a padding mask: full, and with part of it padding
+    (positions behind the mask are left out of the comparison). The last full run also compares every value that
+    leaves a fused group with the same node of the exported graph.
+
+    Raises:
+        VerifyError: lengths for a model without a sequence, or one the bundle does not take.
+    """
+    wanted: list[int | None] = list(lengths) if lengths else lengths_of(subject, program)
+    if lengths and (subject.model is None or subject.model.entry.max_length is None):
+        raise VerifyError("the model has no sequence length", where="--lengths", accepted="no --lengths")
+    cases = []
+    for number, length in enumerate(wanted):
+        if progress is not None:
+            progress(f"compare at length {length}" if length else "compare", number, len(wanted))
+        for real in _masks(subject, length):
+            inputs = _inputs(subject, length, real, seed + number)
+            cases.append(_compare(subject, program, inputs, length, real, recipe))
+    return Verification(REFERENCE, tuple(cases))
+
+
+def _masks(subject: Subject, length: int | None) -> list[int | None]:
+    """Real tokens per row: all of them, and where there is a mask about two thirds."""
+    masked = subject.model is not None and "mask" in {given.kind for given in subject.model.inputs.values()}
+    return [None, max(1, (length or 0) * 2 // 3)] if masked and length else [None]
+
+
+def _inputs(subject: Subject, length: int | None, real: int | None, seed: int) -> dict[str, torch.Tensor]:
+    import torch
+
+    first = next(iter(subject.entries.values()))
+    if subject.model is None:
+        return first
+    batch = next(iter(first.values())).shape[0]
+    made = subject.model.example_inputs(
+        length, batch, seed, valid_lengths=None if real is None else [real] * batch
+    )
+    kind = next((value.dtype for value in first.values() if value.is_floating_point()), torch.float32)
+    return {name: value.to(kind) if value.is_floating_point() else value for name, value in made.items()}
+
+
+def _compare(
+    subject: Subject,
+    program: Program,
+    inputs: dict[str, torch.Tensor],
+    length: int | None,
+    real: int | None,
+    recipe: Mapping[str, Any],
+) -> Case:
+    import torch
+
+    with torch.inference_mode():
+        returned = subject.module(*inputs.values())
+    references = [value.numpy() for value in _flat(returned)]
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    entry = _entry(program, length)
+    layers: list[LayerError] = []
+    exact = entry is not None and real is None
+    probe = _Probe(subject, entry, inputs, recipe) if exact and entry is not None else None
+    got = program.run(arrays, probe=probe.see if probe else None)
+    if probe is not None:
+        layers = probe.layers
+    outputs = []
+    for (name, out), reference in zip(got.items(), references, strict=True):
+        found = difference(_real_rows(subject, name, out, real), _real_rows(subject, name, reference, real))
+        outputs.append(OutputError(name, found.max_abs, found.relative, found.cosine))
+    outputs += _embeddings(subject, arrays, got, references)
+    extents = {} if length is None else {SEQUENCE: length, **({} if real is None else {"valid": real})}
+    bound = BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]]
+    return Case(entry or next(iter(program.entries)), extents, bound, tuple(outputs), tuple(layers))
+
+
+def _embeddings(
+    subject: Subject,
+    inputs: Mapping[str, np.ndarray],
+    got: Mapping[str, np.ndarray],
+    references: Sequence[np.ndarray],
+) -> list[OutputError]:
+    """The sentence embeddings that MiniLM's hidden states are for, compared too."""
+    if subject.model is None or "last_hidden_state" not in got or subject.model.entry.name != "minilm-l6":
+        return []
+    from .frontend.zoo.minilm import sentence_embeddings
+
+    place = list(got).index("last_hidden_state")
+    mask = inputs["attention_mask"]
+    found = difference(
+        sentence_embeddings(got["last_hidden_state"], mask), sentence_embeddings(references[place], mask)
+    )
+    return [OutputError("sentence embedding", found.max_abs, found.relative, found.cosine)]
+
+
+def _entry(program: Program, length: int | None) -> str | None:
+    """The entry compiled for exactly this length, if there is one."""
+    if length is None:
+        return next(iter(program.entries))
+    named = f"{MAIN}_{length}"
+    return named if named in program.entries else None
+
+
+def _real_rows(subject: Subject, name: str, value: np.ndarray, real: int | None) -> np.ndarray:
+    axis = subject.model.positions_axis.get(name) if subject.model is not None else None
+    return value if real is None or axis is None else np.take(value, range(real), axis=axis)
+
+
+def _flat(returned: Any) -> list[torch.Tensor]:
+    import torch.utils._pytree as pytree
+
+    return list(pytree.tree_leaves(returned))
+
+
+class _Probe:
+    """Compares what leaves each fused group with the node of the exported graph it computes."""
+
+    def __init__(
+        self, subject: Subject, entry: str, inputs: dict[str, torch.Tensor], recipe: Mapping[str, Any]
+    ) -> None:
+        from .frontend.capture import export, functional
+        from .frontend.eager import node_values
+
+        program = (subject.programs or {}).get(entry) or export(subject.module, (), dict(inputs))
+        self.nodes = node_values(functional(program), inputs)
+        self.instances: Mapping[str, Mapping[str, str]] = recipe.get("instances", {}).get(entry, {})
+        self.layers: list[LayerError] = []
+
+    def see(self, step: Step, outputs: list[np.ndarray]) -> None:
+        """Compare the outputs of one step."""
+        path = "/".join(step.instance)
+        names = self.instances.get(path, {})
+        for node, out in zip(step.nodes, outputs, strict=True):
+            actual = names.get(node, node)
+            reference = self.nodes.get(actual)
+            if not node or reference is None:
+                continue
+            if reference.size != out.size:
+                raise InputError(
+                    f"'{actual}' has {reference.size} elements, the bundle's {out.size}", where=step.name
+                )
+            found = difference(out.reshape(reference.shape), reference)
+            label = f"{path}: {actual}" if path else actual
+            self.layers.append(LayerError(label, found.max_abs, found.relative))

@@ -1,0 +1,128 @@
+"""From a subject to a bundle: raise, run the passes, build the backend, price, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .ir.bundle import COST, MODULE, PLAN, BundleWriter
+from .ir.errors import TargetError
+from .ir.signature import entries_json
+from .ir.targets import Target, load
+from .progress import Progress
+from .subject import Subject
+
+if TYPE_CHECKING:
+    from .frontend.torch_export import Raised
+    from .ir.mlir import ir
+
+_TOOLS = ("torch", "torch-mlir", "numpy", "ortools")
+
+
+@dataclass
+class Stages:
+    """Names and wall times of what has been done, reported as it goes."""
+
+    progress: Progress | None = None
+    times: list[tuple[str, float]] = field(default_factory=list)
+
+    def run(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do one stage and keep its time."""
+        if self.progress is not None:
+            self.progress(name, len(self.times), None)
+        start = time.perf_counter()
+        result = work()
+        self.times.append((name, time.perf_counter() - start))
+        return result
+
+
+def raise_subject(subject: Subject) -> Raised:
+    """The subject as a module of Einsums, one entry function per entry point.
+
+    Raises:
+        UnsupportedOps: every operator that cannot be lowered, at once.
+        InputError: the module cannot be exported.
+    """
+    from .frontend.torch_export import Naming, raise_entries, raise_programs
+
+    naming = Naming(subject.output_names, {**subject.input_ranks, **subject.output_ranks}, dict(subject.pads))
+    if subject.programs is not None:
+        return raise_programs(subject.programs, naming=naming)
+    return raise_entries(subject.module, subject.entries, naming=naming)
+
+
+def machine(name: str) -> Target:
+    """A target by name or file; the CPU with the figures of the machine at hand.
+
+    Raises:
+        TargetError: no such target, or a file that breaks the rules.
+    """
+    from .ir.targets.host import detect, specialise
+
+    target = load(name)
+    return specialise(target, detect()) if target.name == "cpu" else target
+
+
+def tools() -> dict[str, str]:
+    """Versions of what takes part in a compilation."""
+    found = {"penstock": __version__}
+    for name in _TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def compile_cpu(
+    subject: Subject, target: Target, out: Path, pipeline: str | None, progress: Progress | None
+) -> None:
+    """Compile for the CPU and write the bundle.
+
+    Raises:
+        PenstockError: whatever a stage refuses; nothing is left half-written.
+    """
+    from .backends.cpu.build import build, c_compiler
+    from .ir.entries import read_entries
+    from .ir.mlir import print_module
+    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.timeline import plan_json
+
+    if target.backend != "cpu":
+        raise TargetError(f"{target.name} is not a CPU", accepted="a target whose backend is cpu")
+    passes = parse_pipeline(pipeline)
+    c_compiler()  # a missing compiler is said before any work
+    with BundleWriter(out) as writer:
+        stages = Stages(progress)
+        raised = stages.run("raise", lambda: raise_subject(subject))
+        module = raised.module
+        for one in passes:
+            module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
+        facts = stages.run("cpu", lambda: build(module, raised.params, writer, title=subject.name))
+        entries = read_entries(module)
+        writer.write_text(MODULE, print_module(module))
+        writer.write_json(PLAN, plan_json(module))
+        writer.write_json(COST, cost_json(module, [entry.name for entry in entries], target, stages))
+        writer.commit(
+            tools=tools(),
+            target=target.name,
+            model={**subject.recipe, "instances": raised.instances},
+            entries=entries_json(entries),
+            backends={"cpu": facts},
+        )
+
+
+def cost_json(module: ir.Module, entries: list[str], target: Target, stages: Stages) -> dict[str, Any]:
+    """The cost record of a fused module: every group's work priced on the target."""
+    from .sim.cost.module import count_groups
+    from .sim.cost.price import price_groups, roofs
+    from .sim.cost.record import CostRecord, EntryCost, PassTime
+
+    priced = {name: EntryCost(price_groups(count_groups(module, name), target)) for name in entries}
+    times = tuple(PassTime(name, seconds) for name, seconds in stages.times)
+    return CostRecord(target.name, roofs(target), priced, times).to_json()

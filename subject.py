@@ -1,0 +1,162 @@
+"""What is compiled: a module, example inputs for each entry point, and which axes may be shorter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .frontend import zoo
+from .ir.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from torch.export import ExportedProgram
+
+    from .frontend.zoo import ZooModel
+
+SEQUENCE, BATCH = "s", "b"
+MAIN = "main"
+DTYPES = {"f32": "float32", "f64": "float64"}
+
+Inputs = dict[str, "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model ready to be raised.
+
+    Attributes:
+        name: how the user named it.
+        recipe: how to make it again, for the manifest; JSON.
+        module: in inference mode.
+        entries: example inputs by entry point.
+        input_ranks, output_ranks: per axis the ragged rank, None where the extent is fixed.
+        pads: what fills an input beyond the caller's extent.
+        output_names: names of the outputs; empty to let the frontend choose.
+        model: the zoo's own description, where it comes from the zoo.
+        programs: exported programs by entry point, where the model comes as a file of one.
+    """
+
+    name: str
+    recipe: Mapping[str, Any]
+    module: torch.nn.Module
+    entries: Mapping[str, Inputs]
+    input_ranks: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    output_ranks: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    pads: Mapping[str, int] = field(default_factory=dict)
+    output_names: tuple[str, ...] = ()
+    model: ZooModel | None = None
+    programs: Mapping[str, ExportedProgram] | None = None
+
+
+def from_zoo(
+    spec: str, shapes: Mapping[str, Sequence[int]] | None, dtype: str, seed: int, *, meta: bool = False
+) -> Subject:
+    """A model of the zoo, one entry per sequence length.
+
+    Args:
+        spec: ``zoo:NAME[,key=value…]``.
+        shapes: ``s``: lengths, ``b``: one batch size; the zoo's own lengths and 1 by default.
+        dtype: a key of `DTYPES`.
+        seed: of the example inputs.
+        meta: shapes only, no weights: enough to raise and analyse.
+
+    Raises:
+        InputError: an unknown model, option, rank or dtype.
+    """
+    import torch
+
+    model = zoo.build(spec, device="meta" if meta else None)
+    entry = model.entry
+    lengths, batch = _sizes(entry.name, entry.lengths, shapes or {})
+    kind = getattr(torch, _dtype(dtype))
+    model.module.to(kind)
+    entries = {}
+    for length in lengths:
+        inputs = model.example_inputs(length, batch, seed)
+        name = MAIN if length is None else f"{MAIN}_{length}"
+        entries[name] = {
+            key: value.to(kind) if value.is_floating_point() else value for key, value in inputs.items()
+        }
+    ranks = {
+        name: (None, *(SEQUENCE if size is None else None for size in given.shape))
+        for name, given in model.inputs.items()
+    }
+    outputs = {
+        name: (*(None,) * axis, SEQUENCE, None)
+        for name, axis in model.positions_axis.items()
+        if axis is not None
+    }
+    recipe = {"name": spec, "shapes": {key: list(sizes) for key, sizes in (shapes or {}).items()}}
+    return Subject(
+        name=spec,
+        recipe={**recipe, "dtype": dtype, "seed": seed},
+        module=model.module,
+        entries=entries,
+        input_ranks=ranks,
+        output_ranks=outputs,
+        pads=dict(model.padding or {}),
+        output_names=model.output_names,
+        model=model,
+    )
+
+
+def from_module(
+    module: nn.Module, example_inputs: Sequence[object] | Mapping[str, object] | None, dtype: str
+) -> Subject:
+    """A module in memory with example inputs, tensors by position or by name.
+
+    Raises:
+        InputError: inputs are missing, too many, or not tensors.
+    """
+    import torch
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"cannot compile a {type(module).__name__}", accepted="a torch.nn.Module, or a model's name"
+        )
+    if example_inputs is None:
+        raise InputError("a module needs example inputs", accepted="tensors of the shapes to compile for")
+    kind = getattr(torch, _dtype(dtype))
+    inputs: Inputs = {}
+    for name, value in _named(module, example_inputs).items():
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"{type(value).__name__} is no tensor", where=f"input {name}")
+        inputs[name] = value.to(kind) if value.is_floating_point() else value
+    taken = module.eval().to(kind)
+    return Subject(type(module).__name__, {"dtype": dtype}, taken, {MAIN: inputs})
+
+
+def _named(module: nn.Module, inputs: Sequence[object] | Mapping[str, object]) -> dict[str, object]:
+    """Inputs by the names of the module's arguments."""
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    names = list(inspect.signature(module.forward).parameters)
+    if len(inputs) > len(names):
+        raise InputError(
+            f"{len(inputs)} inputs for {len(names)} arguments", accepted=", ".join(names) or "no input"
+        )
+    return dict(zip(names, inputs, strict=False))
+
+
+def _dtype(dtype: str) -> str:
+    if dtype not in DTYPES:
+        raise InputError(f"no computation in '{dtype}'", where="--dtype", accepted=", ".join(DTYPES))
+    return DTYPES[dtype]
+
+
+def _sizes(
+    name: str, lengths: Sequence[int], shapes: Mapping[str, Sequence[int]]
+) -> tuple[tuple[int | None, ...], int]:
+    known = (SEQUENCE, BATCH) if lengths else (BATCH,)
+    for rank in shapes:
+        if rank not in known:
+            raise InputError(f"{name} has no rank '{rank}'", where="--shape", accepted=", ".join(known))
+    batches = shapes.get(BATCH, (1,))
+    if len(batches) != 1:
+        raise InputError(f"{len(batches)} batch sizes", where="--shape b", accepted="one")
+    return tuple(shapes.get(SEQUENCE, lengths)) or (None,), batches[0]
