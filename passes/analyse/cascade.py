@@ -23,6 +23,7 @@ class Cascade:
         extents: rank → extent; may be empty where only the structure matters.
         stop: the stopping condition of the generational rank, empty when there is none.
         outputs: tensors read by the outside; empty means those that nothing here reads.
+        like: tensor that a rewriting made → the tensor whose element type it has.
     """
 
     einsums: tuple[Einsum, ...]
@@ -30,6 +31,7 @@ class Cascade:
     extents: Mapping[str, int] = field(default_factory=dict)
     stop: str = ""
     outputs: tuple[str, ...] = ()
+    like: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[Einsum, ...]:

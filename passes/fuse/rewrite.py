@@ -1,0 +1,114 @@
+"""The one-pass rewriting of a region: deferral, then iteration, kept only when the pass count falls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..analyse import Cascade, Polynomial, count_passes, live_footprint, outer_ranks
+from .defer import defer
+from .iterate import NotIterable, Tiling, iterate
+from .steps import Step
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A cascade before and after.
+
+    Attributes:
+        before: as found in the model.
+        after: as rewritten; the same when nothing was.
+        rank: the rank whose passes were counted.
+        root: the program input with the most passes before.
+        passes_before: passes over the rank.
+        passes_after: likewise, of the rewritten cascade.
+        footprint_before: live elements per outer point.
+        footprint_after: likewise.
+        outer: ranks of the outer point.
+        steps: the derivation.
+        tiling: how the rank was split, None when it was not.
+    """
+
+    before: Cascade
+    after: Cascade
+    rank: str
+    root: str
+    passes_before: int
+    passes_after: int
+    footprint_before: Polynomial
+    footprint_after: Polynomial
+    outer: tuple[str, ...]
+    steps: tuple[Step, ...]
+    tiling: Tiling | None
+
+    @property
+    def rewrites(self) -> list[str]:
+        """Names of the rewritings applied, each once, in order."""
+        return list(dict.fromkeys(step.name for step in self.steps))
+
+    def derivation(self) -> list[str]:
+        """The derivation as lines of text."""
+        per = f"per ({','.join(self.outer)})" if self.outer else "in all"
+        lines = [
+            f"found: {self.passes_before} passes over {self.rank}, most over {self.root or 'nothing'}; "
+            f"{self.footprint_before} elements live {per}",
+            *(f"    {einsum}" for einsum in self.before.einsums),
+        ]
+        for step in self.steps:
+            lines += step.lines()
+        if self.steps:
+            lines.append(
+                f"result: {self.passes_after} passes over {self.rank}; "
+                f"{self.footprint_after} elements live {per}"
+            )
+        return lines
+
+
+def measure(cascade: Cascade, rank: str) -> Rewriting:
+    """A cascade left as it is, with what the analysis says about it (a scalar one has no rank, ``""``)."""
+    if not rank:
+        nothing = Polynomial()
+        return Rewriting(cascade, cascade, "", "", 1, 1, nothing, nothing, (), (), None)
+    count = count_passes(cascade, rank)
+    size = live_footprint(cascade, rank)
+    outer = _in_order(cascade, outer_ranks(cascade, cascade.family(rank)))
+    return Rewriting(
+        cascade, cascade, rank, count.root, count.passes, count.passes, size, size, outer, (), None
+    )
+
+
+def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
+    """The iterative form of a cascade over `rank`, or None where it has none or gains nothing by it.
+
+    Args:
+        cascade: Einsums of a region, ranks unified.
+        rank: the rank to stream.
+        tile: extent of its inner sub-rank; the whole rank when that is shorter.
+    """
+    found = measure(cascade, rank)
+    if found.passes_before < 2:
+        return None
+    deferred, deferrals = defer(cascade, rank)
+    extent = cascade.extents[rank]
+    tiling = Tiling(rank, extent, min(tile, extent))
+    if {tiling.outer, tiling.inner} & set(cascade.extents):
+        return None
+    try:
+        after, iterations = iterate(deferred, tiling)
+    except NotIterable:
+        return None
+    passes = count_passes(after, tiling.outer, (tiling.outer, tiling.inner)).passes
+    if passes >= found.passes_before or not any(step.corrects for step in iterations):
+        return None
+    size = live_footprint(after, tiling.outer, frozenset(found.outer))
+    return Rewriting(
+        cascade, after, rank, found.root, found.passes_before, passes, found.footprint_before, size,
+        found.outer, (*deferrals, *iterations), tiling,
+    )  # fmt: skip
+
+
+def _in_order(cascade: Cascade, ranks: frozenset[str]) -> tuple[str, ...]:
+    """Ranks in the order in which the last output that has them all writes them."""
+    for einsum in reversed(cascade.einsums):
+        if ranks <= set(einsum.output.ranks):
+            return tuple(rank for rank in einsum.output.ranks if rank in ranks)
+    return tuple(sorted(ranks))
