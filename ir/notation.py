@@ -1,7 +1,9 @@
 """Reads Einsum notation: one Einsum, or a whole cascade written as text.
 
 Beside the canonical form (``QK[m,p] = sum[e] mul(Q[e,p], K[e,m])``) it takes the papers' shorthand:
-infix ``* + - /``, an omitted reduction meaning a sum over ranks missing from the output (FuseMax §II-C).
+infix ``* + - /`` or a bare tensor, where an omitted reduction means a sum over the ranks missing from the
+output (FuseMax §II-C). ``add(...)`` implies nothing, and neither does a bare tensor read at an expression:
+a rank neither written nor reduced then comes from outside, like the generational rank of an iteration.
 """
 
 from __future__ import annotations
@@ -79,10 +81,10 @@ class _Reader:
         if self.peek() in REDUCES and self.peek(1) == "[":
             reduce = self.take()
             reduced = self.rank_list()
-        operator, operands = self.map()
+        operator, operands, infix = self.map()
         if self.at != len(self.tokens):
             raise self.fail("end of line")
-        if reduce is None:
+        if reduce is None and infix:
             reduced = self._implicit(output, operands)
             reduce = "sum" if reduced else None
         return Einsum(output, operator, operands, reduce, reduced)
@@ -101,7 +103,7 @@ class _Reader:
         self.take("]")
         return tuple(ranks)
 
-    def map(self) -> tuple[str, tuple[Operand, ...]]:
+    def map(self) -> tuple[str, tuple[Operand, ...], bool]:
         if self.peek(1) == "(" and self.tokens[self.at][0] == "name":
             operator = self.take()
             if operator not in MAPS:
@@ -114,11 +116,11 @@ class _Reader:
                 self.take()
                 operands.append(self.operand())
             self.take(")")
-            return operator, tuple(operands)
+            return operator, tuple(operands), False
         first = self.operand()
         if self.peek() in INFIX:
-            return INFIX[self.take()], (first, self.operand())
-        return "id", (first,)
+            return INFIX[self.take()], (first, self.operand()), True
+        return "id", (first,), isinstance(first, Access) and None not in first.plain
 
     def operand(self) -> Operand:
         sign = self.peek()
