@@ -20,7 +20,7 @@ demo: $(VENV)/demo.stamp
 	say "compare it with PyTorch, layer by layer"; \
 	penstock verify demo/minilm; \
 	say "emit one of its linear layers as Verilog, its weights in 4-bit BitMoD-FP4"; \
-	penstock compile zoo:minilm-l6 --target bitmod-28nm --layer $(DEMO_LAYER) -o demo/layer; \
+	penstock compile zoo:minilm-l6 --target bitmod-small --layer $(DEMO_LAYER) -o demo/layer; \
 	say "simulate it, and compare with the integer oracle and the cost model"; \
 	penstock simulate demo/layer; \
 	say "report"; \
