@@ -97,7 +97,7 @@ _SAME: dict[str, _Emit] = {
     "neg": _negative,
     "abs": _absolute,
     "exp": vecmath.exp,
-    "expm1": _unary("math.expm1"),
+    "expm1": vecmath.expm1,
     "log": vecmath.log,
     "log1p": _unary("math.log1p"),
     "sqrt": _unary("math.sqrt"),

@@ -1,7 +1,7 @@
 """Elementary functions on f32 vectors, written with fused multiply-adds; f64 goes to the C library.
 
 Polynomials are those of Cephes (exp, log, tanh) and of Eigen's rational erf; infinities and NaN come
-out as the C library's. Results below 2^-126 are flushed to 0.
+out as the C library's. Exponentials below 2^-125 are flushed to 0.
 """
 
 from __future__ import annotations
@@ -44,6 +44,21 @@ def exp(v: Lanes, x: Vec) -> Vec:
     power = v.make("pow2", "arith.shli", bits, v.constant(23, "i32"))
     power = v.add(power, v.constant(126 << 23, "i32"))
     return v.mul(v.add(p, p), v.cast("arith.bitcast", power, "f32"))
+
+
+def expm1(v: Lanes, x: Vec) -> Vec:
+    """e^x - 1, exact near 0: the polynomial without its constant there; f64 by Kahan's correction."""
+    one = v.constant(1.0, x.element)
+    grown = exp(v, x)
+    far = v.sub(grown, one)
+    if x.element == "f32":
+        near = v.fma(v.horner(x, _EXP), v.mul(x, x), x)
+        magnitude = v.make("abs", "math.absf", x)
+        return v.select(v.compare("lt", magnitude, v.constant(0.34, "f32")), near, far)
+    corrected = v.mul(far, v.div(x, v.make("log", "math.log", grown)))
+    small = v.compare("lt", v.make("abs", "math.absf", x), one)
+    value = v.select(small, corrected, far)
+    return v.select(v.compare("eq", grown, one), x, value)
 
 
 def log(v: Lanes, x: Vec) -> Vec:

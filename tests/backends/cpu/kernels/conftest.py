@@ -1,20 +1,27 @@
-"""Builds a ``cascade.fused`` op from Einsum texts, compiles it for an instruction set, and calls it."""
+"""A harness: ``cascade.fused`` ops from Einsum texts, compiled for an instruction set and called.
+
+Test modules list their groups as dictionaries of `Case` fields (with `reference`: the outputs expected)
+and ask the fixture `compiled` for a `Library`: all groups of a module in one shared object.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from penstock.backends.cpu.isa import ISAS
 from penstock.backends.cpu.kernels import Kernel, emit_kernel, lower, pack
 from penstock.ir.build import build_einsum, build_region_op, build_yield, tensor_type
 from penstock.ir.cascade import FUSED, ITERATE
+from penstock.ir.einsum import Einsum
 from penstock.ir.mlir import context, ir
 
 ELEMENTS = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "i1"}
@@ -31,7 +38,6 @@ class Loop:
     tile: int
     carried: Sequence[tuple[str, str, str]]
     body: Sequence[str]
-    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,10 @@ class Case:
     """One fused group: Einsums (or loops), inputs by name, outputs by name."""
 
     name: str
-    program: Sequence[str | Loop]
+    program: Sequence[str | Mapping[str, Any]]
     inputs: Mapping[str, np.ndarray]
     outputs: Sequence[str]
+    reference: Sequence[np.ndarray]
     order: str = ""
     parallel: int = 0
     tiles: Sequence[str] = ()
@@ -57,7 +64,7 @@ def build(case: Case) -> ir.Operation:
         kinds = [tensor_type(a.shape, ELEMENTS[str(a.dtype)]) for a in case.inputs.values()]
         with ir.InsertionPoint(module.body):
             sources = [ir.Operation.create("test.input", [kind]).results[0] for kind in kinds]
-            results, text = _types(case), {}
+            results = _types(case)
             text = {
                 "kernel": case.name, "passes_before": 1, "passes_after": 1, "over": "",
                 "rank_order": case.order.split(), "parallel": case.parallel, "tiles": list(case.tiles),
@@ -90,9 +97,7 @@ def _types(case: Case) -> list[ir.Type]:
     return types
 
 
-def _fill(case: Case, program: Sequence[str | Loop], values: dict[str, ir.Value]) -> None:
-    from penstock.ir.einsum import Einsum
-
+def _fill(case: Case, program: Sequence[str | Mapping[str, Any]], values: dict[str, ir.Value]) -> None:
     for item in program:
         if isinstance(item, str):
             einsum = Einsum.parse(item)
@@ -102,18 +107,19 @@ def _fill(case: Case, program: Sequence[str | Loop], values: dict[str, ir.Value]
                 einsum, operands, shape=case.shapes.get(name), element=case.elements.get(name)
             )
             continue
-        starts = [values[start] for _, start, _ in item.carried]
+        loop = Loop(**item)
+        starts = [values[start] for _, start, _ in loop.carried]
         attributes = {
-            "rank": item.rank, "generations": -(-item.extent // item.tile), "split": item.tile_rank[:1],
-            "extent": item.extent, "tile_rank": item.tile_rank, "tile": item.tile, "until": f"{item.rank}>=M1",
+            "rank": loop.rank, "generations": -(-loop.extent // loop.tile), "split": loop.tile_rank[:1],
+            "extent": loop.extent, "tile_rank": loop.tile_rank, "tile": loop.tile, "until": f"{loop.rank}>=M1",
         }  # fmt: skip
         op, block = build_region_op(ITERATE, starts, [start.type for start in starts], attributes)
         with ir.InsertionPoint(block):
             inner = dict(values)
-            inner.update(zip((name for name, _, _ in item.carried), block.arguments, strict=True))
-            _fill(case, item.body, inner)
-            build_yield([inner[end] for _, _, end in item.carried])
-        for (name, _, _), result in zip(item.carried, op.results, strict=True):
+            inner.update(zip((name for name, _, _ in loop.carried), block.arguments, strict=True))
+            _fill(case, loop.body, inner)
+            build_yield([inner[end] for _, _, end in loop.carried])
+        for (name, _, _), result in zip(loop.carried, op.results, strict=True):
             values[name] = result
 
 
@@ -170,3 +176,25 @@ def aligned(array: np.ndarray) -> np.ndarray:
     view = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     view[...] = array
     return view
+
+
+@pytest.fixture(scope="module", params=list(ISAS))
+def compiled(request: pytest.FixtureRequest) -> Library:
+    """The module's ``CASES`` compiled for one instruction set."""
+    return Library([Case(**case) for case in request.module.CASES], request.param)
+
+
+@pytest.fixture(scope="session")
+def close() -> Callable[[np.ndarray, np.ndarray, float], None]:
+    """Asserts ‖out - reference‖ ≤ bound·‖reference‖, with NaN and infinities in the same places."""
+
+    def check(out: np.ndarray, reference: np.ndarray, bound: float) -> None:
+        wanted = np.asarray(reference).astype(out.dtype).astype(np.float64)
+        found = out.astype(np.float64)
+        finite = np.isfinite(wanted)
+        np.testing.assert_array_equal(found[~finite], wanted[~finite])
+        assert np.isfinite(found[finite]).all()
+        error = np.linalg.norm((found - wanted)[finite])
+        assert error <= bound * np.linalg.norm(wanted[finite]) + 1e-30
+
+    return check

@@ -1,0 +1,63 @@
+"""Every map operator on ordinary and extreme values, against the float64 definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.ir.operators import MAPS
+
+EXTREMES = [0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 88.5, 89, -87, -104, 1e-3, -1e-3, 3.7, -9.0, 2.5]
+LINE = np.concatenate([np.array(EXTREMES), np.linspace(-20, 20, 1001), np.geomspace(1e-30, 1e30, 301)])
+UNARY = [name for name, op in MAPS.items() if op.arity == 1 and name not in ("not", "to_bool", "to_int")]
+BINARY = [name for name, op in MAPS.items() if op.arity == 2 and name not in ("and", "or", "floordiv", "mod")]
+FIRST, SECOND = (np.ravel(grid).copy() for grid in np.meshgrid(EXTREMES, EXTREMES))
+
+
+def case(name: str, names: list[str], inputs: dict[str, np.ndarray], dtype: str) -> dict[str, Any]:
+    arrays = {key: value.astype(dtype) for key, value in inputs.items()}
+    operands = ", ".join(f"{key}[i]" for key in arrays)
+    exact = [value.astype(np.float64) for value in arrays.values()]
+    element = "f32" if dtype == "float32" else "f64"
+    with np.errstate(all="ignore"):
+        reference = [MAPS[op].evaluate(*exact) for op in names]
+    return {
+        "name": name,
+        "program": [f"Y_{op}[i] = {op}({operands})" for op in names],
+        "inputs": arrays,
+        "outputs": [f"Y_{op}" for op in names],
+        "reference": reference,
+        "order": "i",
+        "parallel": 1,
+        "elements": {f"Y_{op}": element for op in names if MAPS[op].kind != "bool"},
+    }
+
+
+CASES = [
+    case("unary_f32", UNARY, {"X": LINE}, "float32"),
+    case("unary_f64", UNARY, {"X": LINE}, "float64"),
+    case("binary_f32", BINARY, {"X": FIRST, "Z": SECOND}, "float32"),
+]
+# Error allowed in units of the last place (2^-24 in f32): relative, and for some relative to max(1, |y|),
+# since they subtract two near values around 0. The difference under exp_sub is rounded before exp sees it.
+ROOM = {"exp_sub": 64, "exp_sub_left": 64}
+ABSOLUTE = {"gelu": 16, "gelu_tanh": 8, "erf": 6, "silu": 4}
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("name", [case["name"] for case in CASES])
+def test_operators_match_their_definitions(compiled, name: str) -> None:
+    ulp = 2.0**-24 if name.endswith("f32") else 2.0**-50
+    for out, reference, label in zip(
+        compiled.run(name), compiled.cases[name].reference, compiled.cases[name].outputs, strict=True
+    ):
+        wanted = np.asarray(reference).astype(out.dtype).astype(np.float64)
+        found, finite = out.astype(np.float64), np.isfinite(wanted)
+        np.testing.assert_array_equal(found[~finite], wanted[~finite], err_msg=label)
+        operator = label.removeprefix("Y_")
+        room = ROOM.get(operator, ABSOLUTE.get(operator, 4))
+        unit = np.maximum(np.abs(wanted[finite]), 1.0 if operator in ABSOLUTE else 2.0**-100)
+        error = np.abs(found[finite] - wanted[finite]) / unit
+        assert error.max() <= room * ulp, (label, error.max() / ulp, wanted[finite][error.argmax()])
