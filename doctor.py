@@ -172,8 +172,9 @@ def tools() -> Iterator[Check]:
     yield Check("c++", first_line("c++", "--version"), rtl, "apt-get install g++")
     yield Check("ar", first_line("ar", "--version"), rtl, "apt-get install binutils")
     yield Check("make", first_line("make", "--version"), "make demo, make test", "apt-get install make")
-    header = "found" if has_header("lz4.h") else None
-    yield Check("lz4.h", header, "FST waveforms (VCD needs nothing)", "apt-get install liblz4-dev")
+    for header, holder in (("lz4.h", "liblz4-dev"), ("zlib.h", "zlib1g-dev")):
+        found = "found" if has_header(header) else None
+        yield Check(header, found, "FST waveforms (VCD needs nothing)", f"apt-get install {holder}")
 
 
 def machine() -> Iterator[Check]:
