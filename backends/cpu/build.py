@@ -19,8 +19,8 @@ from ...ir.mlir import ir
 from ...ir.weights import offsets_of
 from .groups import Groups, find_groups
 from .isa import Isa, host_isa
-from .kernels import lower
 from .layouts import StoredWeights, demands, store_weights
+from .objects import Lowering
 from .program import Program, write_program
 
 FOLDER = "cpu"
@@ -62,10 +62,12 @@ def build(
     wide = isa or host_isa()
     groups = find_groups(module, wide)
     wanted = demands(module, groups.kernels, groups.used)
-    stored = store_weights(module, wanted, params)
-    writer.write_weights(stored.arrays)
-    program = write_program(module, groups, wanted, _offsets(stored), title)
-    library = _compile(compiler, writer, groups, program, wide)
+    with Lowering([kernel.mlir for kernel in groups.kernels.values()], wide) as lowering:
+        stored = store_weights(module, wanted, params)
+        writer.write_weights(stored.arrays)
+        program = write_program(module, groups, wanted, _offsets(stored), title)
+        objects = lowering.finish()
+    library = _compile(compiler, writer, groups, program, objects, wide)
     writer.write_json(PROGRAM, _tables(groups, program, stored))
     return {"library": library, "program": PROGRAM, "isa": wide.name, "entries": dict(program.entries)}
 
@@ -88,27 +90,30 @@ def _offsets(stored: StoredWeights) -> dict[tuple[str, Any], tuple[str, int]]:
     return {key: (name, offsets[name]) for key, name in stored.stored_as.items()}
 
 
-def _compile(compiler: str, writer: BundleWriter, groups: Groups, program: Program, isa: Isa) -> str:
+def _compile(
+    compiler: str, writer: BundleWriter, groups: Groups, program: Program, objects: list[bytes], isa: Isa
+) -> str:
     """Write and compile the sources; the library's path in the bundle.
 
     The library's name holds its hash: a process that has an older one of the same path loaded would
     otherwise be given that one again.
     """
-    texts = [kernel.mlir for kernel in groups.kernels.values()]
-    code = lower(texts, isa)
-    digest = hashlib.sha256(program.text.encode() + code).hexdigest()[:12]
+    digest = hashlib.sha256(b"".join([program.text.encode(), *objects])).hexdigest()[:12]
     writer.write_text(f"{FOLDER}/program.c", program.text)
+    texts = [kernel.mlir for kernel in groups.kernels.values()]
     writer.write_text(f"{FOLDER}/kernels.mlir", "\n\n".join(texts) + "\n")
-    writer.path(f"{FOLDER}/kernels.o").write_bytes(code)
+    names = [f"kernels{number}.o" for number in range(len(objects))]
+    for name, code in zip(names, objects, strict=True):
+        writer.path(f"{FOLDER}/{name}").write_bytes(code)
     runtime = resources.files(__name__.rpartition(".")[0]) / "runtime"
     for name in _RUNTIME:
         writer.write_text(f"{FOLDER}/{name}", (runtime / name).read_text())
-    sources = ["program.c", *(name for name in _RUNTIME if name.endswith(".c")), "kernels.o"]
+    sources = ["program.c", *(name for name in _RUNTIME if name.endswith(".c")), *names]
     library = f"program-{digest}.so"
     arguments = [*_FLAGS, "-o", library, *sources, "-lm"]
     writer.write_text(
         f"{FOLDER}/build.sh",
-        "#!/bin/sh\n# kernels.o is kernels.mlir lowered by MLIR and "
+        "#!/bin/sh\n# kernels*.o are kernels.mlir lowered by MLIR and "
         f"LLVM for {isa.cpu} {isa.features}.\nexec cc {' '.join(arguments)}\n",
     )
     _run([compiler, *arguments], writer.path(f"{FOLDER}/program.c").parent)

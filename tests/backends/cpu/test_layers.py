@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from penstock.backends.cpu import objects
 from penstock.backends.cpu.build import build
 from penstock.backends.cpu.isa import host_isa, isa_named
 from penstock.backends.cpu.loader import load
@@ -17,6 +19,7 @@ from penstock.ir.build import build_einsum, build_region_op, build_yield, tensor
 from penstock.ir.bundle import WEIGHTS, BundleWriter, open_bundle
 from penstock.ir.cascade import FUSED
 from penstock.ir.entries import read_entries
+from penstock.ir.errors import PassError
 from penstock.ir.mlir import ir, parse_module
 from penstock.ir.signature import entries_json
 from penstock.ir.steps import functions
@@ -153,3 +156,16 @@ def test_weights_nobody_reads_are_not_stored(tmp_path: Path) -> None:
     names = open_bundle(compile_blocks(tmp_path / "b", params, "portable")).weights().arrays
     assert len(names) == 6
     assert not any("head" in name for name in names)
+
+
+def test_processes_share_the_lowering_and_its_errors_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "_SHARE_BYTES", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+    body = "func.func @{}(%x: memref<4xf32>) {{\n {} return }}"
+    with objects.Lowering([body.format("f", ""), body.format("g", "")], isa_named("portable")) as lowering:
+        found = lowering.finish()
+    assert len(found) == 2
+    assert all(code.startswith(b"\x7fELF") for code in found)
+    broken = [body.format("f", ""), body.format("g", '"tensor.nonsense"() : () -> ()')]
+    with objects.Lowering(broken, isa_named("portable")) as lowering, pytest.raises(PassError, match="lower"):
+        lowering.finish()
