@@ -142,6 +142,7 @@ def by_torch_mlir(
 
 def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
     from torch_mlir import fx as importer
+    from torch_mlir.compiler_utils import TorchMlirCompilerError
 
     examples = tuple(torch.ones(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
     try:
@@ -151,7 +152,7 @@ def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
                 program, output_type="linalg-on-tensors", func_name="FUNCTION"
             )
             text = str(module)
-    except _FAILURES as error:
+    except (*_FAILURES, TorchMlirCompilerError) as error:
         raise NoForm("torch-mlir cannot lower it") from error
     used = set(re.findall(r"^\s*(?:%[\w:, %]+ = )?\"?([a-z_]+)\.[a-z_]", text, re.MULTILINE))
     foreign = sorted(used - _DIALECTS)

@@ -141,6 +141,12 @@ def _classify(program: ExportedProgram, graph: Graph, spec: object, node: fx.Nod
     kind, target = spec.kind, spec.target  # pyright: ignore[reportAttributeAccessIssue]
     if kind == InputKind.USER_INPUT:
         if not isinstance(spec.arg, ConstantArgument):  # pyright: ignore[reportAttributeAccessIssue]
+            if not is_static(node):
+                shape = tuple(getattr(node.meta.get("val"), "shape", ()))
+                raise InputError(
+                    f"input '{node.name}' has a shape that is not fixed: {list(shape)}",
+                    accepted="a program exported with fixed shapes; several lengths are several entries",
+                )
             graph.inputs.append(node)
         return
     if kind not in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
@@ -295,13 +301,11 @@ def _double(value: object) -> torch.Tensor:
 def bound_arguments(
     target: torch._ops.OpOverload, args: Sequence[object], kwargs: dict[str, object]
 ) -> tuple[list[object], dict[str, object]]:
-    """Positional arguments filled up with the schema's defaults where later ones are given by name."""
+    """Positional arguments filled up with the schema's defaults; keyword-only ones that say something."""
     positional = list(args)
     named = dict(kwargs)
     listed = [argument for argument in target._schema.arguments if not argument.kwarg_only]
     for argument in listed[len(positional) :]:
-        if argument.name not in named and not any(later.name in named for later in listed):
-            break
         positional.append(named.pop(argument.name, argument.default_value))
     ignored = ("layout", "device", "pin_memory", "memory_format", "non_blocking", "generator", "copy")
     return positional, {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import fx
+from torch.fx.node import map_aggregate
 
 from ..ir.errors import UnsupportedOp, UnsupportedOps
 from ..ir.mlir import ir
@@ -18,7 +19,7 @@ from .einsums import lookup
 from .functions import Function, add_argument, finish, new_function, remove_unused
 from .graph import Graph, bound_arguments, is_static, node_name, op_name, source_line
 from .sharing import Instance, Layer, find_layers
-from .tensor import Tensor, as_array, camel, element, literal
+from .tensor import Tensor, as_array, camel, element, known, literal
 from .upstream import Library, tensor_text
 
 Value = Tensor | Sequence[object] | None
@@ -52,6 +53,7 @@ class Raiser:
         self.params: dict[str, np.ndarray] = {}
         self.instances: dict[str, dict[str, dict[str, str]]] = {}
         self._missing: dict[str, _Missing] = {}
+        self._open: list[object] = []  # ops being decomposed
         self._arrays: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
 
     # -- entries ---------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ class Raiser:
                 kind = {"penstock.kind": ir.StringAttr.get("input")}
                 values[node] = self._argument(function, node, {**attributes, **kind}, camel(node.name))
             self._run(body, graph, layers, shared, values, function, name)
-            results = [self._tensor(values[node]) for _, node in graph.outputs]
+            results = [self._returned(graph, node, values, function) for _, node in graph.outputs]
             finish(function, [body.value(result) for result in results], outputs)
         remove_unused(function)
 
@@ -208,7 +210,7 @@ class Raiser:
             self._note_if_unknown(node)
         except NoForm as why:
             self._note(node, str(why))
-            if is_static(node):
+            if is_static(node) and all(known(each.dtype) for each in _results(node)):
                 values[node] = _stand_in(node)
 
     def _applied(self, body: Body, node: fx.Node, args: list[object], kwargs: dict[str, object]) -> Value:
@@ -221,6 +223,9 @@ class Raiser:
             raise NoForm("a control-flow or Python operator inside the graph")
         if not is_static(node):
             raise NoForm(fallback.reason_against(target) or "the shape of its result depends on data")
+        for result in _results(node):
+            if not known(result.dtype):
+                raise NoForm(f"its result is of type {str(result.dtype).removeprefix('torch.')}")
         first = _results(node)[0]
         body.shape, body.dtype = first.shape, first.dtype
         form = lookup(op_name(node))
@@ -240,12 +245,15 @@ class Raiser:
         against = fallback.reason_against(target)
         if against is not None or (why or "").startswith("random"):
             raise NoForm(against or str(why))
-        found = fallback.decompose(target, args, kwargs)
+        found = None if target in self._open else fallback.decompose(target, args, kwargs)
         if found is not None:
+            self._open.append(target)
             try:
                 return self._inline(body, *found)
             except NoForm:
                 pass  # torch-mlir may still lower the op as a whole
+            finally:
+                self._open.pop()
         _enter(body, node)
         try:
             made = fallback.by_torch_mlir(body, target, args, kwargs, _results(node))
@@ -261,10 +269,8 @@ class Raiser:
             if node.op == "placeholder":
                 values[node] = next(given)
                 continue
-            args = fx.map_aggregate(
-                node.args, lambda each: values[each] if isinstance(each, fx.Node) else each
-            )
-            kwargs = fx.map_aggregate(
+            args = map_aggregate(node.args, lambda each: values[each] if isinstance(each, fx.Node) else each)
+            kwargs = map_aggregate(
                 node.kwargs, lambda each: values[each] if isinstance(each, fx.Node) else each
             )
             if node.op == "output":
@@ -289,6 +295,14 @@ class Raiser:
             if against is not None:
                 self._note(node, against)
 
+    def _returned(
+        self, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function
+    ) -> Tensor:
+        try:
+            return self._tensor(self._read(graph, node, values, function))
+        except Poisoned:  # reported by `check`
+            return literal(0, torch.float32)
+
     def _tensor(self, value: Value) -> Tensor:
         if not isinstance(value, Tensor):
             raise NoForm("not a tensor")
@@ -300,7 +314,7 @@ def _plain(value: object) -> object:
 
 
 def _stand_in(node: fx.Node) -> Value:
-    """Something of the right type in place of a value that cannot be computed, so that the rest is looked at."""
+    """Something of the right type in place of a value that cannot be computed: the rest is looked at too."""
     results = [literal(0, each.dtype, each.shape) for each in _results(node)]
     return results if isinstance(node.meta["val"], tuple | list) else results[0]
 
@@ -317,6 +331,8 @@ def _type(node: fx.Node) -> str:
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    if not any(one.strides) and not any(other.strides):  # shapes without values
+        return one.shape == other.shape and one.dtype == other.dtype
     return one is other or (
         one.shape == other.shape and one.dtype == other.dtype
         and (one.ctypes.data == other.ctypes.data or bool(np.array_equal(one, other)))

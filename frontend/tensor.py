@@ -41,6 +41,11 @@ def numpy_name(dtype: torch.dtype) -> str:
     return _NUMPY[dtype]
 
 
+def known(dtype: torch.dtype) -> bool:
+    """Whether an element type has a place in the IR."""
+    return dtype in _NUMPY
+
+
 def element(dtype: torch.dtype) -> str:
     """MLIR's name of an element type, ``f32``; raises as `numpy_name`."""
     return BY_NUMPY[numpy_name(dtype)].mlir
@@ -124,8 +129,13 @@ def typed(value: Number, dtype: torch.dtype) -> Number:
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray:
-    """A parameter as a row-major array, sharing memory where it is row-major already."""
-    numpy_name(tensor.dtype)
+    """A parameter as a row-major array, sharing memory where it is row-major already.
+
+    One on the ``meta`` device has a shape but no values: zeros that take no memory.
+    """
+    kind = numpy_name(tensor.dtype)
+    if tensor.is_meta:
+        return np.broadcast_to(np.zeros((), kind), tuple(tensor.shape))
     return tensor.detach().cpu().contiguous().numpy()
 
 

@@ -113,7 +113,7 @@ def raise_entries(
     module.eval()
     try:
         for name, inputs in examples.items():
-            programs[name] = export(module, *_arguments(inputs, dtype))
+            programs[name] = export(module, *_arguments(inputs, dtype, _shapes_only(module)))
     finally:
         module.train(was_training)
     return raise_programs(programs, naming=naming)
@@ -159,11 +159,21 @@ def _floating(module: nn.Module) -> list[torch.Tensor]:
     return [tensor for tensor in tensors if tensor.is_floating_point()]
 
 
-def _arguments(inputs: Examples, dtype: torch.dtype | None) -> tuple[tuple[object, ...], dict[str, object]]:
+def _shapes_only(module: nn.Module) -> bool:
+    """Whether the model has no values: all its parameters are on the ``meta`` device."""
+    parameters = list(module.parameters())
+    return bool(parameters) and all(parameter.is_meta for parameter in parameters)
+
+
+def _arguments(
+    inputs: Examples, dtype: torch.dtype | None, shapes_only: bool
+) -> tuple[tuple[object, ...], dict[str, object]]:
     def converted(value: object) -> object:
-        if dtype is not None and isinstance(value, torch.Tensor) and value.is_floating_point():
-            return value.to(dtype)
-        return value
+        if not isinstance(value, torch.Tensor):
+            return value
+        if shapes_only:
+            value = value.to("meta")
+        return value.to(dtype) if dtype is not None and value.is_floating_point() else value
 
     if isinstance(inputs, torch.Tensor):
         inputs = (inputs,)

@@ -34,7 +34,7 @@ class Library:
 
     Attributes:
         module: where they live.
-        symbols: text of a function, with a blank for its name → its symbol.
+        symbols: text of a function → its symbol.
     """
 
     module: ir.Module
@@ -45,7 +45,7 @@ class Library:
 
         Args:
             hint: what to call it.
-            text: a module with one ``func.func private @FUNCTION``.
+            text: one function, under any name.
         """
         known = self.symbols.get(text)
         if known is not None:
@@ -56,8 +56,9 @@ class Library:
             name = f"{hint}_{count}"
         self.symbols[text] = name
         with self.module.context:
-            parsed = ir.Module.parse(text.replace("@FUNCTION", f"@{name}"))
+            parsed = ir.Module.parse(text)
             function = parsed.body.operations[0].operation
+            function.attributes["sym_name"] = ir.StringAttr.get(name)
             function.attributes["penstock.upstream"] = ir.UnitAttr.get()
             function.attributes["sym_visibility"] = ir.StringAttr.get("private")
             function.clone(ip=ir.InsertionPoint(self.module.body))

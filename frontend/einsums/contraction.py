@@ -102,7 +102,7 @@ def einsum(body: Body, equation: str, operands: Sequence[Tensor], **_: object) -
     if len(operands) == 1:
         return _fold(body, current, letters, result)
     for place, (tensor, other) in enumerate(zip(operands[1:], terms[1:], strict=True), start=1):
-        later = set("".join(result)) | {letter for term in terms[place + 1 :] for letter in term}
+        later = set(result) | {letter for term in terms[place + 1 :] for letter in term}
         joined = list(dict.fromkeys([*letters, *other]))
         last = place == len(operands) - 1
         kept = [letter for letter in (result if last else joined) if letter in later]
@@ -160,3 +160,16 @@ def bilinear(body: Body, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | No
         body, partial, [*outer_ranks, "n", "e"], y, [*outer_ranks, "e"], (*outer_ranks, "n"), ("e",)
     )
     return result if bias is None else body.map("add", result, bias)
+
+
+@form("aten.cdist.default", "aten._cdist_forward.default", "aten._euclidean_dist.default")
+def cdist(body: Body, x: Tensor, y: Tensor, order: float = 2.0, mode: int | None = None) -> Tensor:
+    """Euclidean distance of every row of one tensor from every row of the other."""
+    if order != 2 or x.shape[:-2] != y.shape[:-2]:
+        raise NoForm("distances other than Euclidean, or of unequal batch")
+    outer = [f"b{place}" for place in range(len(x.shape) - 2)]
+    x, y = body.materialised(x), body.materialised(y)
+    point = [*outer, "i", "j", "e"]
+    away = body.einsum(point, "sub", x.at([*outer, "i", "e"]), y.at([*outer, "j", "e"]), name="XY")
+    squares = body.einsum(point[:-1], "square", away.at(point), over=("e",), dtype=x.dtype, name="SQ")
+    return body.map("sqrt", squares)

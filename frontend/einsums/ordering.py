@@ -11,6 +11,7 @@ import torch
 from ...ir.einsum import Coord, Index
 from ..body import Body, NoForm
 from ..tensor import Tensor, distinct, fresh, size_of, typed
+from .reduction import against, fold
 from .shape import part
 from .table import form
 
@@ -103,6 +104,23 @@ def cumprod(body: Body, x: Tensor, dim: int, *, dtype: torch.dtype | None = None
     return _prefix(body, body.cast(x, body.dtype), dim, "prod", 1)
 
 
+@form("aten.logcumsumexp.default")
+def logcumsumexp(body: Body, x: Tensor, dim: int) -> Tensor:
+    """Logarithm of running sums of exponentials."""
+    if not x.shape:
+        return x
+    x = body.materialised(x)
+    largest = fold(body, x, dim, "max", name="GM")
+    numerator = against(body, "exp_sub", x, largest, dim, "SN")
+    return against(body, "add", body.map("log", _prefix(body, numerator, dim, "sum", 0)), largest, dim)
+
+
+@form("aten.kthvalue.default")
+def kthvalue(body: Body, x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, ...]:
+    """The k-th smallest element and its place."""
+    return _nth(body, x, k, dim, keepdim)
+
+
 def _sorted(body: Body, x: Tensor, dim: int, count: int, descending: bool) -> tuple[Tensor, Tensor]:
     """The first `count` elements in order, and their places; equal ones stay in their order."""
     ranks, dim = _placed(x, dim)
@@ -162,9 +180,12 @@ def topk(
 @form("aten.median.dim")
 def median(body: Body, x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, ...]:
     """The lower middle element and its place."""
-    values, where = _sorted(body, x, dim, (x.shape[dim] + 1) // 2, False)
+    return _nth(body, x, (x.shape[dim] + 1) // 2, dim, keepdim)
+
+
+def _nth(body: Body, x: Tensor, count: int, dim: int, keepdim: bool) -> tuple[Tensor, ...]:
+    values, where = _sorted(body, x, dim, count, False)
     dim %= len(x.shape)
-    last = values.shape[dim] - 1
-    ends = (part(body, each, dim, last, 1) for each in (values, where))
+    ends = (part(body, each, dim, count - 1, 1) for each in (values, where))
     shape = [1 if at == dim else extent for at, extent in enumerate(x.shape) if keepdim or at != dim]
     return tuple(body.reshape(end, shape) for end in ends)

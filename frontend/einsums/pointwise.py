@@ -139,7 +139,7 @@ def logical_xor(body: Body, x: Tensor, y: Tensor) -> Tensor:
     return body.map("ne", body.cast(x, torch.bool), body.cast(y, torch.bool))
 
 
-_BITWISE = {"and": "self and other", "or": "self or other"}
+_BITWISE = {"and": "self and other", "or": "self or other", "xor": "(not self) != (not other)"}
 
 
 def _register_bitwise() -> None:

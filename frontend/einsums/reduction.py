@@ -38,7 +38,8 @@ def fold(
     if not keepdim:
         return result
     shape = [1 if place in gone else extent for place, extent in enumerate(x.shape)]
-    return body.reshape(result, shape, ranks)
+    units = ("u" if place in gone else rank for place, rank in enumerate(ranks))
+    return body.reshape(result, shape, distinct(units))
 
 
 def against(

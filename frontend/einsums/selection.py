@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from ...ir.einsum import Coord, Index
 from .. import upstream
 from ..body import Body, NoForm
-from ..tensor import Number, Tensor, distinct, fresh, literal
+from ..tensor import Number, Tensor, distinct, fresh, literal, typed
+from .formula import evaluate
+from .shape import expand
 from .table import form
 
 
@@ -110,46 +113,125 @@ def searchsorted(
 @form("aten.scatter.src", "aten.scatter.value")
 def scatter(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor | Number) -> Tensor:
     """Along one dimension, elements put at the coordinates an index names; the last one stays."""
-    return _scatter(body, x, dim, index, source, add=False)
+    if not isinstance(source, Tensor):
+        source = literal(source, x.dtype, index.shape)
+    _fits(x, dim, index, source)
+    return _put(body, x, dim % len(x.shape), index, source)
 
 
 @form("aten.scatter_add.default")
 def scatter_add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Along one dimension, elements added at the coordinates an index names."""
-    return _scatter(body, x, dim, index, source, add=True)
+    _fits(x, dim, index, source)
+    return _add(body, x, dim % len(x.shape), index, source)
 
 
-def _scatter(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor | Number, add: bool) -> Tensor:
-    dim %= len(x.shape)
-    if any(
-        here != there
-        for place, (here, there) in enumerate(zip(x.shape, index.shape, strict=True))
-        if place != dim
-    ):
+def _fits(x: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
+    pairs = enumerate(zip(x.shape, index.shape, strict=True))
+    if any(here != there for place, (here, there) in pairs if place != dim % len(x.shape)):
         raise NoForm("an index smaller than the tensor")
-    if not isinstance(source, Tensor):
-        source = literal(source, x.dtype, index.shape)
     if source.shape != index.shape:
         raise NoForm("a source larger than the index")
-    ranks = list(distinct(x.rank_names))
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """Where an index along a dimension names a coordinate: true over `over`, among the ranks of `point`.
+
+    Attributes:
+        ranks: of the tensor written.
+        j: rank along the index.
+        inner: ranks of the source.
+        over: ranks of `hit`.
+    """
+
+    ranks: tuple[str, ...]
+    j: str
+    inner: tuple[str, ...]
+    over: tuple[str, ...]
+    hit: Tensor
+
+
+def _hits(body: Body, x: Tensor, dim: int, index: Tensor) -> _Hits:
+    ranks = distinct(x.rank_names)
     j = fresh("j", ranks)
-    inner = [*ranks[:dim], j, *ranks[dim + 1 :]]
-    point = [*ranks, j]
-    extents = {ranks[dim]: x.shape[dim]}
+    inner = (*ranks[:dim], j, *ranks[dim + 1 :])
     index = body.materialised(index)
-    hit = body.einsum(point, "eq", index.at(inner), Coord(Index.of(ranks[dim])), extents=extents, name="HIT")
-    zero = 0.0 if x.dtype.is_floating_point else 0
-    if not add:
-        last = body.einsum(
-            point, "where", hit.at(point), Coord(Index.of(j)), -1, dtype=torch.int64, name="AT"
-        )
-        last = body.einsum(
-            ranks, "id", last.at(point), reduce="max", over=(j,), dtype=torch.int64, name="LAST"
-        )
-        only = {**extents, j: index.shape[dim]}
-        found = body.einsum(point, "eq", last.at(ranks), Coord(Index.of(j)), extents=only, name="FOUND")
-        x = body.map("where", body.map("ge", last, 0), literal(0, x.dtype), x, dtype=x.dtype, name="KEPT")
-        hit = found
-    moved = body.einsum(point, "where", hit.at(point), source.at(inner), zero, dtype=x.dtype, name="MOVED")
-    added = body.einsum(ranks, "id", moved.at(point), over=(j,), dtype=x.dtype, name="SUM")
-    return body.map("add", x, added)
+    shared = [
+        place != dim and extent == 1 and x.shape[place] != 1 for place, extent in enumerate(index.shape)
+    ]
+    read = [0 if same else rank for rank, same in zip(inner, shared, strict=True)]
+    over = (*(rank for rank, same in zip(ranks, shared, strict=True) if not same), j)
+    here = Coord(Index.of(ranks[dim]))
+    hit = body.einsum(over, "eq", index.at(read), here, extents={ranks[dim]: x.shape[dim]}, name="HIT")
+    return _Hits(ranks, j, inner, over, hit)
+
+
+def _sum(body: Body, x: Tensor, hits: _Hits, source: Tensor) -> Tensor:
+    """Sum of the source's elements that hit each point."""
+    point = (*hits.ranks, hits.j)
+    zero = typed(0, x.dtype)
+    moved = body.einsum(
+        point, "where", hits.hit.at(hits.over), source.at(hits.inner), zero,
+        extents=dict(zip(hits.ranks, x.shape, strict=True)), dtype=x.dtype, name="MOVED",
+    )  # fmt: skip
+    return body.einsum(hits.ranks, "id", moved.at(point), over=(hits.j,), dtype=x.dtype, name="SUM")
+
+
+def _add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    return body.map("add", x, _sum(body, x, _hits(body, x, dim, index), source))
+
+
+def _put(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    hits = _hits(body, x, dim, index)
+    kept = hits.over[:-1]
+    along = Coord(Index.of(hits.j))
+    which = body.einsum(hits.over, "where", hits.hit.at(hits.over), along, -1, dtype=torch.int64, name="AT")
+    last = body.einsum(
+        kept, "id", which.at(hits.over), reduce="max", over=(hits.j,), dtype=torch.int64, name="LAST"
+    )
+    only = body.einsum(
+        hits.over, "eq", last.at(kept), along, extents={hits.j: index.shape[dim]}, name="FOUND"
+    )
+    moved = _sum(body, x, replace(hits, hit=only), source)
+    hit = body.einsum(kept, "ge", last.at(kept), 0, name="HITS")
+    x = body.materialised(x)
+    return body.einsum(
+        hits.ranks, "where", hit.at(kept), moved.at(hits.ranks), x.at(hits.ranks), dtype=x.dtype
+    )
+
+
+@form("aten.index_add.default")
+def index_add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
+    """Slices added at the coordinates an index lists."""
+    if alpha != 1:
+        source = body.map("mul", source, typed(alpha, source.dtype))
+    return _placed(body, x, dim % len(x.shape), index, source, add=True)
+
+
+@form("aten.index_copy.default")
+def index_copy(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Slices put at the coordinates an index lists; the last one stays."""
+    return _placed(body, x, dim % len(x.shape), index, source, add=False)
+
+
+@form("aten.index_put.default")
+def index_put(
+    body: Body, x: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """Slices put (or added) at the coordinates one index tensor lists."""
+    given = [(dim, index) for dim, index in enumerate(indices) if index is not None]
+    if len(given) != 1 or len(given[0][1].shape) != 1 or given[0][1].dtype == torch.bool:
+        raise NoForm("other than one list of coordinates")
+    dim, index = given[0]
+    shape = (*x.shape[:dim], index.shape[0], *x.shape[dim + 1 :])
+    counted = evaluate(
+        replace(body, dtype=index.dtype), "where(i < 0, i + n, i)", {"i": index, "n": x.shape[dim]}
+    )
+    return _placed(body, x, dim, counted, expand(body, values, shape), add=accumulate)
+
+
+def _placed(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, add: bool) -> Tensor:
+    """The index read the same at every point of the other dimensions, then as a scatter."""
+    wide = body.reshape(index, (*[1] * dim, index.shape[0], *[1] * (len(x.shape) - dim - 1)))
+    return (_add if add else _put)(body, x, dim, wide, source)

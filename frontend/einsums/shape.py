@@ -226,8 +226,20 @@ def unbind(body: Body, x: Tensor, dim: int = 0) -> list[Tensor]:
     return [select(body, x, dim, place) for place in range(x.shape[dim])]
 
 
-@form("aten.flip.default", "aten.fliplr.default", "aten.flipud.default")
-def flip(body: Body, x: Tensor, dims: Sequence[int] = ()) -> Tensor:
+@form("aten.fliplr.default")
+def fliplr(body: Body, x: Tensor) -> Tensor:
+    """The second dimension read backwards."""
+    return flip(body, x, (1,))
+
+
+@form("aten.flipud.default")
+def flipud(body: Body, x: Tensor) -> Tensor:
+    """The first dimension read backwards."""
+    return flip(body, x, (0,))
+
+
+@form("aten.flip.default")
+def flip(body: Body, x: Tensor, dims: Sequence[int]) -> Tensor:
     """Dimensions read backwards: index N-1-i."""
     ranks = distinct(x.rank_names)
     back = {dim % len(x.shape) for dim in dims}
@@ -243,14 +255,11 @@ def diagonal(body: Body, x: Tensor, offset: int = 0, first: int = 0, second: int
     """The elements whose coordinates on two dimensions differ by the offset, as the last dimension."""
     count = len(x.shape)
     first, second = first % count, second % count
-    names = [f"i{place}" for place in range(count)]
-    read: list[IndexLike] = list(names)
-    read[first] = affine({"d": 1}, max(-offset, 0))
-    read[second] = affine({"d": 1}, max(offset, 0))
-    out = [name for place, name in enumerate(names) if place not in (first, second)]
     extent = body.shape[-1]
-    if offset == 0 and (x.shape[first], x.shape[second]) != (extent, extent):
-        raise NoForm("the diagonal of a matrix that is not square")
+    x = part(body, part(body, x, first, max(-offset, 0), extent), second, max(offset, 0), extent)
+    names = [f"i{place}" for place in range(count)]
+    read = ["d" if place in (first, second) else name for place, name in enumerate(names)]
+    out = [name for place, name in enumerate(names) if place not in (first, second)]
     return relabel(body, x, [*out, "d"], read, body.shape)
 
 
