@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ir.bundle import MODULE, BundleFiles, open_bundle
-from .ir.errors import InputError, TargetError, VerifyError
+from .ir.errors import BundleError, InputError, TargetError, VerifyError
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -97,11 +97,14 @@ class Bundle:
         """Random inputs of the first entry's shapes.
 
         Raises:
-            InputError: the bundle has no entry, or its model cannot be made again.
+            BundleError: the bundle holds no CPU code.
+            VerifyError: its model cannot be made again.
         """
         first = next(iter(self.files.entries), None)
-        if first is None:
-            raise InputError("the bundle has no entry point", where=str(self.path))
+        if first is None or "cpu" not in self.manifest["backends"]:
+            raise BundleError(
+                "holds no CPU code", where=str(self.path), accepted="a bundle compiled with --target cpu"
+            )
         subject = self.subject()
         given = subject.entries[first]
         if subject.model is not None:

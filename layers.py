@@ -197,10 +197,10 @@ def with_activations(files: BundleFiles, layer: str, inputs: Mapping[str, np.nda
 
 def _array_shape(target: Target) -> tuple[int, int]:
     """Rows and columns of the target's array of processing elements."""
-    shape = target.find_unit("pe").shape
+    shape = next((unit.shape for unit in target.unit if unit.name == "pe"), ())
     if len(shape) != 2:
         raise TargetError(
-            f"its array has shape {list(shape)}; the RTL is one tile of rows × columns",
+            f"no layer can be emitted for it: the RTL is one tile of rows × columns, its array {list(shape)}",
             where=target.name,
             accepted="bitmod-small, or a target file with a two-dimensional unit 'pe'",
         )

@@ -21,8 +21,10 @@ def read_csv(path: str | Path) -> tuple[Buffer, ...]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError("cannot be read: it is not text", where=str(path)) from error
     header = [column.strip() for column in rows[0]] if rows else []
     if not set(_REQUIRED) <= set(header) <= set(_ACCEPTED):
         raise InputError(f"columns {header}", where=str(path), accepted=", ".join(_ACCEPTED))
