@@ -181,7 +181,7 @@ COMMANDS = (
         "show ranks, passes, footprints and how fusion gets there",
         "penstock analyze zoo:bert-base",
         "analyze_model",
-        (MODEL,),
+        (option("model", metavar="MODEL", help="as for compile, or a .txt file of Einsums"),),
     ),
     Command(
         "plan offsets",
