@@ -106,9 +106,10 @@ def weight_name(name: str, layout: Layout | None) -> str:
     """Name in the weights file of one layout of a parameter."""
     if layout is None:
         return name
-    lanes = ",".join(rank for rank, _ in layout.pack.lanes)
-    depth = ",".join(rank for rank, _ in layout.pack.depth)
-    return f"{name} packed {layout.pack.access} [{lanes}/{layout.pack.block}][{depth}][{layout.pack.block}]"
+    spec = layout.pack
+    lanes = ",".join(f"{rank} by {tile}" for (rank, _), tile in zip(spec.lanes, spec.tiles, strict=True))
+    depth = ",".join(rank for rank, _ in spec.depth)
+    return f"{name} packed {spec.access} [{lanes}/{spec.block}][{depth}][{spec.block}]"
 
 
 @dataclass(frozen=True)

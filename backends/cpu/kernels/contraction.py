@@ -67,6 +67,8 @@ class Contraction:
         batch: ranks of both sides and the output, looped around.
         pack: layout of the vector side when it is a packed parameter.
         block: register block for one tile.
+        overlaps: the last tile of a rank begins inside the one before, which another thread may be writing: a
+            result must then be stored once, complete, and never read back.
     """
 
     step: Step
@@ -77,6 +79,7 @@ class Contraction:
     batch: tuple[str, ...]
     pack: Pack | None = None
     block: Block = Block(1, 1)
+    overlaps: bool = False
 
     def write(self, frame: Frame) -> None:
         """Write the loops."""
@@ -115,17 +118,18 @@ class _Micro:
         access, tensor = step.einsum.accesses[plan.side], step.inputs[plan.side]
         if plan.pack is None:
             return frame.stream(step, access, tensor, loops)
-        panels, deep, block = plan.pack.shape
-        coeffs, base = dict.fromkeys(loops, 0), Linear()
-        scale = 1
-        for rank, extent in reversed(plan.pack.lanes):
-            origin = frame.coordinate(rank)
-            base = base + origin * (scale * (deep if panels > 1 else 1))
+        pack = plan.pack
+        coeffs, tile, scale = dict.fromkeys(loops, 0), Linear(), 1
+        for (rank, _), count in zip(pack.lanes, pack.counts, strict=True):
+            tile = tile * count + frame.number.get(rank, Linear())
+        for (rank, _), size in zip(reversed(pack.lanes), reversed(pack.tiles), strict=True):
             if rank in coeffs:
                 coeffs[rank] = scale
-            scale *= extent
+            scale *= size
+        _, deep, block = pack.shape
+        base = tile * (pack.panels * deep * block)
         scale = block
-        for rank, extent in reversed(plan.pack.depth):
+        for rank, extent in reversed(pack.depth):
             if rank in coeffs:
                 coeffs[rank] = scale
             scale *= extent
@@ -161,7 +165,8 @@ class _Micro:
         inner = prod(self.extents[r] for r in self.depth[1:])
         line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
         most = max(1, PANEL_BYTES // (line * inner))
-        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+        whole = extent <= most * 3 // 2 or self.plan.overlaps
+        size = extent if whole else -(-extent // -(-extent // most))
         self._lanes(rows, tall, {**places, rank: Linear()}, size, True)
         covered = extent // size * size
         if covered > size:
@@ -293,12 +298,8 @@ class _Micro:
             return load(self.vector, self.side, places, None, None)
         if pack is None:
             return load(self.vector, self.side, places, self.along, mask)
-        panels, deep, block = pack.shape
-        if panels == 1:
-            return load(
-                self.vector, self.side, places, self.along, mask if block % self.vector.count else None
-            )
-        # Lane l of panel l // block sits at (l // block)·deep·block + k·block + l % block.
+        _, deep, block = pack.shape
+        # Lane l of a tile sits at (l // block)·deep·block + k·block + l % block.
         lane = places[self.along]
         begin = Linear(lane.terms, lane.const // block * block)
         stream = replace(self.side, base=self.side.base + begin * deep)

@@ -96,6 +96,7 @@ class _Emitter:
     def _origin(self, rank: str, extent: int, size: int, count: int, tile: Linear, inner: int) -> None:
         """Where this tile of a rank begins."""
         writer, place = self.writer, self.writer.index(tile)
+        number = Linear()
         if count == 1:
             origin = Linear()
         else:
@@ -106,7 +107,8 @@ class _Emitter:
             if extent % size:
                 last = writer.number(extent - size)
                 start = writer.op(f"{rank}0", f"arith.minui {start}, {last} : index")
-            origin = Linear.of(start)
+            origin, number = Linear.of(start), Linear.of(place)
+        self.frame.number[rank] = number
         self.frame.origin[rank] = origin
         if size == 1:
             self.frame.fixed[rank] = origin

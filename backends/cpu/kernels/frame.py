@@ -74,7 +74,21 @@ class Arena:
 
 @dataclass
 class Frame:
-    """State of the writing of one kernel."""
+    """State of the writing of one kernel.
+
+    Attributes:
+        writer: the text.
+        isa: instruction set.
+        tiles: tile of every outer rank.
+        buffers: tensors that have a place.
+        arena: the thread's scratch.
+        packed: parameters that come packed.
+        origin: first coordinate of an outer rank in the current tile.
+        number: which tile of an outer rank it is.
+        fixed: coordinates of ranks that have no loop: outer ranks with a tile of 1, generations.
+        ranges: first and last coordinate of generational ranks here.
+        extents: extents that differ here, in a ragged last generation.
+    """
 
     writer: Writer
     isa: Isa
@@ -83,6 +97,7 @@ class Frame:
     arena: Arena = field(default_factory=Arena)
     packed: dict[Tensor, Pack] = field(default_factory=dict)
     origin: dict[str, Linear] = field(default_factory=dict)
+    number: dict[str, Linear] = field(default_factory=dict)
     fixed: dict[str, Linear] = field(default_factory=dict)
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
     extents: dict[str, int] = field(default_factory=dict)

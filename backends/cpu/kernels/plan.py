@@ -8,7 +8,7 @@ from math import prod
 
 from ....ir.einsum import Access, Einsum, Index
 from ..isa import Isa
-from .contraction import Block, Contraction, register_block
+from .contraction import Contraction, register_block
 from .group import Group, Iteration, Step, Tensor, copy_step
 from .kernel import Pack
 from .lanes import BITS, FLOATS
@@ -177,26 +177,17 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     rows = max((local[rank] for rank in contraction.rows), default=1)
     if set(contraction.rows) <= set(step.einsum.ranks):
         rows = prod(local[rank] for rank in contraction.rows)
+    contraction.overlaps = any(step.extents[rank] % local[rank] for rank in step.einsum.output.ranks)
     contraction.block = register_block(rows, -(-width // count), isa.registers)
     place = step.inputs[contraction.side].argument
     if not option.pack or place is None:
         return
     lanes = tuple((rank, step.extents[rank]) for rank in contraction.lanes)
     depth = tuple((rank, step.extents[rank]) for rank in contraction.depth)
-    block = _panel_width(lanes, tiles, contraction.block, count)
-    contraction.pack = Pack(str(step.einsum.accesses[contraction.side]), lanes, depth, block)
+    cuts = tuple(local[rank] for rank in contraction.lanes)
+    block = contraction.block.vectors * count
+    contraction.pack = Pack(str(step.einsum.accesses[contraction.side]), lanes, cuts, depth, block)
     packs[place] = contraction.pack
-
-
-def _panel_width(lanes: Sequence[tuple[str, int]], tiles: Mapping[str, int], block: Block, count: int) -> int:
-    """The register block's width when every tile begins at a multiple of it, else one panel of all lanes."""
-    width, scale = block.vectors * count, 1
-    for rank, extent in reversed(lanes):
-        tile = tiles.get(rank, extent)
-        if tile < extent and (scale * tile % width or scale * (extent - tile) % width):
-            return prod(extent for _, extent in lanes)
-        scale *= extent
-    return width
 
 
 def _insert_panel(group: Group, step: Step, contraction: Contraction) -> None:

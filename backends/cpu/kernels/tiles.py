@@ -51,12 +51,20 @@ def _fill(
         size = min(extent, max(1, target // filled))
         if size < extent:
             step = granule if filled == 1 else 1
-            size = -(-extent // -(-extent // size))
-            size = min(extent, -(-size // step) * step)
+            size = _even(extent, size, step)
         tiles[rank] = max(tiles[rank], size)
         filled *= size
         if size < extent:
             return
+
+
+def _even(extent: int, size: int, step: int) -> int:
+    """A multiple of `step` near `size`: one that divides the extent where there is one, else an even split."""
+    exact = [n for n in range(step, extent, step) if extent % n == 0 and size // 2 < n <= size * 3 // 2]
+    if exact:
+        return min(exact, key=lambda n: abs(n - size))
+    split = -(-extent // -(-extent // size))
+    return min(extent, -(-split // step) * step)
 
 
 def _for_contractions(
