@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .frontend import zoo
@@ -122,13 +123,42 @@ def from_module(
     if example_inputs is None:
         raise InputError("a module needs example inputs", accepted="tensors of the shapes to compile for")
     kind = getattr(torch, _dtype(dtype))
+    inputs = _tensors(_named(module, example_inputs), kind)
+    module.to(kind).train(False)
+    return Subject(type(module).__name__, {"dtype": dtype}, module, {MAIN: inputs})
+
+
+def from_file(model: str, dtype: str) -> Subject:
+    """A model named by a file: ``path.py:callable`` or ``file.pt2``.
+
+    Raises:
+        InputError: no such file or callable, or code that fails.
+    """
+    from .frontend.sources import resolve
+
+    source = resolve(model)
+    if source.program is None:
+        path, _, name = model.rpartition(":")
+        recipe = {"name": f"{Path(path).resolve()}:{name}", "dtype": dtype}
+        subject = from_module(source.module, source.example_inputs, dtype)
+        return replace(subject, name=source.name, recipe=recipe)
+    if dtype != "f32":
+        raise InputError("an exported program keeps its own types", where="--dtype", accepted="f32")
+    recipe = {"name": str(Path(model).resolve()), "dtype": dtype}
+    inputs = _tensors(source.example_inputs, None)
+    return Subject(source.name, recipe, source.module, {MAIN: inputs}, programs={MAIN: source.program})
+
+
+def _tensors(named: Mapping[str, object], kind: torch.dtype | None) -> Inputs:
+    """Inputs, the floating ones in the type of the computation; left as they are for None."""
+    import torch
+
     inputs: Inputs = {}
-    for name, value in _named(module, example_inputs).items():
+    for name, value in named.items():
         if not isinstance(value, torch.Tensor):
             raise InputError(f"{type(value).__name__} is no tensor", where=f"input {name}")
-        inputs[name] = value.to(kind) if value.is_floating_point() else value
-    taken = module.eval().to(kind)
-    return Subject(type(module).__name__, {"dtype": dtype}, taken, {MAIN: inputs})
+        inputs[name] = value.to(kind) if kind is not None and value.is_floating_point() else value
+    return inputs
 
 
 def _named(module: nn.Module, inputs: Sequence[object] | Mapping[str, object]) -> dict[str, object]:
