@@ -241,7 +241,8 @@ class _Loader:
         common = {"fx": fx, "location": op.location}
         if is_einsum(op):
             view = EinsumView.of(op)
-            node = Node(operands, [self.new(view.result, view.einsum.output.tensor)], view.einsum, **common)
+            stem = re.sub(r"_\d+$", "", view.einsum.output.tensor)
+            node = Node(operands, [self.new(view.result, stem)], view.einsum, **common)
             relabel_operands(node)
             return node
         if op.name in (EXPAND, COLLAPSE):
@@ -273,7 +274,8 @@ def _short(name: str) -> str:
 
 
 def store(graph: Graph) -> None:
-    """Write the graph back as the function's body."""
+    """Write the graph back as the function's body, tensors named afresh by their stems."""
+    _rename(graph)
     end = graph.sources[-1][0]
     values = {tensor: _value(tensor) for tensor in graph.arguments}
     with ir.InsertionPoint(end), ir.Location.unknown(end.context):
@@ -289,6 +291,15 @@ def store(graph: Graph) -> None:
     for op, node in reversed(graph.sources):
         if id(node) not in kept:
             op.erase()
+
+
+def _rename(graph: Graph) -> None:
+    graph.names.clear()
+    tensors = [*graph.arguments, *(result for node in graph.nodes for result in node.results)]
+    for tensor in tensors:
+        tensor.name = graph.fresh(tensor.stem)
+    for node in graph.nodes:
+        relabel_operands(node)
 
 
 def _value(tensor: Tensor) -> ir.Value:

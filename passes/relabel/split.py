@@ -1,0 +1,225 @@
+"""Producers write what is read: an Einsum read only in parts or in split dimensions computes those."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ...ir.einsum import Access, Coord, Einsum, Index
+from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands, substitute_access
+from .indices import in_range, valid
+from .reads import extents
+
+
+@dataclass
+class _Pattern:
+    """One way of reading a tensor: index expressions over fresh ranks, and who reads so."""
+
+    index: tuple[Index, ...]
+    ranks: tuple[str, ...]
+    sizes: tuple[int, ...]
+    readers: list[tuple[Node, int]] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+
+    @property
+    def volume(self) -> int:
+        return math.prod(self.sizes)
+
+
+def specialise(graph: Graph, node: Node) -> bool:
+    """Replace an Einsum by one per way its output is read, when together they compute no more than it did.
+
+    Returns:
+        Whether the graph changed.
+    """
+    if node.einsum is None:
+        return False
+    readers = [reader for reader in graph.nodes if node.result in reader.operands]
+    patterns = _patterns(node.result, readers)
+    if patterns is None or not patterns:
+        return False
+    if len(patterns) == 1 and _identity(patterns[0], node.result):
+        return False
+    if sum(pattern.volume for pattern in patterns) > math.prod(node.result.shape):
+        return False
+    made: list[Node] = []
+    for pattern in patterns:
+        built = _build(graph, node, pattern)
+        if built is None:
+            return False
+        made += built
+    results = [each for each in made if each.einsum is not None]
+    for pattern, new in zip(patterns, results, strict=True):
+        _redirect(graph, node.result, pattern, new)
+    place = graph.nodes.index(node)
+    graph.nodes[place : place + 1] = made
+    return True
+
+
+def _patterns(tensor: Tensor, readers: list[Node]) -> list[_Pattern] | None:
+    found: dict[tuple[object, ...], _Pattern] = {}
+    for reader in readers:
+        if reader.view is not None and reader.expands:
+            _note(found, _view_pattern(reader), (reader, 0))
+            continue
+        if reader.einsum is None:
+            return None
+        known = extents(reader)
+        for place, operand in enumerate(reader.operands):
+            if operand is not tensor:
+                continue
+            access = reader.notation.accesses[place]
+            ranks = access.ranks
+            repeated = len(ranks) != sum(len(index.terms) for index in access.index)
+            if repeated or any(rank not in known for rank in ranks):
+                return None
+            if not in_range(access, tensor.shape, known):
+                return None
+            pattern = _Pattern(access.index, ranks, tuple(known[rank] for rank in ranks))
+            _note(found, pattern, (reader, place))
+    return list(found.values())
+
+
+def _note(
+    found: dict[tuple[object, ...], _Pattern], pattern: _Pattern, reader: tuple[Node, int]
+) -> None:
+    canonical = {rank: f"x{place}" for place, rank in enumerate(pattern.ranks)}
+    index = tuple(each.substitute({r: Index.of(n) for r, n in canonical.items()}) for each in pattern.index)
+    key = (index, pattern.sizes)
+    if key not in found:
+        found[key] = _Pattern(index, tuple(canonical.values()), pattern.sizes, [], pattern.ranks)
+    found[key].readers.append(reader)
+
+
+def _view_pattern(view: Node) -> _Pattern:
+    """How an expand_shape reads: the flat index of each group over the result's dimensions."""
+    shape = view.result.shape
+    names = tuple(f"v{dim}" for dim in range(len(shape)))
+    index: list[Index] = []
+    for group in view.view or ():
+        terms: list[tuple[str, int]] = []
+        stride = 1
+        for dim in reversed(group):
+            terms.insert(0, (names[dim], stride))
+            stride *= shape[dim]
+        index.append(Index(tuple(terms)))
+    return _Pattern(tuple(index), names, shape)
+
+
+def _identity(pattern: _Pattern, tensor: Tensor) -> bool:
+    plain = tuple(index.plain for index in pattern.index)
+    return None not in plain and pattern.sizes == tensor.shape
+
+
+def _build(graph: Graph, node: Node, pattern: _Pattern) -> list[Node] | None:
+    """The Einsum that computes what a pattern reads, preceded by views of operands read from their start."""
+    inner = node.notation
+    taken = set(inner.ranks)
+    wanted = _rank_names(graph, node, pattern, taken)
+    fresh = dict(zip(pattern.ranks, wanted, strict=True))
+    table = {
+        rank: index.substitute({old: Index.of(new) for old, new in fresh.items()})
+        for rank, index in zip(inner.output.ranks, pattern.index, strict=True)
+    }
+    changed = inner.substitute(table, inner.reduced)
+    output = Access("", tuple(Index.of(fresh[rank]) for rank in pattern.ranks))
+    result = graph.tensor(node.result.stem, pattern.sizes, node.result.element)
+    einsum = Einsum(output, changed.map, changed.operands, changed.reduce, changed.reduced)
+    sizes = dict(zip((fresh[rank] for rank in pattern.ranks), pattern.sizes, strict=True))
+    views, operands, einsum = _prefix_views(graph, node, einsum, sizes)
+    einsum = _drop_unit_terms(einsum, sizes)
+    if not valid(einsum, operands, result):
+        return None
+    made = einsum_node(einsum, operands, result, node)
+    return [*views, made]
+
+
+def _rank_names(graph: Graph, node: Node, pattern: _Pattern, taken: set[str]) -> list[str]:
+    """Names for the new ranks: those of the output where it is read plainly, else those the reader uses."""
+    plain = {
+        index.plain: rank
+        for rank, index in zip(node.notation.output.ranks, pattern.index, strict=True)
+        if index.plain is not None
+    }
+    names: list[str] = []
+    reader = pattern.readers[0][0]
+    suggested = pattern.names
+    if reader.view is not None:
+        users = [each for each in graph.nodes if reader.result in each.operands and each.einsum is not None]
+        if users:
+            access = users[0].notation.accesses[users[0].operands.index(reader.result)]
+            suggested = tuple(index.plain or f"v{dim}" for dim, index in enumerate(access.index))
+    for rank, hint in zip(pattern.ranks, suggested, strict=True):
+        name = plain.get(rank, hint)
+        count = 0
+        while name in names or (name in taken and rank not in plain):
+            count += 1
+            name = f"{hint}{count}"
+        names.append(name)
+    return names
+
+
+def _drop_unit_terms(einsum: Einsum, sizes: dict[str, int]) -> Einsum:
+    """Ranks of extent one vanish from the operands' expressions; the output keeps them."""
+    unit = {rank: Index() for rank, size in sizes.items() if size == 1}
+    if not unit:
+        return einsum
+    operands = []
+    for operand in einsum.operands:
+        if isinstance(operand, Access):
+            index = tuple(i if i.plain else i.substitute(unit) for i in operand.index)
+            operand = Access(operand.tensor, index)
+        elif isinstance(operand, Coord):
+            operand = Coord(operand.index.substitute(unit))
+        operands.append(operand)
+    return Einsum(einsum.output, einsum.map, tuple(operands), einsum.reduce, einsum.reduced)
+
+
+def _prefix_views(
+    graph: Graph, node: Node, einsum: Einsum, sizes: dict[str, int]
+) -> tuple[list[Node], list[Tensor], Einsum]:
+    """Where a dimension is read plainly but not to its end, read part 0 of it through a free view."""
+    views: list[Node] = []
+    operands = list(node.operands)
+    for place, access in enumerate(einsum.accesses):
+        tensor = operands[place]
+        short = [
+            dim
+            for dim, rank in enumerate(access.plain)
+            if rank in sizes and sizes[rank] < tensor.shape[dim] and tensor.shape[dim] % sizes[rank] == 0
+        ]
+        if not short:
+            continue
+        groups: list[tuple[int, ...]] = []
+        shape: list[int] = []
+        index: list[Index] = []
+        for dim, (expression, size) in enumerate(zip(access.index, tensor.shape, strict=True)):
+            start = len(shape)
+            if dim in short and expression.plain is not None:
+                part = sizes[expression.plain]
+                shape += [size // part, part]
+                index += [Index(), expression]
+            else:
+                shape.append(size)
+                index.append(expression)
+            groups.append(tuple(range(start, len(shape))))
+        view = graph.tensor(tensor.stem, shape, tensor.element)
+        views.append(Node([tensor], [view], view=tuple(groups), expands=True, location=node.location))
+        operands[place] = view
+        einsum = substitute_access(einsum, place, Access(view.name, tuple(index)))
+    return views, operands, einsum
+
+
+def _redirect(graph: Graph, old: Tensor, pattern: _Pattern, new: Node) -> None:
+    """Let the readers of a pattern read its own tensor, each dimension plainly."""
+    for reader, place in pattern.readers:
+        if reader.view is not None:
+            new.fx = new.fx or reader.fx
+            graph.replace(reader.result, new.result)
+            graph.nodes.remove(reader)
+            continue
+        access = reader.notation.accesses[place]
+        plain = Access(new.result.name, tuple(Index.of(rank) for rank in access.ranks))
+        reader.einsum = substitute_access(reader.notation, place, plain)
+        reader.operands[place] = new.result
+        relabel_operands(reader)
