@@ -6,13 +6,23 @@ Names in the bindings move between builds; everything else in penstock takes the
 from __future__ import annotations
 
 from torch_mlir import ir
-from torch_mlir.dialects import ext, func
+from torch_mlir.dialects import ext, func, llvm
 from torch_mlir.execution_engine import ExecutionEngine
 from torch_mlir.passmanager import PassManager
 
 from .errors import InputError
 
-__all__ = ["ExecutionEngine", "PassManager", "context", "ext", "func", "ir", "parse_module", "print_module"]
+__all__ = [
+    "ExecutionEngine",
+    "PassManager",
+    "context",
+    "ext",
+    "func",
+    "ir",
+    "llvm",
+    "parse_module",
+    "print_module",
+]
 
 _shared: ir.Context | None = None
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....ir.errors import PassError
-from ....ir.mlir import ExecutionEngine, PassManager, context, ir
+from ....ir.mlir import ExecutionEngine, PassManager, context, ir, llvm
 from ..isa import Isa
 
 PIPELINE = ",".join(
@@ -65,6 +65,21 @@ def lower(texts: Sequence[str], isa: Isa) -> bytes:
         path = Path(folder) / "kernels.o"
         engine.dump_to_object_file(str(path))
         return path.read_bytes()
+
+
+def llvm_ir(text: str) -> str:
+    """LLVM IR text of kernels, as LLVM is given it (before its own optimisation).
+
+    Raises:
+        PassError: the text does not lower.
+    """
+    try:
+        module = ir.Module.parse(text, context())
+        with module.context:
+            PassManager.parse(f"builtin.module({PIPELINE})").run(module.operation)
+        return llvm.translate_module_to_llvmir(module.operation)
+    except ir.MLIRError as error:
+        raise PassError(f"kernel code does not lower: {error}") from error
 
 
 def _symbol(op: ir.OpView) -> str:
