@@ -59,7 +59,7 @@ def _fill(
 
 
 def _even(extent: int, size: int, step: int) -> int:
-    """A multiple of `step` near `size`: one that divides the extent where there is one, else an even split."""
+    """A multiple of `step` near `size`: one that divides the extent if there is one, else an even split."""
     exact = [n for n in range(step, extent, step) if extent % n == 0 and size // 2 < n <= size * 3 // 2]
     if exact:
         return min(exact, key=lambda n: abs(n - size))

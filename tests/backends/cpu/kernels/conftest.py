@@ -111,7 +111,7 @@ def _fill(case: Case, program: Sequence[str | Mapping[str, Any]], values: dict[s
         starts = [values[start] for _, start, _ in loop.carried]
         attributes = {
             "rank": loop.rank, "generations": -(-loop.extent // loop.tile), "split": loop.tile_rank[:1],
-            "extent": loop.extent, "tile_rank": loop.tile_rank, "tile": loop.tile, "until": f"{loop.rank}>=M1",
+            "extent": loop.extent, "tile_rank": loop.tile_rank, "tile": loop.tile, "until": "at the end",
         }  # fmt: skip
         op, block = build_region_op(ITERATE, starts, [start.type for start in starts], attributes)
         with ir.InsertionPoint(block):

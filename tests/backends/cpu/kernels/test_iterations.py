@@ -15,8 +15,16 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-def attention(name: str, b: int, h: int, p: int, m: int, e: int, f: int, tile: int = 128, *,
-              sequence_first: bool = True, causal: bool = False, mask: np.ndarray | None = None) -> None:  # fmt: skip
+def attention(
+    name: str,
+    *extents: int,
+    tile: int = 128,
+    sequence_first: bool = True,
+    causal: bool = False,
+    mask: np.ndarray | None = None,
+) -> None:
+    b, h, p, m, e, f = extents
+
     def shape(length: int, deep: int) -> tuple[int, ...]:
         return (b, length, h, deep) if sequence_first else (b, h, length, deep)
 
@@ -94,8 +102,14 @@ forbidden = np.where(RNG.random((2, 200)) < 0.3, -np.inf, 0).astype(np.float32)
 forbidden[0] = -np.inf
 attention("fully_masked_rows", 2, 2, 33, 200, 32, 64, tile=64, mask=forbidden)
 
-copied = {"rank": "t", "extent": 5, "tile_rank": "", "tile": 1, "carried": [("A", "A0", "B"), ("B", "B0", "C")],
-          "body": ["C[i] = add(A[i], B[i])"]}  # fmt: skip
+copied = {
+    "rank": "t",
+    "extent": 5,
+    "tile_rank": "",
+    "tile": 1,
+    "carried": [("A", "A0", "B"), ("B", "B0", "C")],
+    "body": ["C[i] = add(A[i], B[i])"],
+}
 first, second = normal(33), normal(33)
 fibonacci = [first, second]
 for _ in range(5):

@@ -65,8 +65,8 @@ case("columns", ["Y[d] = sum[b,s] X[b,s,d]"], {"X": rows}, {"Y": wide.sum((0, 1)
 case("everything", ["Y[] = sum[b,s,d] X[b,s,d]"], {"X": rows}, {"Y": wide.sum()}, "b s d", 0)
 case("product", ["Y[b,d] = prod[s] X[b,s,d]"], {"X": rows}, {"Y": wide.prod(1)}, "b d s", 2)
 case("transpose", ["Y[d,s,b] = id(X[b,s,d])"], {"X": rows}, {"Y": rows.transpose(2, 1, 0)}, "d s b", 3)
-case("heads", ["Y[b,s,h,e] = id(X[b,s,h*32+e])"], {"X": rows}, {"Y": rows.reshape(3, 50, 3, 32)}, "b s h e", 4,
-     shapes={"Y": (3, 50, 3, 32)})  # fmt: skip
+case("heads", ["Y[b,s,h,e] = id(X[b,s,h*32+e])"], {"X": rows}, {"Y": rows.reshape(3, 50, 3, 32)},
+     "b s h e", 4, shapes={"Y": (3, 50, 3, 32)})  # fmt: skip
 shifted = np.zeros_like(rows)
 shifted[:, 1:, 2:] = rows[:, :-1, 2:] + rows[:, 1:, :-2]
 case("absent", ["Y[b,s,d] = add(X[b,s-1,d], X[b,s,d-2])"], {"X": rows}, {"Y": shifted}, "b s d", 3)
@@ -96,11 +96,14 @@ case(
     },
     "i j", 1, elements={"D": "i64", "E": "f32"}, shapes={"T": (4, 33)},
 )  # fmt: skip
-case("passed_through", ["Y[b,s,d] = add(X[b,s,d], 1.0)"], {"X": rows}, {"X": rows, "Y": rows + 1}, "b s d", 3)
-case("two_ways", ["T[b,s,d] = mul(X[b,s,d], 2.0)", "Y[b,s] = max[d] T[b,s,d]", "Z[b,s,d] = add(T[b,s-1,d], Y[b,s])"],
-     {"X": rows}, {"Y": 2 * rows.max(-1), "Z": np.concatenate(
-         [np.zeros((3, 1, 96)), 2 * rows[:, :-1] + 2 * rows[:, 1:].max(-1, keepdims=True)], 1)},
-     "b s d", 2)  # fmt: skip
+case("passed_through", ["Y[b,s,d] = add(X[b,s,d], 1.0)"], {"X": rows}, {"X": rows, "Y": rows + 1},
+     "b s d", 3)  # fmt: skip
+behind = 2 * rows[:, :-1] + 2 * rows[:, 1:].max(-1, keepdims=True)
+case(
+    "read_at_another_coordinate",
+    ["T[b,s,d] = mul(X[b,s,d], 2.0)", "Y[b,s] = max[d] T[b,s,d]", "Z[b,s,d] = add(T[b,s-1,d], Y[b,s])"],
+    {"X": rows}, {"Y": 2 * rows.max(-1), "Z": np.concatenate([np.zeros((3, 1, 96)), behind], 1)}, "b s d", 2,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
