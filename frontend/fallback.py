@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import fx, nn
+from torch import _decomp, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -93,7 +93,7 @@ def decompose(
 ) -> tuple[fx.GraphModule, list[Tensor]] | None:
     """The op as a graph of ops that all have forms, and the tensors it takes; None if PyTorch has none."""
     function, tensors = closed(target, args, kwargs)
-    table = {op: rule for op, rule in torch._decomp.decomposition_table.items() if lookup(str(op)) is None}
+    table = {op: rule for op, rule in _decomp.decomposition_table.items() if lookup(str(op)) is None}
     try:
         with FakeTensorMode(), torch.no_grad():
             examples = [torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in tensors]
@@ -163,7 +163,7 @@ def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
 
 
 def _inlined(text: str) -> str:
-    """The module's function alone: attribute aliases stay valid only inside their own text, so re-print it."""
+    """The module's function alone, re-printed: attribute aliases are valid only inside their own text."""
     with ir.Context() as fresh:
         fresh.allow_unregistered_dialects = True
         parsed = ir.Module.parse(text)
@@ -175,7 +175,7 @@ def _inlined(text: str) -> str:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """MLIR prints diagnostics of failed conversions to the process's standard error; the cause is reported."""
+    """Keep MLIR's diagnostics of failed conversions off the terminal: the cause is reported by us."""
     sys.stderr.flush()
     saved = os.dup(2)
     try:

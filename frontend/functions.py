@@ -1,4 +1,4 @@
-"""Functions of a module while they are built: arguments join as they are met, the type is known at the end."""
+"""Functions of a module while they are built: arguments join as they are met, the type comes at the end."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import fx
-from torch.fx.node import map_aggregate
 
 from ..ir.errors import UnsupportedOp, UnsupportedOps
 from ..ir.mlir import ir
@@ -17,7 +16,7 @@ from . import fallback
 from .body import Body, NoForm
 from .einsums import lookup
 from .functions import Function, add_argument, finish, new_function, remove_unused
-from .graph import Graph, bound_arguments, is_static, node_name, op_name, source_line
+from .nodes import Graph, bound_arguments, is_static, node_name, op_name, resolved, source_line
 from .sharing import Instance, Layer, find_layers
 from .tensor import Tensor, as_array, camel, element, known, literal
 from .upstream import Library, tensor_text
@@ -193,16 +192,12 @@ class Raiser:
     def _node(
         self, body: Body, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function
     ) -> None:
-        def resolved(argument: object) -> object:
-            if isinstance(argument, fx.Node):
-                return self._read(graph, argument, values, function)
-            if isinstance(argument, list | tuple):
-                return [resolved(each) for each in argument]
-            return argument
+        def read(argument: fx.Node) -> Value:
+            return self._read(graph, argument, values, function)
 
         try:
-            args = [resolved(each) for each in node.args]
-            kwargs = {key: resolved(each) for key, each in node.kwargs.items()}
+            args = [resolved(each, read) for each in node.args]
+            kwargs = {key: resolved(each, read) for key, each in node.kwargs.items()}
             _enter(body, node)
             values[node] = self._applied(body, node, args, kwargs)
             _mark(values[node], node_name(node))
@@ -216,7 +211,8 @@ class Raiser:
     def _applied(self, body: Body, node: fx.Node, args: list[object], kwargs: dict[str, object]) -> Value:
         if node.target is operator.getitem:
             chosen, place = args
-            assert isinstance(chosen, Sequence) and isinstance(place, int)
+            assert isinstance(chosen, Sequence)
+            assert isinstance(place, int)
             return chosen[place]  # pyright: ignore[reportReturnType]
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):
@@ -269,13 +265,11 @@ class Raiser:
             if node.op == "placeholder":
                 values[node] = next(given)
                 continue
-            args = map_aggregate(node.args, lambda each: values[each] if isinstance(each, fx.Node) else each)
-            kwargs = map_aggregate(
-                node.kwargs, lambda each: values[each] if isinstance(each, fx.Node) else each
-            )
+            args = [resolved(each, values.__getitem__) for each in node.args]
+            kwargs = {key: resolved(each, values.__getitem__) for key, each in node.kwargs.items()}
             if node.op == "output":
-                return _plain(args[0])  # pyright: ignore
-            values[node] = self._applied(body, node, [_plain(each) for each in args], dict(kwargs))  # pyright: ignore
+                return args[0]  # pyright: ignore[reportReturnType]
+            values[node] = self._applied(body, node, args, kwargs)
         return None
 
     # -- reports ---------------------------------------------------------------------------------------
@@ -307,10 +301,6 @@ class Raiser:
         if not isinstance(value, Tensor):
             raise NoForm("not a tensor")
         return value
-
-
-def _plain(value: object) -> object:
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _stand_in(node: fx.Node) -> Value:

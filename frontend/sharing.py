@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from .graph import Graph, op_name
+from .nodes import Graph, op_name
 
 # A segment worth a function of its own holds at least this many products of tensors.
 _LEAST_CONTRACTIONS = 2

@@ -88,7 +88,7 @@ def _from_python(path: Path, name: str, where: str) -> Source:
             raise InputError(f"'{name}' needs {', '.join(needed)}", where=where, accepted="no arguments")
         try:
             made = found()
-        except Exception as error:  # noqa: BLE001 - whatever the user's own code raises is the answer
+        except Exception as error:  # whatever the user's own code raises is the answer
             raise InputError(f"'{name}' failed: {type(error).__name__}: {error}", where=where) from error
     module, inputs = _taken_apart(made, where)
     module.eval()
@@ -114,7 +114,7 @@ def _loaded(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the user's own code raises is the answer
+    except Exception as error:  # whatever the user's own code raises is the answer
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
         raise InputError(f"cannot be imported: {type(error).__name__}: {error}", where=place) from error

@@ -17,7 +17,8 @@ from ..ir.errors import InputError
 from ..ir.mlir import context, ir
 from ..ir.signature import Entry, Scalar, TensorSpec
 from .capture import export, functional
-from .graph import Graph, prepare
+from .graph import prepare
+from .nodes import Graph
 from .raising import Raiser
 from .tensor import numpy_name
 

@@ -106,12 +106,13 @@ def gather(body: Body, source: Tensor, places: Sequence[Place], shape: tuple[int
     block = ", ".join(
         [f"%in{place}: {element(at.index.dtype)}" for place, at in enumerate(indices)] + [f"%out: {kind}"]
     )
+    loops = ", ".join(['"parallel"'] * count)
     lines, coordinates, valid = _coordinates(places, source.shape)
     missing = "0x7FC00000" if kind == "f32" else "0x7FF8000000000000" if kind == "f64" else _zero(kind)
     text = f"""
 func.func private @FUNCTION({arguments}) -> {out} {{
   %empty = tensor.empty() : {out}
-  %result = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{", ".join(['"parallel"'] * count)}]}}
+  %result = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{loops}]}}
       ins({", ".join(read)} : {", ".join(_type(operand) for operand in operands[1:])}) outs(%empty : {out}) {{
   ^bb0({block}):
     {lines}

@@ -54,7 +54,7 @@ def addmm(body: Body, bias: Tensor, x: Tensor, y: Tensor, *, beta: Number = 1, a
 @form("aten.matmul.default", "aten.mm.default", "aten.bmm.default", "aten.mv.default", "aten.dot.default",
       "aten.inner.default")  # fmt: skip
 def matmul(body: Body, x: Tensor, y: Tensor) -> Tensor:
-    """Matrix product with broadcast leading dimensions; vectors are rows on the left, columns on the right."""
+    """Matrix product, leading dimensions broadcast; a vector is a row on the left, a column on the right."""
     if not x.shape or not y.shape:
         raise NoForm("a scalar factor")
     batch = tuple(torch.broadcast_shapes(x.shape[:-2], y.shape[:-2]))

@@ -48,16 +48,19 @@ def evaluate(body: Body, text: str, arguments: Mapping[str, object]) -> Tensor:
 
 
 def _promoted(tensors: list[Tensor], arguments: Mapping[str, object]) -> torch.dtype:
-    examples: list[object] = [
-        torch.empty((1,) * len(tensor.shape), dtype=tensor.dtype, device="meta") for tensor in tensors
-    ]
-    examples += [value for value in arguments.values() if isinstance(value, int | float)]
-    kind = examples[0]
-    for example in examples[1:]:
-        dtype = torch.result_type(kind, example)  # pyright: ignore[reportArgumentType]
-        kind = torch.empty((1,) if getattr(kind, "ndim", 0) else (), dtype=dtype, device="meta")
-    assert isinstance(kind, torch.Tensor)
+    kind = _example(tensors[0])
+    for tensor in tensors[1:]:
+        other = _example(tensor)
+        shape = (1,) if kind.dim() or other.dim() else ()
+        kind = torch.empty(shape, dtype=torch.result_type(kind, other), device="meta")
+    for value in arguments.values():
+        if isinstance(value, int | float):
+            kind = torch.empty(kind.shape, dtype=torch.result_type(kind, value), device="meta")
     return kind.dtype
+
+
+def _example(tensor: Tensor) -> torch.Tensor:
+    return torch.empty((1,) * min(len(tensor.shape), 1), dtype=tensor.dtype, device="meta")
 
 
 class _Reader:

@@ -175,11 +175,22 @@ def div_mode(body: Body, x: Tensor, y: Tensor | Number, *, rounding_mode: str | 
 @form("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar")
 def power(body: Body, x: Tensor | Number, y: Tensor | Number) -> Tensor:
     """Powers; small whole exponents are products, halves are roots."""
-    products = {1: "id(self)", 2: "square(self)", 3: "square(self) * self", 4: "square(square(self))"}
-    roots = {0.5: "sqrt(self)", -0.5: "rsqrt(self)", -1: "recip(self)", -2: "recip(square(self))"}
+    products: dict[Number, str] = {
+        1: "id(self)",
+        2: "square(self)",
+        3: "square(self) * self",
+        4: "square(square(self))",
+    }
+    roots: dict[Number, str] = {
+        0.5: "sqrt(self)",
+        -0.5: "rsqrt(self)",
+        -1: "recip(self)",
+        -2: "recip(square(self))",
+    }
     text = "pow(self, other)"
     if not isinstance(y, Tensor):
-        text = products.get(y) or (roots.get(y) if body.dtype.is_floating_point else None) or text
+        exact = {**products, **(roots if body.dtype.is_floating_point else {})}
+        text = exact.get(y, text)
         if y == 0:
             return literal(1, body.dtype, body.shape)
     return evaluate(body, text, {"self": x, "other": y})

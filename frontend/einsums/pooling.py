@@ -68,8 +68,9 @@ def avg_pool(
     return body.map("div", total, _fold(body, ones, windows, "mul", "sum", 1.0))
 
 
-@form("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default", "aten.adaptive_avg_pool3d.default",
-      "aten._adaptive_avg_pool2d.default", "aten._adaptive_avg_pool3d.default")  # fmt: skip
+@form("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default",
+      "aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool2d.default",
+      "aten._adaptive_avg_pool3d.default")  # fmt: skip
 def adaptive_avg_pool(body: Body, x: Tensor, size: Sequence[int]) -> Tensor:
     """The mean over equal parts of each spatial dimension."""
     shape, outer, inner = _parts(x, body.shape, len(size))

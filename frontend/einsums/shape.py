@@ -59,8 +59,8 @@ def transpose(body: Body, x: Tensor, first: int, second: int) -> Tensor:
     return permute(body, x, order)
 
 
-@form("aten.t.default", "aten.t_copy.default", "aten.numpy_T.default", "aten.mT.default", "aten.adjoint.default",
-      "aten.matrix_H.default", "aten.mH.default")  # fmt: skip
+@form("aten.t.default", "aten.t_copy.default", "aten.numpy_T.default", "aten.mT.default",
+      "aten.adjoint.default", "aten.matrix_H.default", "aten.mH.default")  # fmt: skip
 def turn(body: Body, x: Tensor) -> Tensor:
     """The last two dimensions exchanged."""
     return transpose(body, x, -1, -2) if len(x.shape) > 1 else x

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 from ..tensor import Tensor
 
 # A form takes the body and the op's arguments in the order of its ATen schema (keyword-only ones by name)
 # and gives its results. It raises `body.NoForm` for a use it does not cover.
-Form = Callable[..., "Tensor | Sequence[Tensor]"]
+Form = Callable[..., Tensor | Sequence[Tensor]]
+_F = TypeVar("_F", bound=Form)
 
 KINDS = (
     "pointwise",
@@ -32,10 +34,10 @@ KINDS = (
 _FORMS: dict[str, Form] = {}
 
 
-def form(*names: str) -> Callable[[Form], Form]:
+def form(*names: str) -> Callable[[_F], _F]:
     """Register a function as the form of ops: ``aten.linear.default``, or ``aten.to`` for all overloads."""
 
-    def register(function: Form) -> Form:
+    def register(function: _F) -> _F:
         for name in names:
             _FORMS[name] = function
         return function

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
 from penstock.frontend.torch_export import Raised, raise_model
 from penstock.ir.cascade import walk
 from penstock.ir.interpreter import interpret
-from torch import nn
-from torch.utils import _pytree as pytree
 
 
 class Call(nn.Module):
