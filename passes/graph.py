@@ -158,6 +158,16 @@ class Graph:
                 place(node)
         self.nodes = order
 
+    def drop_dead(self) -> bool:
+        """Remove Einsums and views that nobody reads; whether there were any."""
+        before = len(self.nodes)
+        while True:
+            used = {tensor for node in self.nodes for tensor in node.operands}
+            alive = [n for n in self.nodes if n.op is not None or n.build is not None or n.result in used]
+            if len(alive) == len(self.nodes):
+                return len(alive) != before
+            self.nodes = alive
+
     def replace(self, old: Tensor, new: Tensor) -> None:
         """Let everybody who reads `old` read `new`, which has the same shape."""
         for node in self.nodes:
@@ -172,7 +182,11 @@ def _clean(wanted: str) -> str:
 
 
 def einsum_node(
-    einsum: Einsum, operands: Iterable[Tensor], result: Tensor, like: Node | None = None, fx: str | None = None
+    einsum: Einsum,
+    operands: Iterable[Tensor],
+    result: Tensor,
+    like: Node | None = None,
+    fx: str | None = None,
 ) -> Node:
     """An Einsum node with tensor names put into its notation; `like` lends its source location."""
     node = Node(list(operands), [result], einsum, fx=fx, location=like.location if like else None)

@@ -105,7 +105,9 @@ class Fuse(Pass):
         tiling = rewriting.tiling
         if tiling is None:
             return []
-        blocked = [f"{rank}={min(self.p_tile, rewriting.before.extents[rank])}" for rank in rewriting.outer[-1:]]
+        blocked = [
+            f"{rank}={min(self.p_tile, rewriting.before.extents[rank])}" for rank in rewriting.outer[-1:]
+        ]
         return [*blocked, f"{tiling.inner}={tiling.tile}"]
 
 

@@ -74,7 +74,9 @@ class _Deferral:
         if einsum.map not in ("id", "mul"):
             return None
         direct = [o for o in einsum.operands if isinstance(o, Access) and self._closed(o)]
-        kept = tuple(o for o in einsum.operands if o not in direct) if einsum.map == "mul" else einsum.operands
+        kept = (
+            tuple(o for o in einsum.operands if o not in direct) if einsum.map == "mul" else einsum.operands
+        )
         operands, factors = self._strip_all(kept)
         if len(kept) == 1 and einsum.map == "mul":
             factors = [*factors, *(("mul", access) for access in direct)]
@@ -127,9 +129,7 @@ class _Deferral:
             operands, factors = self._strip_all(producer.operands)
             if factors:
                 name = self._fresh(producer.output.tensor, producer.output.tensor)
-                self.added.append(
-                    replace(producer, output=Access(name, access.index), operands=operands)
-                )
+                self.added.append(replace(producer, output=Access(name, access.index), operands=operands))
                 return Access(name, access.index), factors
         return access, []
 

@@ -60,9 +60,7 @@ class Tiling:
         return Index(((self.outer, self.tile), (self.inner, 1)))
 
 
-def iterate(
-    cascade: Cascade, tiling: Tiling, nonzero: Collection[str] = ()
-) -> tuple[Cascade, list[Step]]:
+def iterate(cascade: Cascade, tiling: Tiling, nonzero: Collection[str] = ()) -> tuple[Cascade, list[Step]]:
     """The one-pass form of a cascade over a rank.
 
     Args:
@@ -301,7 +299,9 @@ class _Iteration:
         if not known:
             producer = self.producers[access.tensor]
             operands = tuple(
-                self.current(operand, shift) if isinstance(operand, Access) and self.waits(operand) else operand
+                self.current(operand, shift)
+                if isinstance(operand, Access) and self.waits(operand)
+                else operand
                 for operand in producer.operands
             )
             output = Access(target.tensor, (Index.of(self.tiling.outer), *producer.output.index))

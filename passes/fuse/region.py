@@ -62,7 +62,9 @@ class Region:
         if node.einsum is None:
             return None
         mapping: dict[str, str] = {}
-        shared = [(a, known[t]) for a, t in zip(node.einsum.accesses, node.operands, strict=True) if t in known]
+        shared = [
+            (a, known[t]) for a, t in zip(node.einsum.accesses, node.operands, strict=True) if t in known
+        ]
         if node.result in known:
             shared.append((node.einsum.output, known[node.result]))
         for access, dims in shared:
@@ -95,7 +97,9 @@ class Region:
         """A member's Einsum in the region's rank names."""
         return node.notation.renamed(self.members[node])
 
-    def cascade(self, nodes: Iterable[Node], outputs: Iterable[Tensor], names: Mapping[Tensor, str]) -> Cascade:
+    def cascade(
+        self, nodes: Iterable[Node], outputs: Iterable[Tensor], names: Mapping[Tensor, str]
+    ) -> Cascade:
         """The members as a cascade; `nodes` in an order that respects dependencies."""
         einsums = tuple(
             self.renamed(node).with_tensors(names[node.result], [names[t] for t in node.operands])
@@ -132,9 +136,7 @@ class Finder:
             self._trim(region, rank)
         return region, rank
 
-    def _streams(
-        self, seed: Node, region: Region, rank: tuple[str, ...]
-    ) -> dict[Tensor, tuple[str, ...]]:
+    def _streams(self, seed: Node, region: Region, rank: tuple[str, ...]) -> dict[Tensor, tuple[str, ...]]:
         """Tensors that stream the rank into the seed, nearest first, with their dimensions' names."""
         found: dict[Tensor, tuple[str, ...]] = {}
         work = [(seed, region.members[seed])]
@@ -193,7 +195,8 @@ class Finder:
         self, region: Region, rank: tuple[str, ...], streams: Mapping[Tensor, tuple[str, ...]]
     ) -> None:
         """Take in what computes the streams, where nobody else needs it or it is cheap to repeat."""
-        work = [tensor for node in region.members for tensor in node.operands]
+        streaming = [node for node in region.members if not is_contraction(node)]
+        work = [tensor for node in streaming for tensor in node.operands]
         while work:
             tensor = work.pop(0)
             producer = self.producers.get(tensor)
@@ -269,9 +272,7 @@ def border(graph: Graph, members: Iterable[Node], results: frozenset[Tensor]) ->
                 read[tensor] = None
             if node not in chosen and tensor in inside:
                 needed.add(tensor)
-    repeated = frozenset(
-        n for n in chosen if is_cheap(n) and n.result in needed and n.result not in results
-    )
+    repeated = frozenset(n for n in chosen if is_cheap(n) and n.result in needed and n.result not in results)
     outputs = tuple(
         result
         for node in graph.nodes

@@ -107,8 +107,8 @@ def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
 
 
 def _in_order(cascade: Cascade, ranks: frozenset[str]) -> tuple[str, ...]:
-    """Ranks in the order in which the last output that has them all writes them."""
-    for einsum in reversed(cascade.einsums):
-        if ranks <= set(einsum.output.ranks):
-            return tuple(rank for rank in einsum.output.ranks if rank in ranks)
+    """Ranks in the order in which the first Einsum whose output has them and nothing else writes them."""
+    for einsum in cascade.einsums:
+        if ranks == set(einsum.output.ranks):
+            return einsum.output.ranks
     return tuple(sorted(ranks))

@@ -47,7 +47,7 @@ def relabel(graph: Graph, where: str = "") -> None:
     """
     sunk: set[Node] = set()
     for _ in range(_LIMIT * max(1, len(graph.nodes))):
-        drop_dead(graph)
+        graph.drop_dead()
         if not _step(graph, sunk):
             return
     raise PassError("the rules do not come to an end", where=where)
@@ -67,16 +67,3 @@ def _step(graph: Graph, sunk: set[Node]) -> bool:
         lambda node: read_through(graph, node, producers, splits=True),  # what could not be written split
     )
     return any(rule(node) for rule in rules for node in backwards)
-
-
-def drop_dead(graph: Graph) -> None:
-    """Remove Einsums and views that nobody reads."""
-    used = {tensor for node in graph.nodes for tensor in node.operands}
-    kept = list(graph.nodes)
-    while True:
-        alive = [n for n in kept if n.op is not None or n.build is not None or n.result in used]
-        if len(alive) == len(kept):
-            break
-        kept = alive
-        used = {tensor for node in kept for tensor in node.operands}
-    graph.nodes = kept

@@ -83,5 +83,3 @@ def in_range(access: Access, shape: Sequence[int], extents: Mapping[str, int]) -
         if low < 0 or high >= size:
             return False
     return True
-
-

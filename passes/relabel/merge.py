@@ -94,9 +94,7 @@ def _through_views(
     return einsum, operands
 
 
-def _names(
-    view: Node, dim: int, rank: str, taken: set[str], producers: dict[Tensor, Node]
-) -> list[str]:
+def _names(view: Node, dim: int, rank: str, taken: set[str], producers: dict[Tensor, Node]) -> list[str]:
     """Names for the parts of a merged rank: those its producer gave them where they are free."""
     group = (view.view or ())[dim]
     producer = producers.get(view.operands[0])

@@ -73,9 +73,7 @@ def _without_unit_ranks(einsum: Einsum, node: Node) -> Einsum:
     kept = tuple(rank for rank in einsum.reduced if rank not in unit)
     table = {rank: Index() for rank in unit}
     smaller = einsum.substitute(table, kept)
-    return Einsum(
-        smaller.output, smaller.map, smaller.operands, smaller.reduce if kept else None, kept
-    )
+    return Einsum(smaller.output, smaller.map, smaller.operands, smaller.reduce if kept else None, kept)
 
 
 def write_permuted(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> bool:
@@ -85,7 +83,11 @@ def write_permuted(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> b
     source = node.operands[0]
     producer = producers.get(source)
     access = node.notation.accesses[0]
-    if producer is None or producer.einsum is None or sorted(access.ranks) != sorted(node.notation.output.ranks):
+    if (
+        producer is None
+        or producer.einsum is None
+        or sorted(access.ranks) != sorted(node.notation.output.ranks)
+    ):
         return False
     if None in access.plain or len(access.ranks) != len(source.shape):
         return False
@@ -103,6 +105,7 @@ def write_permuted(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> b
         producer,
         node.fx,
     )
+    node.result.stem = producer.result.stem
     order = [access.ranks.index(rank) for rank in node.notation.output.ranks]
     for reader in readers:
         if reader is not node:

@@ -80,9 +80,7 @@ def _patterns(tensor: Tensor, readers: list[Node]) -> list[_Pattern] | None:
     return list(found.values())
 
 
-def _note(
-    found: dict[tuple[object, ...], _Pattern], pattern: _Pattern, reader: tuple[Node, int]
-) -> None:
+def _note(found: dict[tuple[object, ...], _Pattern], pattern: _Pattern, reader: tuple[Node, int]) -> None:
     canonical = {rank: f"x{place}" for place, rank in enumerate(pattern.ranks)}
     index = tuple(each.substitute({r: Index.of(n) for r, n in canonical.items()}) for each in pattern.index)
     key = (index, pattern.sizes)
