@@ -64,6 +64,7 @@ def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: 
     writer, buffer = lanes.writer, stream.buffer
     coeff = stream.coeffs.get(along, 0) if along else 0
     kind, address = lanes.kind(buffer.element), stream.at(places)
+    hint = f"{buffer.name[1:]}_v"
     if coeff == 0 and not any(rank == along for guard in stream.guards for rank, _ in guard.coeffs):
         place = writer.index(address)
         for guard in stream.guards:
@@ -71,12 +72,12 @@ def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: 
             if condition is not None:
                 text = f"arith.select {condition}, {place}, {writer.number(0)} : index"
                 place = writer.pure("safe", text)
-        scalar = writer.op("x", f"memref.load {buffer.name}[{place}] : {buffer.kind}")
-        name = writer.op("xs", f"vector.broadcast {scalar} : {buffer.element} to {kind}")
+        scalar = writer.op(f"{hint}s", f"memref.load {buffer.name}[{place}] : {buffer.kind}")
+        name = writer.op(hint, f"vector.broadcast {scalar} : {buffer.element} to {kind}")
         return _from_bytes(lanes, name, stream)
     place = writer.index(address)
     if coeff == 1 and mask is None:
-        name = writer.op("x", f"vector.load {buffer.name}[{place}] : {buffer.kind}, {kind}")
+        name = writer.op(hint, f"vector.load {buffer.name}[{place}] : {buffer.kind}, {kind}")
         return _from_bytes(lanes, name, stream)
     zero = "0" if buffer.element.startswith("i") else "0.0"
     empty = writer.constant(f"dense<{zero}> : {kind}", "empty")
@@ -84,13 +85,13 @@ def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: 
     if coeff == 1:
         source = f"{buffer.name}[{place}], {chosen.name}, {empty}"
         kinds = f"{buffer.kind}, {lanes.kind('i1')}, {kind} into {kind}"
-        name = writer.op("x", f"vector.maskedload {source} : {kinds}")
+        name = writer.op(hint, f"vector.maskedload {source} : {kinds}")
     else:
         steps = ", ".join(str(coeff * lane) for lane in range(lanes.count))
         ramp = writer.constant(f"dense<[{steps}]> : {lanes.kind('i32')}", "ramp")
         source = f"{buffer.name}[{place}] [{ramp}], {chosen.name}, {empty}"
         kinds = f"{buffer.kind}, {lanes.kind('i32')}, {lanes.kind('i1')}, {kind} into {kind}"
-        name = writer.op("x", f"vector.gather {source} : {kinds}")
+        name = writer.op(hint, f"vector.gather {source} : {kinds}")
     return _from_bytes(lanes, name, stream)
 
 

@@ -49,7 +49,8 @@ class _Emitter:
     def __init__(self, group: Group, symbol: str, isa: Isa) -> None:
         self.group, self.symbol, self.isa = group, symbol, isa
         self.plan = plan_group(group, isa)
-        self.writer = Writer()
+        names = [tensor.name for tensor in group.tensors]
+        self.writer = Writer([*names, "scratch", "tid", "nthreads"])
         self.frame = Frame(self.writer, isa, self.plan.tiles)
 
     def kernel(self) -> Kernel:

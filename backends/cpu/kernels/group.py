@@ -114,7 +114,7 @@ class _Reader:
 
     def __init__(self, fused: ir.Operation, is_param: Sequence[bool]) -> None:
         self.fused = fused
-        self.names: dict[str, int] = {}
+        self.names = {"scratch": 1, "tid": 1, "nthreads": 1}  # the other arguments of a kernel
         self.values: dict[ir.Value, Tensor] = {}
         block = fused.regions[0].blocks[0]
         self.arguments: list[Tensor] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -54,20 +54,26 @@ def float_text(value: float, element: str) -> str:
 
 
 class Writer:
-    """The body of one function, growing line by line."""
+    """The body of one function, growing line by line; `reserved` names are left to arguments and buffers."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self._reserved = frozenset(reserved)
         self.lines: list[str] = []
         self.depth = 1
         self._constants: dict[str, str] = {}
         self._used: dict[str, int] = {}
+        self._given: set[str] = set()
         self._known: list[dict[tuple[object, ...], str]] = [{}]
 
     def fresh(self, hint: str) -> str:
         """A new SSA name built on `hint`."""
-        count = self._used.get(hint, 0)
-        self._used[hint] = count + 1
-        return f"%{hint}" if count == 0 else f"%{hint}_{count}"
+        while True:
+            count = self._used.get(hint, 0)
+            self._used[hint] = count + 1
+            name = hint if count == 0 else f"{hint}_{count}"
+            if name not in self._reserved and name not in self._given:
+                self._given.add(name)
+                return f"%{name}"
 
     def line(self, text: str) -> None:
         """One line at the current depth."""
