@@ -98,8 +98,8 @@ case(
 )  # fmt: skip
 case("passed_through", ["Y[b,s,d] = add(X[b,s,d], 1.0)"], {"X": rows}, {"X": rows, "Y": rows + 1},
      "b s d", 3)  # fmt: skip
-case("names_of_the_generator", ["add[b,s,d] = add(scratch[b,s,d], 1.0)", "tile[b,s,d] = mul(add[b,s,d], 2.0)"],
-     {"scratch": rows}, {"tile": 2 * (rows + 1), "add": rows + 1}, "b s d", 3)  # fmt: skip
+case("names_of_the_generator", ["add[b,s,d] = add(tid[b,s,d], 1.0)", "tile[b,s,d] = mul(add[b,s,d], 2.0)"],
+     {"tid": rows}, {"tile": 2 * (rows + 1), "add": rows + 1}, "b s d", 3)  # fmt: skip
 behind = 2 * rows[:, :-1] + 2 * rows[:, 1:].max(-1, keepdims=True)
 case(
     "read_at_another_coordinate",
