@@ -102,7 +102,7 @@ def two_terms(value: int) -> tuple[Term, Term]:
 
 @dataclass(frozen=True, eq=False)
 class BitmodWeights:
-    """A quantized matrix ``[channels N, inputs D]``; its groups run along the inputs, the last padded with zeros.
+    """A quantized matrix ``[channels N, inputs D]``; groups run along the inputs, the last padded with zeros.
 
     ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]`` with the value doubled; the half is
     folded into the channel scale.

@@ -93,7 +93,9 @@ def _operands(
     if acts.ndim != 2 or acts.shape[1] != inputs or not len(acts):
         raise InputError(f"activations of shape {list(acts.shape)}", accepted=f"[T, {inputs}], T at least 1")
     if max(len(acts), channels) >= SHAPE_LIMIT:
-        raise InputError(f"{len(acts)} tokens, {channels} channels", accepted=f"less than {SHAPE_LIMIT} of each")
+        raise InputError(
+            f"{len(acts)} tokens, {channels} channels", accepted=f"less than {SHAPE_LIMIT} of each"
+        )
     return {
         "codes": quantized.codes,
         "special": quantized.special,
@@ -192,12 +194,12 @@ def _files(
     )
     texts["design.json"] = json.dumps(described, indent=2) + "\n"
     packed = io.BytesIO()
-    np.savez(packed, **operands)
+    np.savez(packed, allow_pickle=False, **operands)
     return {**{name: text.encode() for name, text in texts.items()}, "operands.npz": packed.getvalue()}
 
 
 def _fill(template: str, names: dict[str, object]) -> str:
-    text = (resources.files(__package__) / "templates" / template).read_text(encoding="utf-8")
+    text = (resources.files(__name__.rpartition(".")[0]) / "templates" / template).read_text(encoding="utf-8")
     return _Template(text).substitute(names)
 
 
@@ -216,6 +218,8 @@ def _write(directory: Path, files: dict[str, bytes]) -> Path:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
         raise BundleError(
-            f"cannot write: {error.strerror or error}", where=str(directory), accepted="a new or empty directory"
+            f"cannot write: {error.strerror or error}",
+            where=str(directory),
+            accepted="a new or empty directory",
         ) from error
     return directory

@@ -16,7 +16,7 @@ Words = NDArray[np.uint64]
 
 
 def weight_words(weights: BitmodWeights, bias: NDArray[np.float32]) -> Words:
-    """All channels in order: channel parameters, then per group eight words of codes and one of parameters."""
+    """All channels in order: channel parameters, then per group eight words of codes, one of parameters."""
     channels, groups = weights.special.shape
     header = _bits(bias) << np.uint64(32) | _bits(weights.channel_scale)
     nibbles = weights.codes.reshape(channels, groups, GROUP_SIZE // 16, 16).astype(np.uint64)

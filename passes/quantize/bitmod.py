@@ -37,7 +37,9 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
     chosen = lookup(scheme) if isinstance(scheme, str) else scheme
     matrix = np.asarray(weights, np.float64)
     if matrix.ndim != 2 or matrix.size == 0:
-        raise InputError(f"cannot quantize weights of shape {list(matrix.shape)}", accepted="[N, D], not empty")
+        raise InputError(
+            f"cannot quantize weights of shape {list(matrix.shape)}", accepted="[N, D], not empty"
+        )
     if not np.isfinite(matrix).all():
         raise InputError("cannot quantize weights that are infinite or NaN")
     channels, inputs = matrix.shape

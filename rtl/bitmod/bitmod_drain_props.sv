@@ -4,6 +4,8 @@
 
 // Protocol of bitmod_drain: a group comes only when the one before is through.
 
+/* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
+
 module bitmod_drain_props (
   input logic clk_i,
   input logic rst_ni,

@@ -4,6 +4,8 @@
 
 // Protocol of bitmod_linear: what its user must keep to, and what it promises.
 
+/* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
+
 module bitmod_linear_props #(
   parameter int unsigned Cols      = 8,
   parameter int unsigned MaxGroups = 3

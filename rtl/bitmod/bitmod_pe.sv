@@ -6,7 +6,7 @@
 // accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B, with round to nearest even).
 //
 // Operands of a step enter in cycle t; the controls of its accumulation belong in cycle t+2; the sum
-// with that step in it can be loaded for scaling in cycle t+3. The controls are made once for the whole array.
+// with that step in it can be loaded for scaling in cycle t+3. The array makes the controls once for all.
 // It does not decode weights, does not sum over groups, and has no handshake.
 
 module bitmod_pe (

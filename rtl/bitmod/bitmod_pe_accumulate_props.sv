@@ -4,6 +4,8 @@
 
 // Invariants of bitmod_pe_accumulate: fourteen magnitude bits, an exponent that never wraps or shrinks.
 
+/* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
+
 module bitmod_pe_accumulate_props (
   input logic                                    clk_i,
   input logic                                    rst_ni,

@@ -4,8 +4,8 @@
 
 // Weights of one array column: two halves of codes, group parameters and channel parameters.
 //
-// One half is filled while the other is read. A read gives the codes of a slice (four weights) and the group's
-// special-value index one cycle later. capture_i keeps the scale of the group last read and the
+// One half is filled while the other is read. A read gives the codes of a slice (four weights) and the
+// group's special-value index one cycle later. capture_i keeps the scale of the group last read and the
 // channel parameters of its half for the drain, so the half can be refilled from the next cycle on.
 // Words: codes, sixteen to a word, first in the low bits; group {special[8:7], scale[6:0]};
 // channel {bias[63:32], scale[31:0]}, both FP32.

@@ -4,6 +4,8 @@
 
 // Invariants of bitmod_weight_buffer: only a full half is released, only a free half is filled.
 
+/* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
+
 module bitmod_weight_buffer_props (
   input logic       clk_i,
   input logic       rst_ni,

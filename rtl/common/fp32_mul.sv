@@ -36,14 +36,18 @@ module fp32_mul (
   leading_one #(.Width(24)) i_a_leading_one (.value_i(a_raw), .index_o(a_top), .found_o(a_found));
   leading_one #(.Width(24)) i_b_leading_one (.value_i(b_raw), .index_o(b_top), .found_o(b_found));
 
+  logic        [7:0] a_field, b_field;
   logic signed [9:0] a_exp, b_exp, exponent;
   logic [47:0]       product, normal, lost, placed;
   logic              carry;
 
+  assign a_field = (a_i[30:23] == 8'd0) ? 8'd1 : a_i[30:23];
+  assign b_field = (b_i[30:23] == 8'd0) ? 8'd1 : b_i[30:23];
+
   assign a_man = a_raw << (5'd23 - a_top);
   assign b_man = b_raw << (5'd23 - b_top);
-  assign a_exp = $signed({2'b00, (a_i[30:23] == 8'd0) ? 8'd1 : a_i[30:23]}) + $signed({5'd0, a_top}) - 10'sd23;
-  assign b_exp = $signed({2'b00, (b_i[30:23] == 8'd0) ? 8'd1 : b_i[30:23]}) + $signed({5'd0, b_top}) - 10'sd23;
+  assign a_exp = $signed({2'b00, a_field}) + $signed({5'd0, a_top}) - 10'sd23;
+  assign b_exp = $signed({2'b00, b_field}) + $signed({5'd0, b_top}) - 10'sd23;
 
   assign product  = a_man * b_man;
   assign carry    = product[47];

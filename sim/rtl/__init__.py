@@ -1,1 +1,1 @@
-"""Runs of emitted RTL: Verilator builds, a C++ and a cocotb driver, bit-exact oracles, and their comparison."""
+"""Runs of emitted RTL: Verilator builds, a C++ and a cocotb driver, bit-exact oracles, their comparison."""

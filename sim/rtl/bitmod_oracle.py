@@ -1,9 +1,9 @@
-"""What the BitMoD array must compute, bit for bit, written from the paper's arithmetic (HPCA 2025, section IV).
+"""What the BitMoD array must compute, bit for bit, from the paper's arithmetic (HPCA 2025, section IV).
 
 Every step is stated as an exact number rounded to the nearest integer, ties to even, of a power-of-two
-grid; there are no registers, shifters or cycles here. Numbers stay below 2^24, so float32 holds them exactly
-and `np.rint` is the rounding. The order of the steps is part of the definition: slices of four inputs in
-order, and for each slice the terms of bit significance 1 before those of bit significance 0.
+grid; there are no registers, shifters or cycles here. Numbers stay below 2^24, so float32 holds them
+exactly and `np.rint` is the rounding. The order of the steps is part of the definition: slices of four inputs
+in order, and for each slice the terms of bit significance 1 before those of bit significance 0.
 
 Choices the paper leaves open: rounding to nearest even at alignment, accumulation and normalisation; lanes
 with a zero operand take no part in the maximum exponent; scaled groups are summed in FP32, multiplied by the
@@ -135,7 +135,9 @@ def group_sums(acts: Activations, high: Terms, low: Terms) -> Accumulator:
         lanes = slice(start, start + LANES)
         part = Activations(acts.signed[:, None, lanes], acts.exponent[:, None, lanes], acts.finite)
         for slot in (high, low):
-            acc = accumulate(acc, part, Terms(slot.sign[None, :, lanes], slot.exponent[None, :, lanes], slot.bsig))
+            acc = accumulate(
+                acc, part, Terms(slot.sign[None, :, lanes], slot.exponent[None, :, lanes], slot.bsig)
+            )
     return acc
 
 

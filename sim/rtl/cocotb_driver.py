@@ -29,7 +29,9 @@ class Source:
     """Offers words to a valid/ready stream, one after the other, without pause."""
 
     def __init__(self, dut: Any, name: str, words: list[int], passes: int = 1) -> None:
-        self.valid, self.ready, self.data = (getattr(dut, f"{name}_{end}") for end in ("valid_i", "ready_o", "data_i"))
+        self.valid, self.ready, self.data = (
+            getattr(dut, f"{name}_{end}") for end in ("valid_i", "ready_o", "data_i")
+        )
         self.words, self.left, self.next = words, len(words) * passes, 0
         self.valid.value = 0
 

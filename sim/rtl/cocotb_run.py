@@ -21,7 +21,9 @@ PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 POLL_SECONDS = 0.2
 
 
-def build_for_cocotb(sources: list[Path], top: str, trace: str | None = None, flags: tuple[str, ...] = ()) -> Build:
+def build_for_cocotb(
+    sources: list[Path], top: str, trace: str | None = None, flags: tuple[str, ...] = ()
+) -> Build:
     """A model with cocotb's main program, the top's ports reachable from Python.
 
     Raises:
@@ -87,7 +89,9 @@ def run_module(
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, text=True, cwd=folder)
 
 
-def run_cocotb(design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Any) -> Run:
+def run_cocotb(
+    design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Any
+) -> Run:
     """Run a design once by the cocotb driver.
 
     Raises:
@@ -127,7 +131,8 @@ def run_cocotb(design: Design, kind: str | None, trace: Path | None, max_cycles:
         said = json.loads(figures.read_text(encoding="utf-8"))
         if not said["finished"]:
             raise VerifyError(
-                f"the simulation reached its cycle limit: {said['cycles']} cycles", accepted="a higher --max-cycles"
+                f"the simulation reached its cycle limit: {said['cycles']} cycles",
+                accepted="a higher --max-cycles",
             )
         return Run(
             design.arrange(results.read_bytes()), said["cycles"], said["nonfinite"], model.seconds, seconds

@@ -1,4 +1,4 @@
-"""What a simulation of a design showed, beside what the oracle, the float reference and the cycle model say."""
+"""What a simulation showed, beside what the oracle, the float reference and the cycle model say."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class SimResult:
         results: number of results.
         cycles_rtl: cycles from start to done.
         cycles_model: what the cost model says.
-        relative_error_quantized: ‖out − ref‖/‖ref‖ against float64 with the dequantized weights: the arithmetic's part.
+        relative_error_quantized: ‖out − ref‖/‖ref‖ against float64 with the dequantized weights: what the
+            array's arithmetic loses.
         relative_error_float: the same with the original weights: arithmetic and quantization. Tokens that are
             not finite are left out of both.
         nonfinite: an activation was infinite or NaN.
@@ -88,9 +89,15 @@ class SimResult:
             ("results", f"{self.results}, {exact} against the integer oracle"),
             ("cycles", f"RTL {self.cycles_rtl}, model {self.cycles_model}: {equal}"),
             ("utilisation", f"{self.utilisation:.1%} of the array's peak"),
-            ("relative error", f"{self.relative_error_quantized:.2e} against float64 on the quantized weights"),
+            (
+                "relative error",
+                f"{self.relative_error_quantized:.2e} against float64 on the quantized weights",
+            ),
             ("", f"{self.relative_error_float:.2e} against float64 on the original weights"),
-            ("time", f"build {self.build_seconds:.1f} s, run {self.run_seconds:.1f} s ({rate:,.0f} cycles/s)"),
+            (
+                "time",
+                f"build {self.build_seconds:.1f} s, run {self.run_seconds:.1f} s ({rate:,.0f} cycles/s)",
+            ),
         ]
         if self.nonfinite:
             rows.append(("not finite", "activations with infinity or NaN; their tokens give NaN"))

@@ -42,7 +42,9 @@ class Design:
         try:
             description = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise BundleError("no Verilog design here", where=str(folder), accepted="a folder with design.json") from error
+            raise BundleError(
+                "no Verilog design here", where=str(folder), accepted="a folder with design.json"
+            ) from error
         except ValueError as error:
             raise BundleError("not a JSON file", where=str(path)) from error
         version = description.get("schema") if isinstance(description, dict) else None
@@ -67,7 +69,7 @@ class Design:
         return self.description["top"]
 
     def sources(self, *, traced: bool) -> list[Path]:
-        """Design sources, packages first, then the assertions bound to them; before both, what a trace leaves out."""
+        """Sources, packages first, then the assertions bound to them; before all, what a trace leaves out."""
         names = (*self.description["sources"], *self.description["properties"])
         return [self.file(name) for name in ((self.description["trace"], *names) if traced else names)]
 

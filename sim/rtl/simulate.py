@@ -75,7 +75,12 @@ def _run_cpp(
 ) -> Run:
     if progress:
         progress("building the model", 0, None)
-    model = build(design.sources(traced=kind is not None), design.top, design.file(design.description["driver"]), trace=kind)
+    model = build(
+        design.sources(traced=kind is not None),
+        design.top,
+        design.file(design.description["driver"]),
+        trace=kind,
+    )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
         command = [str(model.executable), "--results", str(results)]
@@ -99,7 +104,8 @@ def _watch(command: list[str], progress: Progress | None) -> str:
     """Run a model, pass its progress on, and return its last line."""
     last = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         for line in process.stdout:
             if line.startswith("progress "):
                 done, total = map(int, line.split()[1:])

@@ -23,7 +23,21 @@ from ...ir.errors import InputError, ToolMissing
 
 RUNTIME_SOURCES = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
 FST_SOURCE = "verilated_fst_c"
+FST_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
+"""What Verilator's FST writer includes → the Debian package that has it."""
 DEFINES = ("VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_SAIF=0")
+MODEL_FLAGS = (
+    "--cc",
+    "-O3",
+    "--assert",
+    "--no-timing",
+    "-Wno-fatal",
+    "--x-assign",
+    "unique",
+    "--x-initial",
+    "unique",
+)
+"""Assertions on; what the RTL leaves undefined is random, so that nothing can depend on it."""
 CXX_FLAGS = ("-std=c++17", "-faligned-new", "-w")
 
 
@@ -88,6 +102,11 @@ class Toolchain:
         if done.returncode:
             raise InputError(f"Verilator refuses the sources:\n{done.stderr.strip()}")
 
+    def has_header(self, name: str) -> bool:
+        """Whether the compiler finds a C header."""
+        probe = ["-E", "-x", "c++", "-include", name, os.devnull, "-o", os.devnull]
+        return not subprocess.run([str(self.compiler), *probe], capture_output=True).returncode
+
     def compile(self, source: Path, target: Path, flags: Iterable[str]) -> None:
         """Compile one C++ file to an object."""
         self._call([*CXX_FLAGS, *flags, *self.include_flags, "-c", str(source), "-o", str(target)])
@@ -99,7 +118,9 @@ class Toolchain:
     def _call(self, arguments: Sequence[str]) -> None:
         done = subprocess.run([str(self.compiler), *arguments], capture_output=True, text=True)
         if done.returncode:
-            raise InputError(f"{self.compiler.name} refuses Verilator's output:\n{done.stderr.strip()[:4000]}")
+            raise InputError(
+                f"{self.compiler.name} refuses Verilator's output:\n{done.stderr.strip()[:4000]}"
+            )
 
 
 def cache_folder() -> Path:
@@ -119,7 +140,9 @@ def lint(sources: Sequence[Path], top: str, parameters: dict[str, int] | None = 
     """
     overrides = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     files = [str(path) for path in sources]
-    Toolchain.find().verilate(["--lint-only", "-Wall", "--no-timing", *overrides, "--top-module", top, *files])
+    Toolchain.find().verilate(
+        ["--lint-only", "-Wall", "--no-timing", *overrides, "--top-module", top, *files]
+    )
 
 
 def build(
@@ -149,8 +172,8 @@ def build(
     """
     tools = Toolchain.find()
     if trace == "fst":
-        _require_lz4(tools)
-    options = (top, str(trace), *defines, *verilator_flags, *link_flags)
+        _require_fst_headers(tools)
+    options = (top, str(trace), *MODEL_FLAGS, *CXX_FLAGS, *defines, *verilator_flags, *link_flags)
     key = _digest(tools, [*sources, main], options)
     folder = cache_folder() / f"{top}-{key}"
     executable = folder / "model"
@@ -164,9 +187,10 @@ def build(
         work = Path(scratch)
         tracing = [f"--trace-{trace}"] if trace else []
         tools.verilate(
-            ["--cc", "-O3", "--assert", "--no-timing", "--x-assign", "unique", "--x-initial", "unique"]
-            + ["-Wno-fatal", "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top]
-            + [*tracing, *verilator_flags, *(str(path) for path in sources)]
+            [
+                *(*MODEL_FLAGS, "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top),
+                *(*tracing, *verilator_flags, *map(str, sources)),
+            ]
         )
         objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines])
         needed = ["-llz4", "-lz"] if trace == "fst" else []
@@ -179,9 +203,8 @@ def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[s
     """Objects of Verilator's output in ``work`` and of the main program."""
     flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
     # Verilator's slow files run once; the fast ones gain little beyond -O1 and compile much longer.
-    jobs = [(main, ("-O2",))] + [
-        (path, ("-O0",) if "__Slow" in path.name else ("-O1",)) for path in sorted(work.glob("*.cpp"))
-    ]
+    jobs: list[tuple[Path, tuple[str, ...]]] = [(main, ("-O2",))]
+    jobs += [(path, ("-O0",) if "__Slow" in path.name else ("-O1",)) for path in sorted(work.glob("*.cpp"))]
     jobs.sort(key=lambda job: -job[0].stat().st_size)
 
     def one(job: tuple[Path, tuple[str, ...]]) -> Path:
@@ -233,12 +256,13 @@ def _archive(tools: Toolchain, work: Path, sources: Sequence[str]) -> Path:
     return archive
 
 
-def _require_lz4(tools: Toolchain) -> None:
-    probe = [str(tools.compiler), "-E", "-x", "c++", "-include", "lz4.h", "/dev/null", "-o", "/dev/null"]
-    if subprocess.run(probe, capture_output=True).returncode:
-        raise ToolMissing(
-            "FST traces need the header lz4.h", accepted="apt-get install liblz4-dev, or a .vcd trace"
-        )
+def _require_fst_headers(tools: Toolchain) -> None:
+    for header, package in FST_HEADERS.items():
+        if not tools.has_header(header):
+            raise ToolMissing(
+                f"FST traces need the C header {header}",
+                accepted=f"apt-get install {package}, or a .vcd trace",
+            )
 
 
 def _keep(built: Path, target: Path) -> None:

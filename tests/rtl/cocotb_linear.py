@@ -1,4 +1,4 @@
-"""Runs inside the simulator: bitmod_linear, 2 × 3 elements, on ragged layers, with stalls, resets and infinities."""
+"""Runs inside the simulator: bitmod_linear, 2 × 3 elements: ragged layers, stalls, resets, infinities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
 from penstock.sim.rtl import bitmod_oracle
 
 ARRAY = BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2)
-SHAPES = [(1, 1, 1), (2, 3, 128), (3, 4, 129), (4, 6, 256), (5, 7, 200), (9, 3, 256), (4, 1, 128), (1, 13, 256), (6, 9, 17)]
+SHAPES = [
+    (1, 1, 1),
+    (2, 3, 128),
+    (3, 4, 129),
+    (4, 6, 256),
+    (5, 7, 200),
+    (9, 3, 256),
+    (4, 1, 128),
+    (1, 13, 256),
+    (6, 9, 17),
+]
 PATIENCE = 60_000
 
 
@@ -35,7 +45,9 @@ class Layer:
         """Activation words, and weight words once per chunk of tokens."""
         chunks = -(-self.shape[0] // ARRAY.max_tokens)
         acts = activation_words(self.acts, self.weights.groups)
-        return [int(word) for word in acts], [int(word) for word in weight_words(self.weights, self.bias)] * chunks
+        return [int(word) for word in acts], [
+            int(word) for word in weight_words(self.weights, self.bias)
+        ] * chunks
 
     def expected(self) -> NDArray[np.float32]:
         return bitmod_oracle.linear(self.weights, self.acts, self.bias)
@@ -56,7 +68,9 @@ async def begin(dut: Any) -> None:
     await reset(dut)
 
 
-async def run(dut: Any, layer: Layer, stall: float = 0.0, seed: int = 0, stop_after: int | None = None) -> NDArray | None:
+async def run(
+    dut: Any, layer: Layer, stall: float = 0.0, seed: int = 0, stop_after: int | None = None
+) -> NDArray | None:
     """Stream a layer through; each stream pauses with probability ``stall``. None where stopped early."""
     chance = random.Random(seed)
     tokens, channels, _ = layer.shape
@@ -183,7 +197,11 @@ async def hard_activations_are_exact(dut: Any) -> None:
     await begin(dut)
     numbers = np.random.default_rng(31)
     layer = Layer(4, 6, 256, 31)
-    bits = numbers.integers(0, 2, (4, 256)) << 15 | numbers.integers(0, 31, (4, 256)) << 10 | numbers.integers(0, 1024, (4, 256))
+    bits = (
+        numbers.integers(0, 2, (4, 256)) << 15
+        | numbers.integers(0, 31, (4, 256)) << 10
+        | numbers.integers(0, 1024, (4, 256))
+    )
     layer.acts = bits.astype(np.uint16).view(np.float16)
     layer.acts[0] = np.where(numbers.integers(0, 2, 256), np.float16(65504), np.float16(-65504))
     layer.acts[1] = numbers.integers(0, 1024, 256).astype(np.uint16).view(np.float16)

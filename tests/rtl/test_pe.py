@@ -1,4 +1,4 @@
-"""The processing element against the integer oracle, group by group: random, and the values that break datapaths."""
+"""The processing element against the integer oracle: random groups, and values that break datapaths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.ir.bitmod_format import FORMATS
+from penstock.ir.bitmod_format import FORMATS, two_terms
 from penstock.sim.rtl.bitmod_oracle import Accumulator, Activations, Terms, accumulate
 
 RunVectors = Callable[[str, NDArray[np.uint32]], NDArray[np.uint32]]
@@ -47,7 +47,9 @@ def activations(kind: str, random: np.random.Generator, groups: int) -> NDArray[
     if kind == "all largest":
         return np.full(shape, np.float16(65504))
     if kind == "sparse":
-        return np.where(random.random(shape) < 0.9, np.float16(0), random.standard_normal(shape)).astype(np.float16)
+        return np.where(random.random(shape) < 0.9, np.float16(0), random.standard_normal(shape)).astype(
+            np.float16
+        )
     if kind == "outliers":
         values = random.standard_normal(shape) * np.where(random.random(shape) < 0.02, 1000, 1)
         return values.astype(np.float16)
@@ -56,7 +58,16 @@ def activations(kind: str, random: np.random.Generator, groups: int) -> NDArray[
     return np.concatenate([half, -half], axis=1)
 
 
-KINDS = ("normal", "every exponent", "subnormal", "largest", "all largest", "sparse", "outliers", "cancelling")
+KINDS = (
+    "normal",
+    "every exponent",
+    "subnormal",
+    "largest",
+    "all largest",
+    "sparse",
+    "outliers",
+    "cancelling",
+)
 
 
 def run_groups(
@@ -102,7 +113,9 @@ def expect_groups(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("significances", [(1, 0), (0, 2, 4, 6)], ids=["two terms", "Booth"])
-def test_group_sums_are_the_oracles(run_vectors: RunVectors, kind: str, significances: tuple[int, ...]) -> None:
+def test_group_sums_are_the_oracles(
+    run_vectors: RunVectors, kind: str, significances: tuple[int, ...]
+) -> None:
     random = np.random.default_rng(KINDS.index(kind))
     groups = 400
     acts = activations(kind, random, groups)
@@ -118,23 +131,30 @@ def test_group_sums_are_the_oracles(run_vectors: RunVectors, kind: str, signific
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_code_and_special_value_multiplies_every_kind_of_activation(run_vectors: RunVectors, name: str) -> None:
+def test_every_code_and_special_value_multiplies_every_kind_of_activation(
+    run_vectors: RunVectors, name: str
+) -> None:
     """One weight alone in a group: the sum is the exact product."""
     special, code, bits = np.meshgrid(
-        range(4), FORMATS[name].codes, [0, 1, 0x3FF, 0x400, 0x3C00, 0x7BFF, 0xFBFF, 0x8001, 0x5555], indexing="ij"
+        range(4),
+        FORMATS[name].codes,
+        [0, 1, 0x3FF, 0x400, 0x3C00, 0x7BFF, 0xFBFF, 0x8001, 0x5555],
+        indexing="ij",
     )
     value = FORMATS[name].values()[special.ravel(), code.ravel()]
     lone = fp16(bits.ravel())
     groups = len(value)
     acts = np.zeros((groups, STEPS, 4), np.float16)
     acts[:, 10:12, 2] = lone[:, None]
-    from penstock.ir.bitmod_format import two_terms
-
     shape = acts.shape
     sign, man, exp = np.zeros(shape, int), np.zeros(shape, int), np.zeros(shape, int)
     for group, doubled in enumerate(value):
         for slot, term in enumerate(two_terms(int(doubled))):
-            sign[group, 10 + slot, 2], man[group, 10 + slot, 2], exp[group, 10 + slot, 2] = term.sign, term.man, term.exp
+            sign[group, 10 + slot, 2], man[group, 10 + slot, 2], exp[group, 10 + slot, 2] = (
+                term.sign,
+                term.man,
+                term.exp,
+            )
     bsig = [1 - step % 2 for step in range(STEPS)]
     mantissa, exponent = run_groups(run_vectors, acts, sign, man, exp, bsig, np.ones(groups, int))
     got = mantissa * 2.0 ** (exponent - 28.0)

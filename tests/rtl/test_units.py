@@ -15,11 +15,11 @@ RunVectors = Callable[[str, Vectors], Vectors]
 
 pytestmark = pytest.mark.slow
 
-INTERESTING = np.array(
-    [0.0, -0.0, 1.0, -1.0, 1.5, 2.0**-126, 2.0**-127, 2.0**-149, -(2.0**-149), 3.4028234663852886e38, np.inf, -np.inf]
-    + [np.nan, 1 + 2.0**-23, 1 - 2.0**-24, 2.0**127, 2.0**-64, 65504.0, 2.0**23, 2.0**24 - 1],
-    np.float32,
-)
+SPECIAL_FLOATS = (0.0, 1.0, 1.5, np.inf, np.nan, 65504.0, 3.4028234663852886e38)
+POWERS = (2.0**-149, 2.0**-127, 2.0**-126, 2.0**-64, 2.0**23, 2.0**127)
+NEIGHBOURS = (1 + 2.0**-23, 1 - 2.0**-24, 2.0**24 - 1)
+POSITIVE = np.array([*SPECIAL_FLOATS, *POWERS, *NEIGHBOURS], np.float32)
+INTERESTING = np.concatenate([POSITIVE, -POSITIVE])
 
 
 def words(*columns: NDArray) -> Vectors:
@@ -34,7 +34,9 @@ def term_bits(term: Term) -> int:
     return term.sign << 3 | term.man << 2 | term.exp
 
 
-def test_every_code_with_every_special_value_decodes_to_the_terms_of_its_value(run_vectors: RunVectors) -> None:
+def test_every_code_with_every_special_value_decodes_to_the_terms_of_its_value(
+    run_vectors: RunVectors,
+) -> None:
     cases = []
     for chosen in FORMATS.values():
         for special in (*chosen.specials, 14, -14):
@@ -107,7 +109,8 @@ def test_a_group_sum_becomes_single_precision_exactly(run_vectors: RunVectors) -
     mantissa = np.append(random.integers(-(2**21) + 1, 2**21, 50_000), [0, 1, -1, 2**21 - 1, -(2**21) + 1])
     exponent = random.integers(0, 64, len(mantissa))
     out = run_vectors(
-        "units_harness", words((mantissa & 0x3FFFFF).astype(np.uint32), mantissa * 0, mantissa * 0, exponent << 6)
+        "units_harness",
+        words((mantissa & 0x3FFFFF).astype(np.uint32), mantissa * 0, mantissa * 0, exponent << 6),
     )
     want = (mantissa * 2.0 ** (exponent - 28.0)).astype(np.float32) + np.float32(0)
     np.testing.assert_array_equal(out[:, 3], want.view(np.uint32))

@@ -40,7 +40,13 @@ def only(name: str, which: str) -> BitmodFormat:
     ],
 )
 def test_the_losses_and_choices_on_gaussian_weights(
-    gaussian: NDArray[np.float32], name: str, basic: float, er: float, ea: float, bitmod: float, counts: list[int]
+    gaussian: NDArray[np.float32],
+    name: str,
+    basic: float,
+    er: float,
+    ea: float,
+    bitmod: float,
+    counts: list[int],
 ) -> None:
     got = {which: round(loss(gaussian, only(name, which)), 5) for which in ("basic", "ER", "EA")}
     assert got == {"basic": basic, "ER": er, "EA": ea}

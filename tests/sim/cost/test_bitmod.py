@@ -30,7 +30,9 @@ def stepped(array: BitmodArray, tokens: int, channels: int, inputs: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("array", [ARRAY, BitmodArray(1, 16, 3, 2), BitmodArray(4, 2, 8, 2), BitmodArray(2, 64, 2, 2)])
+@pytest.mark.parametrize(
+    "array", [ARRAY, BitmodArray(1, 16, 3, 2), BitmodArray(4, 2, 8, 2), BitmodArray(2, 64, 2, 2)]
+)
 @pytest.mark.parametrize("tokens", [1, 3, 8, 17, 300])
 @pytest.mark.parametrize("channels", [1, 8, 15, 16, 17, 40, 129])
 @pytest.mark.parametrize("inputs", [1, 128, 200])

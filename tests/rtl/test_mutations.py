@@ -1,0 +1,80 @@
+"""The comparison with the oracle sees a broken design: each of these edits of the RTL must be noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock.backends.verilog import emit
+from penstock.ir.errors import VerifyError
+from penstock.passes.quantize import quantize
+from penstock.sim.rtl.simulate import simulate
+
+# What breaks → file, text, text in its place.
+MUTATIONS: dict[str, tuple[str, str, str]] = {
+    "the first leading one is not cleared": (
+        "bitmod_term_decode.sv",
+        "high_found ? fixed & ~(5'd2 << high_exp) : fixed",
+        "fixed",
+    ),
+    "truncation instead of rounding": ("shift_rne.sv", "= half & (", "= 1'b0 & half & ("),
+    "subnormals with exponent 0": ("fp16_unpack.sv", ": 5'd1", ": 5'd0"),
+    "the accumulator survives its group": (
+        "bitmod_pe_accumulate.sv",
+        "first_i ? '0 : mantissa_q",
+        "mantissa_q",
+    ),
+    "the step is not aligned to the accumulator": (
+        "bitmod_pe_accumulate.sv",
+        "step_shift = larger_exp - max_exp_i",
+        "step_shift = '0 & larger_exp",
+    ),
+    "terms in the wrong order": ("bitmod_array.sv", "step_i.term ? terms.low", "~step_i.term ? terms.low"),
+    "totals of the tile before": (
+        "bitmod_column.sv",
+        "total_clear_i ? 32'd0",
+        "1'b0 & total_clear_i ? 32'd0",
+    ),
+    "no tile begins before the queue is empty": (
+        "bitmod_sequencer.sv",
+        "room_q >= rows_now",
+        "room_q == CountWidth'(QueueDepth)",
+    ),
+    "the other half of the weights": (
+        "bitmod_weight_buffer.sv",
+        "(front_q ? GroupAddr",
+        "(~front_q ? GroupAddr",
+    ),
+}
+
+
+def emit_layer(folder: Path) -> Path:
+    """Three tiles of tokens, three of channels, two groups; subnormals among the activations."""
+    random = np.random.default_rng(9)
+    weights = random.standard_t(3, (5, 200)) * 0.1
+    acts = random.standard_normal((5, 200)).astype(np.float16)
+    acts[2, :40] = random.integers(1, 1024, 40).astype(np.uint16).view(np.float16)
+    acts[2, 40:] = 0
+    return emit(folder, "mutant", quantize(weights), weights, random.standard_normal(5), acts, rows=2, cols=2)
+
+
+@pytest.mark.slow
+def test_the_unchanged_design_passes(tmp_path: Path) -> None:
+    assert simulate(emit_layer(tmp_path / "layer")).ok
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_noticed(tmp_path: Path, name: str) -> None:
+    file, before, after = MUTATIONS[name]
+    folder = emit_layer(tmp_path / "layer")
+    text = (folder / "rtl" / file).read_text(encoding="utf-8")
+    assert text.count(before) == 1, f"the text to change is not in {file} once"
+    (folder / "rtl" / file).write_text(text.replace(before, after), encoding="utf-8")
+    try:
+        result = simulate(folder, max_cycles=20_000)
+    except VerifyError:  # an assertion fired, or it never ends
+        return
+    assert not result.ok, f"{name}: {result.text()}"
