@@ -57,6 +57,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def shown(cell: object) -> str:
+    """One cell of a table: six significant digits of a number, nothing for what is not there."""
+    if isinstance(cell, float):
+        return f"{cell:.6g}"
+    return "" if cell is None else str(cell)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows under their column names; numbers to the right."""
     from rich import box
@@ -69,7 +76,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         numeric = all(isinstance(row[at], (int, float)) for row in listed)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+        drawn.add_row(*map(shown, row))
     width = None if sys.stdout.isatty() else 160
     console = Console(file=io.StringIO(), width=width, highlight=False)
     with console.capture() as captured:
@@ -188,7 +195,7 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
         }
         for name, array in outputs.items()
     ]
-    said = [listing(rows), f"ran in {seconds * 1e3:.2f} ms"]
+    said = [listing(rows), f"loaded and ran in {seconds * 1e3:.1f} ms"]
     data: dict[str, Any] = {"outputs": rows, "seconds": seconds, "written": args.out}
     if profile is not None:
         data["profile"] = profile
