@@ -15,9 +15,9 @@ from ..base import Pass
 from ..graph import Graph, Node, functions, load, store
 from .emit import GroupSpec, emit_group
 from .groups import Former, Group, finish
-from .rewrite import Rewriting, measure, one_pass
+from .rewrite import Rewriting, measure, one_pass, rewrite_text
 
-__all__ = ["Fuse", "Group", "Rewriting", "form", "measure", "one_pass"]
+__all__ = ["Fuse", "Group", "Rewriting", "form", "measure", "one_pass", "rewrite_text"]
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands
-from .region import Border, Finder, Region, border, is_cheap, is_contraction
+from .region import Border, Finder, Region, border, is_cheap, is_contraction, names_from_readers
 from .rewrite import Rewriting, measure, one_pass
 from .steps import fresh_name
 
@@ -51,29 +51,31 @@ class Former:
 
     def run(self) -> list[Group]:
         """All groups, covering every Einsum of the function."""
+        self.repeat_coordinates()
         self.iterations()
         self.producers = self.graph.producers()
         self.consumers = self.graph.consumers()
         self.contractions()
         self.rows()
         self.pointwise()
+        self.merge_maps()
         return self.groups
 
     def claim(self, group: Group) -> None:
+        """Take a group in."""
         self.groups.append(group)
-        self.owner.update({node: group for node in group.region.members})
+        self.owner.update(dict.fromkeys(group.region.members, group))
 
     def free(self, node: Node) -> bool:
+        """Whether it is an Einsum of no group yet."""
         return node.einsum is not None and node not in self.owner
 
     # Cascades with a one-pass form.
 
     def iterations(self) -> None:
-        tried: set[Node] = set()
+        """Groups of the cascades with a one-pass form."""
         for seed in list(self.graph.nodes):
-            if not self.free(seed) or seed in tried or seed.notation.reduce is None or is_contraction(seed):
-                continue
-            if len(seed.notation.reduced) != 1:
+            if not self.free(seed) or is_contraction(seed) or len(seed.notation.reduced) != 1:
                 continue
             region, rank = Finder(self.graph, set(self.owner), contractions=True).around(seed)
             found = self.rewritten(region, rank[0])
@@ -82,6 +84,7 @@ class Former:
             self.claim(found)
 
     def rewritten(self, region: Region, rank: str) -> Group | None:
+        """The region as a group with its one-pass form, or None where it has none."""
         nodes = region.ordered(self.graph)
         crossing = border(self.graph, nodes, frozenset())
         names = local_names(nodes, crossing)
@@ -97,27 +100,37 @@ class Former:
     def repeat(self, region: Region, crossing: Border) -> None:
         """Give the outside its own copy of cheap members that it needs as well."""
         for node in crossing.repeated:
-            twin = einsum_node(
-                node.notation,
-                node.operands,
-                self.graph.tensor(node.result.stem, node.result.shape, node.result.element),
-                node,
-                node.fx,
-            )
-            twin.results[0], node.results[0] = node.results[0], twin.results[0]
-            region.dims[node.result] = region.dims.pop(twin.result)
-            for reader in self.graph.nodes:
-                if reader in region.members and twin.result in reader.operands:
-                    reader.operands = [node.result if t is twin.result else t for t in reader.operands]
-                    relabel_operands(reader)
-            node.fx = None
-            relabel_operands(node)
-            relabel_operands(twin)
-            self.graph.nodes.insert(self.graph.nodes.index(node), twin)
+            outside = [n for n in self.graph.nodes if node.result in n.operands and n not in region.members]
+            self.twin(node, outside)
+
+    def twin(self, node: Node, readers: list[Node]) -> None:
+        """A second node that computes the same, for some of its readers."""
+        tensor = self.graph.tensor(node.result.stem, node.result.shape, node.result.element)
+        made = einsum_node(node.notation, node.operands, tensor, node)
+        for reader in readers:
+            reader.operands = [tensor if each is node.result else each for each in reader.operands]
+            relabel_operands(reader)
+        if any(reader.op is not None for reader in readers):
+            made.fx, node.fx = node.fx, None
+        self.graph.nodes.insert(self.graph.nodes.index(node), made)
+
+    def repeat_coordinates(self) -> None:
+        """What depends on coordinates alone (a causal mask) is computed by each of its readers."""
+        producers = self.graph.producers()
+        bare: set[Node] = set()
+        for node in self.graph.nodes:
+            if node.pointwise and all(producers.get(tensor) in bare for tensor in node.operands):
+                bare.add(node)
+        for node in reversed(list(self.graph.nodes)):
+            if node in bare:
+                readers = [each for each in self.graph.nodes if node.result in each.operands]
+                for reader in readers[1:]:
+                    self.twin(node, [reader])
 
     # Contractions and their epilogues.
 
     def contractions(self) -> None:
+        """A group per contraction, then its epilogue; later ones first, which residual sums belong to."""
         for node in self.graph.nodes:
             if self.free(node) and is_contraction(node):
                 region = Region()
@@ -182,6 +195,7 @@ class Former:
     # Rows: reductions with what surrounds them.
 
     def rows(self) -> None:
+        """A group per remaining reduction, with the neighbours that iterate over its ranks."""
         for seed in self.graph.nodes:
             if self.free(seed) and seed.notation.reduce is not None:
                 region, rank = Finder(self.graph, set(self.owner), contractions=False).around(seed)
@@ -204,6 +218,7 @@ class Former:
     # Pointwise chains.
 
     def pointwise(self) -> None:
+        """Groups of what is left, each node with a producer of the same iteration space."""
         for node in self.graph.nodes:
             if not self.free(node):
                 continue
@@ -214,7 +229,36 @@ class Former:
                 region.add(node, {rank: rank for rank in node.notation.ranks})
                 self.claim(Group("map", region))
 
+    def merge_maps(self) -> None:
+        """Put pointwise groups that feed only one other pointwise group into it."""
+        for group in reversed([each for each in self.groups if each.kind == "map"]):
+            readers = {
+                self.owner.get(reader)
+                for node in group.region.members
+                for reader in self.consumers.get(node.result, [])
+            } - {group}
+            target = next(iter(readers), None)
+            if len(readers) == 1 and target is not None and target.kind == "map":
+                self.merge(group, target)
+
+    def merge(self, group: Group, target: Group) -> None:
+        """Move members over, consumers first, where every rank of theirs is one of the target's."""
+        moved: list[Node] = []
+        space = set(target.region.extents)
+        for node in reversed(group.region.ordered(self.graph)):
+            readers = self.consumers.get(node.result, [])
+            mapping = names_from_readers(target.region, node, node.result, readers)
+            if mapping is None or {mapping.get(rank) for rank in node.notation.ranks} - space:
+                for each in moved:
+                    del target.region.members[each], target.region.dims[each.result]
+                return
+            target.region.add(node, mapping)
+            moved.append(node)
+        self.groups.remove(group)
+        self.owner.update(dict.fromkeys(moved, target))
+
     def join_map(self, node: Node, group: Group) -> bool:
+        """Put a node into a pointwise group if it iterates over the same ranks; whether it does."""
         if group.kind != "map" or not self.legal(node, group):
             return False
         mapping = group.region.fits(node, group.region.dims)

@@ -1,4 +1,4 @@
-"""Iterative rewriting: reductions become running values, and old sums are corrected (FuseMax §III-C, Eq 39-56).
+"""Iterative rewriting: reductions are carried, and old sums are corrected (FuseMax §III-C, Eq 39-56).
 
 The rank is split in tiles ``m = m1*T + m0``. A reduction of what streams freely is carried over m1. A sum
 whose summand reads a value still running is carried too, if the summand is homomorphic in that value:
@@ -195,11 +195,14 @@ class _Iteration:
         if corrections:
             why = (
                 f"the summand changes by the factor {', '.join(a.tensor for _, a in corrections)} when the "
-                f"running value it reads moves on, so the sum over earlier tiles of {rank} is corrected by it "
-                "(FuseMax §III-C, Eq 48-53)"
+                f"running value it reads moves on, so the sum over earlier tiles of {rank} is corrected by "
+                "it (FuseMax §III-C, Eq 48-53)"
             )
         else:
-            why = f"{einsum.reduce} is associative: its fold over {rank} is carried over {outer} (FuseMax Eq 43-46)"
+            why = (
+                f"{einsum.reduce} is associative: its fold over {rank} is carried over {outer} "
+                "(FuseMax Eq 43-46)"
+            )
         made = [e for e in self.body if e != step and e.output.tensor in {a.tensor for a in step.accesses}]
         self.steps.append(Step("iterate", (einsum,), (*made, step), why, bool(corrections)))
 

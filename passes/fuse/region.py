@@ -207,7 +207,7 @@ class Finder:
             readers = self.consumers.get(tensor, [])
             if not all(reader in region.members for reader in readers) and not is_cheap(producer):
                 continue
-            mapping = self._backward_names(region, tensor, readers)
+            mapping = names_from_readers(region, producer, tensor, readers)
             if mapping is None:
                 continue
             dims = {mapping[name] for name in producer.notation.output.ranks}
@@ -216,22 +216,6 @@ class Finder:
                 work += producer.operands
             elif self.contractions and is_contraction(producer) and dims >= set(rank):
                 region.add(producer, mapping)
-
-    def _backward_names(self, region: Region, tensor: Tensor, readers: list[Node]) -> dict[str, str] | None:
-        """The producer's ranks, when every member reads the tensor at the same plain ranks."""
-        dims: tuple[str, ...] | None = None
-        for reader in readers:
-            if reader not in region.members:
-                continue
-            names = region.members[reader]
-            for access, operand in zip(reader.notation.accesses, reader.operands, strict=True):
-                if operand is not tensor:
-                    continue
-                plain = tuple(names.get(r, "") if r is not None else "" for r in access.plain)
-                if "" in plain or (dims is not None and plain != dims) or len(set(plain)) != len(plain):
-                    return None
-                dims = plain
-        return region.fits(self.producers[tensor], {tensor: dims}) if dims is not None else None
 
     def _trim(self, region: Region, rank: tuple[str, ...]) -> None:
         """Drop work behind the last reduction that only one result needs: it is an epilogue."""
@@ -243,6 +227,25 @@ class Finder:
             if not streams and not read and len(set(inside)) < 2:
                 del region.members[node]
                 del region.dims[node.result]
+
+
+def names_from_readers(
+    region: Region, producer: Node, tensor: Tensor, readers: Iterable[Node]
+) -> dict[str, str] | None:
+    """A producer's ranks in the region's names, if all members read its tensor at the same plain ranks."""
+    dims: tuple[str, ...] | None = None
+    for reader in readers:
+        if reader not in region.members:
+            continue
+        names = region.members[reader]
+        for access, operand in zip(reader.notation.accesses, reader.operands, strict=True):
+            if operand is not tensor:
+                continue
+            plain = tuple(names.get(r, "") if r is not None else "" for r in access.plain)
+            if "" in plain or (dims is not None and plain != dims) or len(set(plain)) != len(plain):
+                return None
+            dims = plain
+    return region.fits(producer, {tensor: dims}) if dims is not None else None
 
 
 @dataclass(frozen=True)

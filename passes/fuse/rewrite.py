@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..analyse import Cascade, Polynomial, count_passes, live_footprint, outer_ranks
 from .defer import defer
@@ -49,7 +49,7 @@ class Rewriting:
         """The derivation as lines of text."""
         per = f"per ({','.join(self.outer)})" if self.outer else "in all"
         lines = [
-            f"found: {self.passes_before} passes over {self.rank}, most over {self.root or 'nothing'}; "
+            f"found: {_passes(self.passes_before)} over {self.rank}, most over {self.root or 'nothing'}; "
             f"{self.footprint_before} elements live {per}",
             *(f"    {einsum}" for einsum in self.before.einsums),
         ]
@@ -57,10 +57,14 @@ class Rewriting:
             lines += step.lines()
         if self.steps:
             lines.append(
-                f"result: {self.passes_after} passes over {self.rank}; "
+                f"result: {_passes(self.passes_after)} over {self.rank}; "
                 f"{self.footprint_after} elements live {per}"
             )
         return lines
+
+
+def _passes(count: int) -> str:
+    return "1 pass" if count == 1 else f"{count} passes"
 
 
 def measure(cascade: Cascade, rank: str) -> Rewriting:
@@ -69,11 +73,10 @@ def measure(cascade: Cascade, rank: str) -> Rewriting:
         nothing = Polynomial()
         return Rewriting(cascade, cascade, "", "", 1, 1, nothing, nothing, (), (), None)
     count = count_passes(cascade, rank)
+    passes = max(1, count.passes)  # what reads no input is computed in one go
     size = live_footprint(cascade, rank)
     outer = _in_order(cascade, outer_ranks(cascade, cascade.family(rank)))
-    return Rewriting(
-        cascade, cascade, rank, count.root, count.passes, count.passes, size, size, outer, (), None
-    )
+    return Rewriting(cascade, cascade, rank, count.root, passes, passes, size, size, outer, (), None)
 
 
 def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
@@ -104,6 +107,28 @@ def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
         cascade, after, rank, found.root, found.passes_before, passes, found.footprint_before, size,
         found.outer, (*deferrals, *iterations), tiling,
     )  # fmt: skip
+
+
+def rewrite_text(cascade: Cascade, rank: str) -> Rewriting:
+    """The best rewriting of a cascade written as text: to one pass, else by deferral alone, else none."""
+    found = measure(cascade, rank)
+    whole = cascade.family(rank) == (rank,) and cascade.generational is None
+    if not whole or found.passes_before < 2:
+        return found
+    iterated = one_pass(cascade, rank, max(1, cascade.extents[rank] // 2))
+    if iterated is not None:
+        return iterated
+    deferred, steps = defer(cascade, rank)
+    after = measure(deferred, rank)
+    if after.passes_after >= found.passes_before:
+        return found
+    return replace(
+        found,
+        after=deferred,
+        passes_after=after.passes_after,
+        footprint_after=after.footprint_after,
+        steps=tuple(steps),
+    )
 
 
 def _in_order(cascade: Cascade, ranks: frozenset[str]) -> tuple[str, ...]:
