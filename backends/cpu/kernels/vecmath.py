@@ -104,13 +104,15 @@ def tanh(v: Lanes, x: Vec) -> Vec:
 
 
 def erf(v: Lanes, x: Vec) -> Vec:
-    """erf x: x·P(x²)/Q(x²) on [-4, 4], ±1 beyond."""
+    """erf x: x·P(x²)/Q(x²), and ±1 from where that is the nearest f32."""
     if x.element == "f64":
         return v.make("erf", "math.erf", x)
-    x = v.capped(v.raised(x, -4.0), 4.0)
+    limit = v.constant(3.92, "f32")
+    beyond = v.compare("ge", v.make("abs", "math.absf", x), limit)
     square = v.mul(x, x)
     over = v.mul(v.horner(square, _ERF_OVER), x)
-    return v.div(over, v.horner(square, _ERF_UNDER))
+    inside = v.div(over, v.horner(square, _ERF_UNDER))
+    return v.select(beyond, v.make("sign", "math.copysign", v.constant(1.0, "f32"), x), inside)
 
 
 def sigmoid(v: Lanes, x: Vec) -> Vec:
