@@ -213,6 +213,8 @@ class Raiser:
             chosen, place = args
             assert isinstance(chosen, Sequence)
             assert isinstance(place, int)
+            if place >= len(chosen):
+                raise NoForm(f"its result {place} is not computed")
             return chosen[place]  # pyright: ignore[reportReturnType]
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):

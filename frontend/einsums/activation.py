@@ -35,7 +35,7 @@ FORMULAS: dict[str, tuple[str, str]] = {
     ),
 }  # fmt: skip
 
-register(FORMULAS)
+register(FORMULAS, __name__)
 
 
 @form("aten.gelu.default")

@@ -105,20 +105,21 @@ _ROUNDING: dict[str, str] = {
 }
 
 
-def register(formulas: dict[str, tuple[str, str]]) -> None:
-    """Enter formulas in the table of forms."""
+def register(formulas: dict[str, tuple[str, str]], kind: str) -> None:
+    """Enter formulas in the table of forms, under the module that lists them."""
     for op, (names, text) in formulas.items():
-        if text:
-            _register(op, tuple(names.split()), text)
+        _register(op, tuple(names.split()), text, kind)
 
 
-def _register(op: str, names: tuple[str, ...], text: str) -> None:
+def _register(op: str, names: tuple[str, ...], text: str, kind: str) -> None:
     @form(op)
     def formula(body: Body, *arguments: object, **options: object) -> Tensor:
         given = {**dict(zip(names, arguments, strict=False)), **options}
         if "alpha" in names:
             given.setdefault("alpha", 1)
         return evaluate(body, text, given)
+
+    formula.__module__ = kind
 
 
 def _register_rounding() -> None:
@@ -129,7 +130,7 @@ def _register_rounding() -> None:
             return evaluate(body, text, {"self": x}) if x.dtype.is_floating_point else x
 
 
-register(FORMULAS)
+register(FORMULAS, __name__)
 _register_rounding()
 
 

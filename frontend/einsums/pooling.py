@@ -50,6 +50,15 @@ def max_pool(
     return _fold(body, x, windows, "add", "max", 0.0)
 
 
+@form("aten.max_pool2d_with_indices.default", "aten.max_pool3d_with_indices.default")
+def max_pool_with_indices(
+    body: Body, x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,), ceil_mode: bool = False,
+) -> tuple[Tensor]:  # fmt: skip
+    """The largest of each window; where it lies is not worked out."""
+    return (max_pool(body, x, kernel, stride, padding, dilation, ceil_mode),)
+
+
 @form("aten.avg_pool1d.default", "aten.avg_pool2d.default", "aten.avg_pool3d.default")
 def avg_pool(
     body: Body, x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,12 @@ from ..tensor import Number, Tensor, distinct, fresh, literal, typed
 from .formula import evaluate
 from .shape import expand
 from .table import form
+
+# Forms of this module that call an upstream function instead of being Einsums.
+LOOK_UPS = (
+    "aten.embedding.default", "aten.index_select.default", "aten.gather.default",
+    "aten.take_along_dim.default", "aten.index.Tensor", "aten._unsafe_index.Tensor",
+)  # fmt: skip
 
 
 @form("aten.embedding.default")
@@ -124,6 +131,34 @@ def scatter_add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) 
     """Along one dimension, elements added at the coordinates an index names."""
     _fits(x, dim, index, source)
     return _add(body, x, dim % len(x.shape), index, source)
+
+
+_FOLDS: dict[str, tuple[str, float]] = {
+    "sum": ("sum", 0.0),
+    "prod": ("prod", 1.0),
+    "amax": ("max", -math.inf),
+    "amin": ("min", math.inf),
+}
+_PAIRS = {"sum": "add", "prod": "mul", "max": "max", "min": "min"}
+
+
+@form("aten.scatter_reduce.two")
+def scatter_reduce(
+    body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Along one dimension, elements folded into the coordinates an index names."""
+    if reduce not in _FOLDS or not include_self or not x.dtype.is_floating_point:
+        raise NoForm(f"folding by '{reduce}'")
+    _fits(x, dim, index, source)
+    fold, neutral = _FOLDS[reduce]
+    hits = _hits(body, x, dim % len(x.shape), index)
+    point = (*hits.ranks, hits.j)
+    source = body.materialised(source)
+    moved = body.einsum(
+        point, "where", hits.hit.at(hits.over), source.at(hits.inner), neutral, dtype=x.dtype, name="MOVED"
+    )
+    folded = body.einsum(hits.ranks, "id", moved.at(point), reduce=fold, over=(hits.j,), dtype=x.dtype)
+    return body.map(_PAIRS[fold], x, folded)
 
 
 def _fits(x: Tensor, dim: int, index: Tensor, source: Tensor) -> None:

@@ -71,3 +71,25 @@ def notation(made: Raised) -> list[str]:
     """Every Einsum of the module, as written."""
     found = [op for op in walk(made.module.operation) if op.name == "cascade.einsum"]
     return [str(op.attributes["expr"]).strip('"') for op in found]
+
+
+def tensors(*shapes: str, seed: int = 0) -> list[torch.Tensor]:
+    """Random float64 tensors of shapes written ``2,3,4`` (a dot is a tensor without dimensions)."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [[] if shape == "." else [int(size) for size in shape.split(",")] for shape in shapes]
+    return [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
+
+
+def integers(most: int, shape: str, seed: int = 0) -> torch.Tensor:
+    """Random int64 numbers in [0, most)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(most, [int(size) for size in shape.split(",")], generator=generator)
+
+
+def upstream_functions(made: Raised) -> list[str]:
+    """Symbols of the functions that are not Einsums."""
+    return [
+        str(op.attributes["sym_name"]).strip('"')
+        for op in walk(made.module.operation)
+        if "penstock.upstream" in op.attributes
+    ]
