@@ -33,6 +33,7 @@ class Option:
     Attributes:
         contraction: vector side and ranks.
         panel: the vector side is copied into a panel first.
+        hoisted: the panel is the same in every generation of the iteration around the Einsum.
         detour: the result goes to scratch and is copied to the output.
         pack: the vector side is a parameter packed beforehand.
         cycles: estimate.
@@ -40,6 +41,7 @@ class Option:
 
     contraction: Contraction
     panel: bool
+    hoisted: bool
     detour: bool
     pack: bool
     cycles: float
@@ -66,7 +68,7 @@ def plan_group(group: Group, isa: Isa) -> Plan:
     for step, option in chosen.items():
         _settle(step, option, tiles, isa, packs)
         if option.panel:
-            _insert_panel(group, step, option.contraction)
+            _insert_panel(group, step, option)
         if option.detour:
             _insert_detour(group, step, option.contraction)
     choose_orders(group)
@@ -126,13 +128,14 @@ def _option(
     count = isa.lanes(BITS[tensor.element])
     times = prod(step.extents[rank] for rank in batch)
     cycles = times * high * deep * -(-wide // count) * (0.5 if high > 2 else 1.0)
+    hoisted = around is not None and _constant(step, side, around)
     if panel:
-        again = 1.0 / around.generations if around is not None and _constant(step, side, around) else 1.0
+        again = 1.0 / around.generations if around is not None and hoisted else 1.0
         cycles += _PANEL * times * deep * wide * max(1.0, high / _ROWS_IN_TILE) * again
     if detour:
         cycles += _DETOUR * times * high * wide
     made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch)
-    return Option(made, panel, detour, pack, cycles)
+    return Option(made, panel, hoisted, detour, pack, cycles)
 
 
 def _direct(access: Access, tensor: Tensor, lanes: Sequence[str]) -> bool:
@@ -174,9 +177,7 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     count = isa.lanes(BITS[step.output.element])
     local = {rank: tiles.get(rank, extent) for rank, extent in step.extents.items()}
     width = prod(local[rank] for rank in contraction.lanes)
-    rows = max((local[rank] for rank in contraction.rows), default=1)
-    if set(contraction.rows) <= set(step.einsum.ranks):
-        rows = prod(local[rank] for rank in contraction.rows)
+    rows = prod(local[rank] for rank in contraction.rows)
     contraction.overlaps = any(step.extents[rank] % local[rank] for rank in step.einsum.output.ranks)
     contraction.block = register_block(rows, -(-width // count), isa.registers)
     place = step.inputs[contraction.side].argument
@@ -190,8 +191,9 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     packs[place] = contraction.pack
 
 
-def _insert_panel(group: Group, step: Step, contraction: Contraction) -> None:
+def _insert_panel(group: Group, step: Step, option: Option) -> None:
     """Copy the vector side into a panel: before the iteration when no generation changes it."""
+    contraction = option.contraction
     side, tensor = contraction.side, step.inputs[contraction.side]
     ranks = (*contraction.batch, *contraction.depth, *contraction.lanes)
     shape = tuple(step.extents[rank] for rank in ranks)
@@ -207,18 +209,21 @@ def _insert_panel(group: Group, step: Step, contraction: Contraction) -> None:
     operands[side] = target
     step.einsum = replace(step.einsum, operands=tuple(operands))
     step.inputs = tuple(panel if k == side else other for k, other in enumerate(step.inputs))
+    holder, place = _where(group, step)
+    if isinstance(holder, Iteration) and not option.hoisted:
+        holder.body.insert(place, copy)
+    else:
+        group.nodes.insert(group.nodes.index(holder), copy)
+
+
+def _where(group: Group, step: Step) -> tuple[Step | Iteration, int]:
+    """The node that is or holds an Einsum, and the Einsum's place in its list."""
     for place, node in enumerate(group.nodes):
         if node is step:
-            group.nodes.insert(place, copy)
-            return
+            return node, place
         if isinstance(node, Iteration) and step in node.body:
-            probe = replace(step, inputs=tuple(tensor if k == side else t for k, t in enumerate(step.inputs)))
-            probe.einsum = replace(step.einsum, operands=(copy.einsum.operands * 2))
-            if _constant(probe, side, node):
-                group.nodes.insert(place, copy)
-            else:
-                node.body.insert(node.body.index(step), copy)
-            return
+            return node, node.body.index(step)
+    raise ValueError(f"{step.text} is not part of the group")
 
 
 def _insert_detour(group: Group, step: Step, contraction: Contraction) -> None:
@@ -229,10 +234,8 @@ def _insert_detour(group: Group, step: Step, contraction: Contraction) -> None:
     step.output = middle
     _order(middle, step.einsum.output, contraction.lanes)
     copy = copy_step(middle, output, output.ranks)
-    for node in group.nodes:
-        if node is step:
-            group.nodes.insert(group.nodes.index(step) + 1, copy)
-            return
-        if isinstance(node, Iteration) and step in node.body:
-            node.body.insert(node.body.index(step) + 1, copy)
-            return
+    holder, place = _where(group, step)
+    if isinstance(holder, Iteration):
+        holder.body.insert(place + 1, copy)
+    else:
+        group.nodes.insert(place + 1, copy)

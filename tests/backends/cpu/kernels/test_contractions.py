@@ -113,3 +113,9 @@ def test_parameters_of_contractions_are_packed(compiled) -> None:
 def test_text_shows_the_einsums(compiled) -> None:
     text = compiled.kernels["scores"].mlir
     assert "// Y[b,h,p,m] = sum[e] mul(A[b,h,p,e], B" in text
+
+
+def test_results_do_not_depend_on_the_number_of_threads(compiled) -> None:
+    for name in compiled.cases:
+        for one, many in zip(compiled.run(name, 1), compiled.run(name, 4), strict=True):
+            np.testing.assert_array_equal(one, many, err_msg=name)
