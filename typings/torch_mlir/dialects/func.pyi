@@ -1,0 +1,9 @@
+# What penstock uses of the func dialect's bindings.
+
+from typing import Any
+
+class FuncOp:
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def __getattr__(self, name: str) -> Any: ...
+
+def __getattr__(name: str) -> Any: ...
