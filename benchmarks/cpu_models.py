@@ -54,7 +54,7 @@ class EncoderLayer(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = zoo.build("zoo:bert-base,layers=1").module.encoder.layer[0]
+        self.layer = zoo.build("zoo:bert-base,layers=1").module.get_submodule("encoder.layer.0")
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.layer(hidden, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _contract(
     einsum: Einsum, tensors: Sequence[Array], extents: Mapping[str, int], fixed: Mapping[str, int]
 ) -> Array:
     number = {rank: place for place, rank in enumerate(einsum.ranks)}
-    arguments: list[object] = []
+    arguments: list[Any] = []  # array, axes, array, axes, …
     covered: set[str] = set()
     for access, tensor in zip(einsum.accesses, tensors, strict=True):
         values, present = _read(access, tensor, extents, {}, fixed)

@@ -122,11 +122,12 @@ def _scalar_of(item: object) -> object:
 
 
 def _scalar(value: object) -> float | int | bool:
-    attribute = value
-    if isinstance(attribute, ir.BoolAttr):
-        return attribute.value
-    if isinstance(attribute, ir.FloatAttr | ir.IntegerAttr):
-        return attribute.value
+    if isinstance(value, ir.BoolAttr):
+        return value.value
+    if isinstance(value, ir.FloatAttr):
+        return value.value
+    if isinstance(value, ir.IntegerAttr):
+        return value.value
     raise InputError("a constant of this kind is not known to the interpreter", where=str(value)[:80])
 
 

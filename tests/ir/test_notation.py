@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.ir.einsum import Access, Coord, Einsum, Index, Literal, solve_extents
+from penstock.ir.einsum import Access, Coord, Einsum, Index, Literal, Operand, solve_extents
 from penstock.ir.errors import NotationError
 from penstock.ir.notation import parse_einsum
 
@@ -25,7 +25,7 @@ OPERAND = st.one_of(
 
 
 @given(PLAIN, OPERAND, OPERAND)
-def test_printed_einsum_parses_to_itself(output: tuple[Index, ...], left: object, right: object) -> None:
+def test_printed_einsum_parses_to_itself(output: tuple[Index, ...], left: Operand, right: Operand) -> None:
     operands = (left, right)
     inside = {rank for item in operands if not isinstance(item, Literal) for rank in item.ranks}
     reduced = tuple(sorted(inside - {rank for index in output for rank in index.ranks}))
