@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -41,7 +41,7 @@ def simplify(graph: Graph) -> None:
     while changed:
         changed = graph.drop_dead()
         for node in list(graph.nodes):
-            changed |= fold_literal(graph, node) or fold_copy(graph, node)
+            changed |= any(rule(graph, node) for rule in (fold_literal, fold_copy, fold_exponential))
         changed |= share_equal(graph)
 
 
@@ -105,6 +105,29 @@ def fold_copy(graph: Graph, node: Node) -> bool:
         producer.fx = node.fx
     graph.replace(node.result, source)
     graph.nodes.remove(node)
+    return True
+
+
+def fold_exponential(graph: Graph, node: Node) -> bool:
+    """The exponential of a difference is one operator, ``exp_sub`` (FuseMax §II-C)."""
+    if node.einsum is None or node.einsum.map != "exp" or len(node.operands) != 1:
+        return False
+    difference = graph.producers().get(node.operands[0])
+    if difference is None or difference.einsum is None or not difference.pointwise:
+        return False
+    readers = [reader for reader in graph.nodes if difference.result in reader.operands]
+    if (
+        difference.einsum.map != "sub"
+        or len(readers) != 1
+        or difference.result.element != node.result.element
+    ):
+        return False
+    table = dict(zip(difference.einsum.output.ranks, node.einsum.accesses[0].index, strict=True))
+    inner = difference.einsum.substitute(table)
+    node.einsum = replace(node.einsum, map="exp_sub", operands=inner.operands)
+    node.operands = difference.operands
+    relabel_operands(node)
+    graph.nodes.remove(difference)
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands
-from .region import Border, Finder, Region, border, is_cheap, is_contraction, names_from_readers
+from .region import Border, Finder, Region, border, is_cheap, is_contraction, is_product, names_from_readers
 from .rewrite import Rewriting, measure, one_pass
 from .steps import fresh_name
 
@@ -75,7 +75,7 @@ class Former:
     def iterations(self) -> None:
         """Groups of the cascades with a one-pass form."""
         for seed in list(self.graph.nodes):
-            if not self.free(seed) or is_contraction(seed) or len(seed.notation.reduced) != 1:
+            if not self.free(seed) or is_product(seed) or len(seed.notation.reduced) != 1:
                 continue
             region, rank = Finder(self.graph, set(self.owner), contractions=True).around(seed)
             found = self.rewritten(region, rank[0])
@@ -91,8 +91,8 @@ class Former:
         rewriting = one_pass(region.cascade(nodes, crossing.outputs, names), rank, self.tile)
         if rewriting is None:
             return None
-        folds = [n for n in nodes if is_contraction(n) and rank in _reduced(region, n)]
-        makes = [n for n in nodes if is_contraction(n) and rank not in _reduced(region, n)]
+        folds = [n for n in nodes if is_product(n) and rank in _reduced(region, n)]
+        makes = [n for n in nodes if is_product(n) and rank not in _reduced(region, n)]
         kind = "attention" if folds and makes else "iterate"
         self.repeat(region, crossing)
         return Group(kind, region, (rank,), rewriting)

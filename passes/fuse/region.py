@@ -31,6 +31,13 @@ def is_contraction(node: Node) -> bool:
     return len(ranks) == 2 and bool(ranks[0] - ranks[1]) and bool(ranks[1] - ranks[0])
 
 
+def is_product(node: Node) -> bool:
+    """A sum of products of two tensors: a contraction, or what is left of one where extents are one."""
+    if node.einsum is None or node.einsum.reduce != "sum" or node.einsum.map != "mul":
+        return False
+    return len(node.operands) == 2 and node.operands[0] is not node.operands[1]
+
+
 def is_cheap(node: Node) -> bool:
     """Cheaper to compute again than to store: comparisons and moves over coordinates and smaller tensors."""
     if node.einsum is None or node.einsum.reduce is not None:
@@ -187,15 +194,15 @@ class Finder:
             return inside <= outer | set(rank)
         if {mapping.get(name, "") for name in einsum.reduced} != set(rank):
             return False
-        if is_contraction(node):
-            return self.contractions
-        return inside <= outer
+        if self.contractions and is_product(node):
+            return True
+        return not is_contraction(node) and inside <= outer
 
     def _backward(
         self, region: Region, rank: tuple[str, ...], streams: Mapping[Tensor, tuple[str, ...]]
     ) -> None:
         """Take in what computes the streams, where nobody else needs it or it is cheap to repeat."""
-        streaming = [node for node in region.members if not is_contraction(node)]
+        streaming = [node for node in region.members if not is_product(node)]
         work = [tensor for node in streaming for tensor in node.operands]
         while work:
             tensor = work.pop(0)
@@ -214,7 +221,7 @@ class Finder:
             if producer.pointwise and dims & set(rank):
                 region.add(producer, mapping)
                 work += producer.operands
-            elif self.contractions and is_contraction(producer) and dims >= set(rank):
+            elif self.contractions and is_product(producer) and dims >= set(rank):
                 region.add(producer, mapping)
 
     def _trim(self, region: Region, rank: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from ..graph import Graph, Node, functions, load, store
 from .merge import sink_collapse
 from .reads import expand_before_copy, read_through, write_permuted
 from .split import specialise
+from .units import name_units, read_units_at_zero
 from .views import compose_views
 
 _LIMIT = 20  # rewritings per node: far above what any chain of views needs
@@ -59,6 +60,8 @@ def _step(graph: Graph, sunk: set[Node]) -> bool:
     backwards = list(reversed(graph.nodes))
     rules: tuple[Callable[[Node], bool], ...] = (
         lambda node: compose_views(graph, node, producers),
+        name_units,
+        lambda node: read_units_at_zero(node, producers),
         lambda node: expand_before_copy(graph, node, producers),
         lambda node: write_permuted(graph, node, producers),  # a merge reads rows: let them be written so
         lambda node: read_through(graph, node, producers),

@@ -37,7 +37,9 @@ def read_through(graph: Graph, node: Node, producers: dict[Tensor, Node], *, spl
             continue
         operands = list(node.operands)
         operands[place] = producer.operands[0]
-        einsum = _without_unit_ranks(substitute_access(node.notation, place, found), node)
+        einsum = substitute_access(node.notation, place, found)
+        if not valid(einsum, operands, node.result):
+            einsum = _without_unit_ranks(einsum, node)
         if valid(einsum, operands, node.result):
             node.einsum, node.operands = einsum, operands
             relabel_operands(node)
