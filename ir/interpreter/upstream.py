@@ -7,6 +7,7 @@ loops at once as NumPy arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -121,13 +122,10 @@ def _scalar_of(item: object) -> object:
     return _scalar(item) if isinstance(item, ir.Attribute) else item
 
 
-def _scalar(value: object) -> float | int | bool:
-    if isinstance(value, ir.BoolAttr):
-        return value.value
-    if isinstance(value, ir.FloatAttr):
-        return value.value
-    if isinstance(value, ir.IntegerAttr):
-        return value.value
+def _scalar(value: Any) -> float | int | bool:
+    if isinstance(value, ir.BoolAttr | ir.FloatAttr | ir.IntegerAttr):
+        number: float | int | bool = value.value
+        return number
     raise InputError("a constant of this kind is not known to the interpreter", where=str(value)[:80])
 
 
