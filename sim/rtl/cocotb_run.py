@@ -9,11 +9,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from ...ir.errors import ToolMissing, VerifyError
-from .compare import Run
 from .design import Design
+from .run import Progress, Run
 from .verilator import Build, build
 
 DRIVER_MODULE = "penstock.sim.rtl.cocotb_driver"
@@ -90,7 +89,7 @@ def run_module(
 
 
 def run_cocotb(
-    design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Any
+    design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Progress | None
 ) -> Run:
     """Run a design once by the cocotb driver.
 
@@ -119,11 +118,14 @@ def run_cocotb(
         process = run_module(
             model, design.top, DRIVER_MODULE, folder, (f"+job={folder / 'job.json'}",), trace=trace
         )
-        size = design.result_words * job["word_bytes"]
-        while process.poll() is None:
-            time.sleep(POLL_SECONDS)
-            if progress and results.exists():
-                progress("simulating", results.stat().st_size, size)
+        size = design.result_words * 4 * design.array.cols
+        try:
+            while process.poll() is None:
+                time.sleep(POLL_SECONDS)
+                if progress and results.exists():
+                    progress("simulating", results.stat().st_size, size)
+        finally:
+            process.kill()
         seconds = time.monotonic() - began
         if not figures.exists():
             log = (folder / "cocotb.log").read_text(encoding="utf-8")
@@ -132,7 +134,7 @@ def run_cocotb(
         if not said["finished"]:
             raise VerifyError(
                 f"the simulation reached its cycle limit: {said['cycles']} cycles",
-                accepted="a higher --max-cycles",
+                accepted="a higher limit",
             )
         return Run(
             design.arrange(results.read_bytes()), said["cycles"], said["nonfinite"], model.seconds, seconds

@@ -10,25 +10,7 @@ from numpy.typing import NDArray
 from ..cost.bitmod import linear_cycles
 from . import bitmod_oracle
 from .design import Design
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a driver brings back.
-
-    Attributes:
-        results: float32 ``[T, N]``.
-        cycles: the RTL's own count, start to done.
-        nonfinite: the RTL saw an infinity or NaN among the activations.
-        build_seconds: building the model; 0 where it was in the cache.
-        run_seconds: running it.
-    """
-
-    results: NDArray[np.float32]
-    cycles: int
-    nonfinite: bool
-    build_seconds: float
-    run_seconds: float
+from .run import Run
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,20 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from ...ir.errors import InputError, VerifyError
-from .compare import Run, SimResult, compare
+from .compare import SimResult, compare
 from .design import Design
+from .run import Progress, Run
 from .verilator import build
-
-Progress = Callable[[str, float, float | None], None]
-"""``progress(label, done, total)``; the label names what is being done."""
 
 DRIVERS = ("cpp", "cocotb")
 TRACES = {".vcd": "vcd", ".fst": "fst"}
 STOPPED = 3
 """Exit status of a model that reached the cycle limit."""
+KEPT_LINES = 20
+"""Of what a model says, as many lines are shown when it breaks off."""
 
 
 def simulate(
@@ -102,20 +101,23 @@ def _run_cpp(
 
 def _watch(command: list[str], progress: Progress | None) -> str:
     """Run a model, pass its progress on, and return its last line."""
-    last = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    said: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stdout:
-            if line.startswith("progress "):
-                done, total = map(int, line.split()[1:])
-                if progress:
+        try:
+            for line in process.stdout:
+                if not line.startswith("progress "):
+                    said = [*said[1 - KEPT_LINES :], line.strip()]
+                elif progress:
+                    done, total = map(int, line.split()[1:])
                     progress("simulating", done, total)
-            else:
-                last = line.strip()
-        said = process.stderr.read().strip()
+            process.wait()
+        finally:
+            process.kill()
+    last = said[-1] if said else ""
     if process.returncode == STOPPED:
-        raise VerifyError(f"the simulation reached its cycle limit: {last}", accepted="a higher --max-cycles")
+        raise VerifyError(f"the simulation reached its cycle limit: {last}", accepted="a higher limit")
     if process.returncode or not last.startswith("finished"):
-        raise VerifyError(f"the simulation broke off: {said or last or f'status {process.returncode}'}")
+        text = "\n".join(said) or f"status {process.returncode}"
+        raise VerifyError(f"the simulation broke off: {text}")
     return last
