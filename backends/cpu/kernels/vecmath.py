@@ -1,6 +1,6 @@
 """Elementary functions on f32 vectors, written with fused multiply-adds; f64 goes to the C library.
 
-Polynomials are those of Cephes (exp, log, tanh) and of Eigen's rational erf; infinities and NaN come
+The polynomials of exp, log and tanh are those of Cephes; infinities and NaN come
 out as the C library's. Exponentials below 2^-125 are flushed to 0.
 """
 
@@ -16,13 +16,13 @@ _LOG = (
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
 _TANH = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
-_ERF_OVER = (
-    -2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
-    -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02,
-)  # fmt: skip
-_ERF_UNDER = (
-    -1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
-    -1.42647390514189e-02,
+# erf(x)/x as a polynomial in 2·x²/3.92² - 1, fitted at the Chebyshev points of [0, 3.92].
+_ERF_EDGE = 3.92
+_ERF = (
+    3.937408702e-04, -9.392719212e-04, 5.528946997e-04, -1.045277979e-03, 4.379646075e-03,
+    -8.170483257e-03, 1.217792724e-02, -1.961749014e-02, 3.062432517e-02, -4.358573431e-02,
+    5.816743474e-02, -7.398989038e-02, 9.062451140e-02, -1.091818543e-01, 1.340832989e-01,
+    -1.801085622e-01, 3.607368207e-01,
 )  # fmt: skip
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 _ROUNDER = 12582912.0  # 1.5·2^23: adding it leaves the rounded integer in the low mantissa bits
@@ -104,15 +104,14 @@ def tanh(v: Lanes, x: Vec) -> Vec:
 
 
 def erf(v: Lanes, x: Vec) -> Vec:
-    """erf x: x·P(x²)/Q(x²), and ±1 from where that is the nearest f32."""
+    """erf x: x·P(x²) without a division, and ±1 from where that is the nearest f32."""
     if x.element == "f64":
         return v.make("erf", "math.erf", x)
-    limit = v.constant(3.92, "f32")
-    beyond = v.compare("ge", v.make("abs", "math.absf", x), limit)
-    square = v.mul(x, x)
-    over = v.mul(v.horner(square, _ERF_OVER), x)
-    inside = v.div(over, v.horner(square, _ERF_UNDER))
-    return v.select(beyond, v.make("sign", "math.copysign", v.constant(1.0, "f32"), x), inside)
+    beyond = v.compare("ge", v.make("abs", "math.absf", x), v.constant(_ERF_EDGE, "f32"))
+    scale, one = v.constant(2.0 / _ERF_EDGE**2, "f32"), v.constant(1.0, "f32")
+    place = v.fma(v.mul(x, x), scale, v.constant(-1.0, "f32"))
+    inside = v.mul(x, v.horner(place, _ERF))
+    return v.select(beyond, v.make("sign", "math.copysign", one, x), inside)
 
 
 def sigmoid(v: Lanes, x: Vec) -> Vec:
