@@ -7,11 +7,12 @@ registers while the *depth* (the summed ranks) runs; long depths are cut so that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import prod
 
+from ..isa import Isa
 from .access import Places, head_mask, load, store
 from .frame import Frame, Stream, collapse
 from .group import Step
@@ -85,6 +86,12 @@ class Contraction:
         """Write the loops."""
         frame.writer.comment(self.step.text)
         _Micro(self, frame).write()
+
+
+def fits_panel(plan: Contraction, extents: Mapping[str, int], isa: Isa) -> bool:
+    """Whether the whole depth surely runs in one stretch."""
+    line = plan.block.vectors * isa.bits // 8
+    return prod(extents[rank] for rank in plan.depth) * line <= PANEL_BYTES
 
 
 class _Micro:

@@ -8,7 +8,7 @@ from math import prod
 
 from ....ir.einsum import Access, Einsum, Index
 from ..isa import Isa
-from .contraction import Contraction, register_block
+from .contraction import Contraction, fits_panel, register_block
 from .group import Group, Iteration, Step, Tensor, copy_step
 from .kernel import Pack
 from .lanes import BITS, FLOATS
@@ -69,7 +69,7 @@ def plan_group(group: Group, isa: Isa) -> Plan:
         _settle(step, option, tiles, isa, packs)
         if option.panel:
             _insert_panel(group, step, option)
-        if option.detour:
+        if option.detour or _contended(step, option.contraction, group, tiles, isa):
             _insert_detour(group, step, option.contraction)
     choose_orders(group)
     return Plan(tiles, extents, contractions, packs)
@@ -189,6 +189,21 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     block = contraction.block.vectors * count
     contraction.pack = Pack(str(step.einsum.accesses[contraction.side]), lanes, cuts, depth, block)
     packs[place] = contraction.pack
+
+
+def _contended(
+    step: Step, contraction: Contraction, group: Group, tiles: Mapping[str, int], isa: Isa
+) -> bool:
+    """Whether threads would disturb each other in the output.
+
+    Tiles may write the same points: where the last one is moved back, or where the output lacks an outer
+    rank. Equal results do no harm, but a sum made in several stretches of the depth is read back.
+    """
+    output = step.output
+    if output.argument is None or fits_panel(contraction, step.extents, isa):
+        return False
+    whole = {rank for rank in group.parallel if step.extents.get(rank, 0) % tiles[rank] == 0}
+    return not set(group.parallel) <= whole & set(output.ranks)
 
 
 def _insert_panel(group: Group, step: Step, option: Option) -> None:

@@ -10,6 +10,7 @@ import ctypes
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,8 @@ class Library:
             subprocess.run(["cc", "-shared", "-o", path / "k.so", path / "k.o", "-lm"], check=True)
             self.library = ctypes.CDLL(str(path / "k.so"))
 
-    def run(self, name: str, threads: int = 1) -> list[np.ndarray]:
-        """Outputs of a case, its tiles dealt to that many threads (called one after another)."""
+    def run(self, name: str, threads: int = 1, together: bool = False) -> list[np.ndarray]:
+        """Outputs of a case, its tiles dealt to that many threads: one after another, or at once."""
         case, kernel = self.cases[name], self.kernels[name]
         arrays = []
         for place, array in enumerate(case.inputs.values()):
@@ -154,18 +155,22 @@ class Library:
             dtype = DTYPES[str(ranked.element_type)]
             poison = np.full(tuple(ranked.shape), 77, dtype)
             arrays.append(aligned(poison))
-        scratch = aligned(np.full(kernel.scratch_bytes, 0x7F, np.uint8))
+        scratch = [aligned(np.full(kernel.scratch_bytes, 0x7F, np.uint8)) for _ in range(threads)]
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
         for phase in kernel.phases:
             call = getattr(self.library, phase)
             call.restype = None
-            for thread in range(threads):
-                pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
-                call(
-                    *pointers,
-                    ctypes.c_void_p(scratch.ctypes.data),
-                    ctypes.c_int64(thread),
-                    ctypes.c_int64(threads),
-                )
+
+            def turn(thread: int, call: Callable[..., None] = call) -> None:
+                own = ctypes.c_void_p(scratch[thread].ctypes.data)
+                call(*pointers, own, ctypes.c_int64(thread), ctypes.c_int64(threads))
+
+            if together:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(turn, range(threads)))
+            else:
+                for thread in range(threads):
+                    turn(thread)
         return arrays[len(case.inputs) :]
 
 

@@ -95,6 +95,10 @@ product("depthwise", "Y[c,h,w] = sum[r,s] mul(A[c,h+r,w+s], B[c,r,s])", "chwrs,c
 CASES[-1]["inputs"]["A"] = CASES[-1]["inputs"]["A"].base.base
 
 
+product("long_depth", "Y[p,n] = sum[d] mul(A[p,d], B[n,d])", "pd,nd->pn",
+        normal(129, 3000), normal(40, 3000), "p n", params=["B"])  # fmt: skip
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("name", [case["name"] for case in CASES])
 def test_matches_numpy(compiled, close, name: str, threads: int) -> None:
@@ -119,3 +123,10 @@ def test_results_do_not_depend_on_the_number_of_threads(compiled) -> None:
     for name in compiled.cases:
         for one, many in zip(compiled.run(name, 1), compiled.run(name, 4), strict=True):
             np.testing.assert_array_equal(one, many, err_msg=name)
+
+
+def test_threads_at_once_do_not_disturb_each_other(compiled) -> None:
+    # The last tile of p is moved back over its neighbour, and the depth is summed in several stretches.
+    alone = compiled.run("long_depth", 1)[0]
+    for _ in range(20):
+        np.testing.assert_array_equal(compiled.run("long_depth", 4, together=True)[0], alone)
