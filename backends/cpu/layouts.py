@@ -133,28 +133,50 @@ def store_weights(
     Raises:
         InputError: a parameter is missing, or of another shape or element type than in the module.
     """
-    arrays: dict[str, np.ndarray] = {}
+    store = _Store()
     stored_as: dict[tuple[str, Layout | None], str] = {}
-    tied: dict[object, str] = {}
     flags = param_arguments(module)
     for function in callees_first(module):
         if not is_entry(function):
             continue
         for number, layout in wanted[function.name.value]:
-            if not flags[function.name.value][number]:
-                continue
             name = parameter_name(function, number)
-            if (name, layout) in stored_as:
-                continue
-            array = _checked(name, params, function.arguments[number].type)
-            same = (array.__array_interface__["data"][0], array.shape, array.dtype.str, array.strides, layout)
-            if same not in tied:
-                tied[same] = _free_name(weight_name(name, layout), arrays)
-                arrays[tied[same]] = (
-                    array if layout is None else pack(array.reshape(layout.shape), layout.pack)
-                )
-            stored_as[name, layout] = tied[same]
-    return StoredWeights(arrays, stored_as)
+            if flags[function.name.value][number] and (name, layout) not in stored_as:
+                array = _checked(name, params, function.arguments[number].type)
+                stored_as[name, layout] = store.add(name, array, layout)
+    return StoredWeights(store.arrays, stored_as)
+
+
+class _Store:
+    """Arrays to be stored, each once: tied parameters share theirs, and so do layouts of the same bytes."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._names: dict[object, list[str]] = {}  # source → what is stored of it
+        self._done: dict[object, str] = {}  # source and layout → what it is stored as
+        self._sources: list[np.ndarray] = []  # held, since their addresses identify them
+
+    def add(self, name: str, array: np.ndarray, layout: Layout | None) -> str:
+        """The name under which a layout of a parameter is stored."""
+        source = (array.__array_interface__["data"][0], array.shape, array.dtype.str, array.strides)
+        if (source, layout) not in self._done:
+            self._sources.append(array)
+            laid = array if layout is None else pack(array.reshape(layout.shape), layout.pack)
+            self._done[source, layout] = self._equal(source, laid) or self._keep(source, name, layout, laid)
+        return self._done[source, layout]
+
+    def _equal(self, source: object, laid: np.ndarray) -> str | None:
+        for name in self._names.get(source, ()):
+            stored = self.arrays[name]
+            if stored.nbytes == laid.nbytes and np.array_equal(stored.reshape(-1), laid.reshape(-1)):
+                return name
+        return None
+
+    def _keep(self, source: object, name: str, layout: Layout | None, laid: np.ndarray) -> str:
+        free = _free_name(weight_name(name, layout), self.arrays)
+        self.arrays[free] = laid
+        self._names.setdefault(source, []).append(free)
+        return free
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:
