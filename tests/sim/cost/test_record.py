@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from penstock.ir import targets
 from penstock.ir.errors import BundleError
+from penstock.sim.cost.module import GroupCount
 from penstock.sim.cost.price import price_groups, roofs
 from penstock.sim.cost.record import CostRecord, EntryCost, PassTime
 
 
-def counted(**changes):
+def counted(**changes: Any) -> GroupCount:
     """A group as the module counter reports it."""
-    figures = {
+    figures: dict[str, Any] = {
         "kernel": "linear",
         "function": "main",
         "instances": 2,
@@ -33,7 +34,7 @@ def counted(**changes):
         "footprint_after": "1",
         "derivation": (),
     }
-    return SimpleNamespace(**{**figures, **changes})
+    return GroupCount(**{**figures, **changes})
 
 
 def record():
