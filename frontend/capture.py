@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import re
+import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -29,8 +34,7 @@ def export(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # it hides whole encoder layers in one op
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.no_grad(), _quiet():
             return torch.export.export(module, args, kwargs, strict=False)
     except _FAILURES as error:
         raise InputError(f"the model cannot be exported: {_essence(error)}", where=_place(error)) from error
@@ -47,13 +51,33 @@ def functional(program: ExportedProgram) -> ExportedProgram:
         in_place = isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
         if in_place or isinstance(target, torch._ops.HigherOrderOperator):
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
+                with _quiet():
                     return program.run_decompositions({})
             except _FAILURES as error:
                 message = f"the model's updates in place cannot be undone: {_essence(error)}"
                 raise InputError(message, where=_place(error)) from error
     return program
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what PyTorch prints about a failure (it is in the error), and nothing when there is none."""
+    printed, complained = io.StringIO(), io.StringIO()
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(complained),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+    print(printed.getvalue(), end="")  # the model's own words
+    print(complained.getvalue(), end="", file=sys.stderr)
 
 
 def _essence(error: BaseException) -> str:

@@ -88,18 +88,14 @@ class _Call(nn.Module):
 
 def _core() -> Iterator[torch._ops.OpOverload]:
     """Core ATen operators that compute a value from tensors, without training's backward ones."""
-    for name in sorted(dir(_aten)):
-        packet = getattr(_aten, name)
-        if (
-            not isinstance(packet, torch._ops.OpOverloadPacket)
-            or "backward" in name
-            or name.startswith("sym_")
-        ):
+    for name in sorted(torch._C._dispatch_get_all_op_names()):
+        space, _, rest = name.partition("::")
+        packet, _, overload = rest.partition(".")
+        if space != "aten" or "backward" in packet or packet.startswith("sym_"):
             continue
-        for overload in packet.overloads():
-            op = getattr(packet, overload)
-            if torch.Tag.core in op.tags and not op._schema.is_mutable:
-                yield op
+        op = getattr(getattr(_aten, packet), overload or "default")
+        if torch.Tag.core in op.tags and not op._schema.is_mutable:
+            yield op
 
 
 def way(op: torch._ops.OpOverload) -> str:

@@ -38,10 +38,13 @@ _FAILURES = (
 _DIALECTS = frozenset(("arith", "cf", "func", "linalg", "math", "scf", "tensor", "builtin"))
 
 
+RANDOM = "its result is random"
+
+
 def reason_against(target: OpOverload) -> str | None:
     """Why no compiler of static functions can take an op; None if one may."""
     if torch.Tag.nondeterministic_seeded in target.tags:
-        return "its result is random"
+        return RANDOM
     if torch.Tag.dynamic_output_shape in target.tags or torch.Tag.data_dependent_output in target.tags:
         return "the shape of its result depends on data"
     if target.namespace not in ("aten", "prims", "torchvision", "quantized_decomposed"):
@@ -94,18 +97,25 @@ def decompose(
     """The op as a graph of ops that all have forms, and the tensors it takes; None if PyTorch has none."""
     function, tensors = closed(target, args, kwargs)
     table = {op: rule for op, rule in _decomp.decomposition_table.items() if lookup(str(op)) is None}
-    try:
-        with FakeTensorMode(), torch.no_grad():
-            examples = [torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in tensors]
-            traced = make_fx(function, decomposition_table=table)(*examples)
-    except _FAILURES:
-        return None
-    traced.graph.eliminate_dead_code()
-    calls = [node for node in traced.graph.nodes if node.op == "call_function"]
-    if any(node.op == "get_attr" for node in traced.graph.nodes):
-        return None
-    plain = (str(node.target) for node in calls if isinstance(node.target, torch._ops.OpOverload))
-    return (traced, tensors) if all(lookup(name) is not None for name in plain) else None
+    for device in ("cpu", "meta"):  # some rules choose a CPU library's fused op, which the other avoids
+        try:
+            with FakeTensorMode(), torch.no_grad():
+                examples = [
+                    torch.empty(tensor.shape, dtype=tensor.dtype, device=device) for tensor in tensors
+                ]
+                traced = make_fx(function, decomposition_table=table)(*examples)
+        except _FAILURES:
+            continue
+        traced.graph.eliminate_dead_code()
+        if all(_has_form(node) for node in traced.graph.nodes):
+            return traced, tensors
+    return None
+
+
+def _has_form(node: fx.Node) -> bool:
+    if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
+        return lookup(str(node.target)) is not None
+    return node.op != "get_attr"
 
 
 class _One(nn.Module):
@@ -133,11 +143,34 @@ def by_torch_mlir(
         NoForm: torch-mlir cannot, or only with dialects of its own.
     """
     function, tensors = closed(target, args, kwargs)
-    text = _lowered(function, tensors)
+    key = (str(target), repr([_type(value) for value in (*args, *kwargs.items())]))
+    text = body.library.lowered.get(key)
+    if text is None:
+        text = body.library.lowered[key] = _attempt(function, tensors)
+    if text.startswith(_REFUSED):
+        raise NoForm(text.removeprefix(_REFUSED))
     hint = re.sub(r"\W+", "_", target._schema.name.partition("::")[2])
     symbol = body.library.symbol(hint, text)
     named = [Tensor(result.shape, result.dtype, name=camel(body.node)) for result in results]
     return upstream.call(body, symbol, tensors, named)
+
+
+_REFUSED = "refused: "
+
+
+def _type(value: object) -> object:
+    """An argument up to the values of its tensors."""
+    if isinstance(value, Tensor):
+        return (value.shape, value.dtype)
+    return [_type(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _attempt(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
+    """What `_lowered` gives, or why it gives nothing."""
+    try:
+        return _lowered(function, tensors)
+    except NoForm as why:
+        return f"{_REFUSED}{why}"
 
 
 def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:

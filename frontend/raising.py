@@ -220,10 +220,14 @@ class Raiser:
         if not isinstance(target, torch._ops.OpOverload):
             raise NoForm("a control-flow or Python operator inside the graph")
         if not is_static(node):
-            raise NoForm(fallback.reason_against(target) or "the shape of its result depends on data")
+            raise NoForm(_unknown(node, target))
         for result in _results(node):
             if not known(result.dtype):
                 raise NoForm(f"its result is of type {str(result.dtype).removeprefix('torch.')}")
+        if any(0 in result.shape for result in _results(node)):
+            return _stand_in(node)  # it has no elements
+        if op_name(node) != "aten.cat.default" and _has_empty([args, list(kwargs.values())]):
+            raise NoForm("an operand without elements")
         first = _results(node)[0]
         body.shape, body.dtype = first.shape, first.dtype
         form = lookup(op_name(node))
@@ -241,7 +245,7 @@ class Raiser:
         target = node.target
         assert isinstance(target, torch._ops.OpOverload)
         against = fallback.reason_against(target)
-        if against is not None or (why or "").startswith("random"):
+        if (why or "").startswith("random") or against not in (None, fallback.RANDOM):
             raise NoForm(against or str(why))
         found = None if target in self._open else fallback.decompose(target, args, kwargs)
         if found is not None:
@@ -252,6 +256,8 @@ class Raiser:
                 pass  # torch-mlir may still lower the op as a whole
             finally:
                 self._open.pop()
+        if against is not None:  # some ops, such as recurrent layers, are random only in training
+            raise NoForm(against)
         _enter(body, node)
         try:
             made = fallback.by_torch_mlir(body, target, args, kwargs, _results(node))
@@ -303,6 +309,19 @@ class Raiser:
         if not isinstance(value, Tensor):
             raise NoForm("not a tensor")
         return value
+
+
+def _has_empty(argument: object) -> bool:
+    if isinstance(argument, Tensor):
+        return 0 in argument.shape
+    return isinstance(argument, list) and any(_has_empty(each) for each in argument)
+
+
+def _unknown(node: fx.Node, target: torch._ops.OpOverload) -> str:
+    """Why a result is no tensor of known shape."""
+    if not isinstance(node.meta.get("val"), torch.Tensor | tuple | list):
+        return "its result is a Python number that depends on data"
+    return fallback.reason_against(target) or "the shape of its result depends on data"
 
 
 def _stand_in(node: fx.Node) -> Value:

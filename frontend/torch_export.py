@@ -18,7 +18,7 @@ from ..ir.mlir import context, ir
 from ..ir.signature import Entry, Scalar, TensorSpec
 from .capture import export, functional
 from .graph import prepare
-from .nodes import Graph
+from .nodes import Graph, is_static
 from .raising import Raiser
 from .tensor import numpy_name
 
@@ -192,7 +192,10 @@ def _signature(name: str, program: ExportedProgram, graph: Graph, naming: Naming
     for place, node in graph.outputs:
         if place >= len(every):
             raise InputError(f"{len(every)} output names for more outputs", where=name)
-        outputs.append(_spec(every[place], node.meta["val"], naming, 0))
+        value = node.meta["val"]
+        if not is_static(node):  # reported as unsupported when the node is raised
+            value = torch.empty((), device="meta")
+        outputs.append(_spec(every[place], value, naming, 0))
     return Entry(name, tuple(inputs), tuple(outputs))
 
 

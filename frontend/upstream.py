@@ -35,10 +35,12 @@ class Library:
     Attributes:
         module: where they live.
         symbols: text of a function → its symbol.
+        lowered: op and types of its arguments → what torch-mlir made of it.
     """
 
     module: ir.Module
     symbols: dict[str, str] = field(default_factory=dict)
+    lowered: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def symbol(self, hint: str, text: str) -> str:
         """Symbol of the function with this text, added to the module when it is new.

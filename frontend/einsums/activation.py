@@ -21,8 +21,6 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "aten.softshrink": (
         "self lambd", "where(self > lambd, self - lambd, where(self < -lambd, self + lambd, 0))"
     ),
-    "aten.tanhshrink": ("self", "self - tanh(self)"),
-    "aten.softsign": ("self", "self / (1 + abs(self))"),
     "aten.threshold.default": ("self threshold value", "where(self <= threshold, value, self)"),
     "aten.elu.default": (
         "self alpha scale input_scale",

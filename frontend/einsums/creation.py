@@ -93,7 +93,7 @@ def eye(body: Body, *_: object, **__: object) -> Tensor:
     return body.cast(same, body.dtype)
 
 
-@form("aten.to", "aten._to_copy", "aten.type_as", "aten.to_dtype", "prims.convert_element_type")
+@form("aten.to", "aten._to_copy", "aten.type_as", "prims.convert_element_type")
 def to(body: Body, x: Tensor, *_: object, **__: object) -> Tensor:
     """Another element type; another device or layout is no change."""
     return body.cast(x, body.dtype)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from ..body import Body
 from ..tensor import Tensor, literal
 from .formula import evaluate
@@ -54,9 +52,3 @@ def logsumexp(body: Body, x: Tensor, dims: list[int], keepdim: bool = False) -> 
     denominator = fold(body, numerator, dims, "sum", name="SD")
     result = body.map("add", body.map("log", denominator, name="LSD"), finite)
     return body.reshape(result, body.shape)
-
-
-@form("aten.softmin.int")
-def softmin(body: Body, x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
-    """Softmax of the negated values."""
-    return stable(body, body.map("neg", body.cast(x, body.dtype)), dim)

@@ -22,7 +22,7 @@ def test_fold(name: str) -> None:
 
 
 CASES = {
-    "over everything": lambda x: [getattr(x, fold)() for fold in ["sum", "mean", "max", "min", "var", "std", "prod"]],
+    "over everything": lambda x: (x.sum(), x.mean(), x.max(), x.min(), x.var(), x.std(), x.prod()),
     "products": lambda x: (x.prod(1), x.prod(0, keepdim=True)),
     "corrections": lambda x: (
         torch.var(x, dim=1, correction=0),
