@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...ir.einsum import Access, Coord, Einsum, Index
 from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands, substitute_access
-from .indices import in_range, valid
+from .indices import flatten, in_range, source_access, valid
 from .reads import extents
 
 
@@ -18,7 +18,7 @@ class _Pattern:
     index: tuple[Index, ...]
     ranks: tuple[str, ...]
     sizes: tuple[int, ...]
-    readers: list[tuple[Node, int]] = field(default_factory=list)
+    readers: list[tuple[Node, int, tuple[str, ...]]] = field(default_factory=list)
     names: tuple[str, ...] = ()
 
     @property
@@ -35,12 +35,13 @@ def specialise(graph: Graph, node: Node) -> bool:
     if node.einsum is None:
         return False
     readers = [reader for reader in graph.nodes if node.result in reader.operands]
-    patterns = _patterns(node.result, readers)
-    if patterns is None or not patterns:
+    most = math.prod(node.result.shape)
+    patterns = _patterns(graph, node.result, readers, through=False)
+    if patterns and sum(pattern.volume for pattern in patterns) > most:
+        patterns = _patterns(graph, node.result, readers, through=True)
+    if not patterns or sum(pattern.volume for pattern in patterns) > most:
         return False
     if len(patterns) == 1 and _identity(patterns[0], node.result):
-        return False
-    if sum(pattern.volume for pattern in patterns) > math.prod(node.result.shape):
         return False
     made: list[Node] = []
     for pattern in patterns:
@@ -50,34 +51,52 @@ def specialise(graph: Graph, node: Node) -> bool:
         made += built
     results = [each for each in made if each.einsum is not None]
     for pattern, new in zip(patterns, results, strict=True):
-        _redirect(graph, node.result, pattern, new)
+        _redirect(graph, pattern, new)
     place = graph.nodes.index(node)
     graph.nodes[place : place + 1] = made
     return True
 
 
-def _patterns(tensor: Tensor, readers: list[Node]) -> list[_Pattern] | None:
+def _patterns(graph: Graph, tensor: Tensor, readers: list[Node], *, through: bool) -> list[_Pattern] | None:
+    """The ways a tensor is read; `through` looks at what reads its views, part by part."""
     found: dict[tuple[object, ...], _Pattern] = {}
     for reader in readers:
         if reader.view is not None and reader.expands:
-            _note(found, _view_pattern(reader), (reader, 0))
-            continue
-        if reader.einsum is None:
+            if not through:
+                _note(found, _view_pattern(reader), (reader, 0))
+            elif not all(
+                each.einsum is not None and _note_reads(found, each, reader.result, tensor, reader)
+                for each in graph.nodes
+                if reader.result in each.operands
+            ):
+                return None
+        elif reader.einsum is None or not _note_reads(found, reader, tensor, tensor, None):
             return None
-        known = extents(reader)
-        for place, operand in enumerate(reader.operands):
-            if operand is not tensor:
-                continue
-            access = reader.notation.accesses[place]
-            ranks = access.ranks
-            repeated = len(ranks) != sum(len(index.terms) for index in access.index)
-            if repeated or any(rank not in known for rank in ranks):
-                return None
-            if not in_range(access, tensor.shape, known):
-                return None
-            pattern = _Pattern(access.index, ranks, tuple(known[rank] for rank in ranks))
-            _note(found, pattern, (reader, place))
     return list(found.values())
+
+
+def _note_reads(
+    found: dict[tuple[object, ...], _Pattern], reader: Node, read: Tensor, tensor: Tensor, view: Node | None
+) -> bool:
+    """Note how an Einsum reads a tensor, perhaps through a view; False where no pattern describes it."""
+    known = extents(reader)
+    for place, operand in enumerate(reader.operands):
+        if operand is not read:
+            continue
+        access: Access | None = reader.notation.accesses[place]
+        if view is not None and access is not None:
+            access = source_access(view, access, known)
+        if access is None:
+            return False
+        ranks = access.ranks
+        repeated = len(ranks) != sum(len(index.terms) for index in access.index)
+        if repeated or any(rank not in known for rank in ranks):
+            return False
+        if not in_range(access, tensor.shape, known):
+            return False
+        pattern = _Pattern(access.index, ranks, tuple(known[rank] for rank in ranks))
+        _note(found, pattern, (reader, place))
+    return True
 
 
 def _note(found: dict[tuple[object, ...], _Pattern], pattern: _Pattern, reader: tuple[Node, int]) -> None:
@@ -86,7 +105,7 @@ def _note(found: dict[tuple[object, ...], _Pattern], pattern: _Pattern, reader: 
     key = (index, pattern.sizes)
     if key not in found:
         found[key] = _Pattern(index, tuple(canonical.values()), pattern.sizes, [], pattern.ranks)
-    found[key].readers.append(reader)
+    found[key].readers.append((*reader, pattern.ranks))
 
 
 def _view_pattern(view: Node) -> _Pattern:
@@ -95,12 +114,7 @@ def _view_pattern(view: Node) -> _Pattern:
     names = tuple(f"v{dim}" for dim in range(len(shape)))
     index: list[Index] = []
     for group in view.view or ():
-        terms: list[tuple[str, int]] = []
-        stride = 1
-        for dim in reversed(group):
-            terms.insert(0, (names[dim], stride))
-            stride *= shape[dim]
-        index.append(Index(tuple(terms)))
+        index.append(flatten([Index.of(names[dim]) for dim in group], [shape[dim] for dim in group]))
     return _Pattern(tuple(index), names, shape)
 
 
@@ -112,8 +126,7 @@ def _identity(pattern: _Pattern, tensor: Tensor) -> bool:
 def _build(graph: Graph, node: Node, pattern: _Pattern) -> list[Node] | None:
     """The Einsum that computes what a pattern reads, preceded by views of operands read from their start."""
     inner = node.notation
-    taken = set(inner.ranks)
-    wanted = _rank_names(graph, node, pattern, taken)
+    wanted = _rank_names(graph, node, pattern)
     fresh = dict(zip(pattern.ranks, wanted, strict=True))
     table = {
         rank: index.substitute({old: Index.of(new) for old, new in fresh.items()})
@@ -132,13 +145,14 @@ def _build(graph: Graph, node: Node, pattern: _Pattern) -> list[Node] | None:
     return [*views, made]
 
 
-def _rank_names(graph: Graph, node: Node, pattern: _Pattern, taken: set[str]) -> list[str]:
+def _rank_names(graph: Graph, node: Node, pattern: _Pattern) -> list[str]:
     """Names for the new ranks: those of the output where it is read plainly, else those the reader uses."""
     plain = {
         index.plain: rank
         for rank, index in zip(node.notation.output.ranks, pattern.index, strict=True)
         if index.plain is not None
     }
+    taken = {*node.notation.reduced, *plain.values()}
     names: list[str] = []
     reader = pattern.readers[0][0]
     suggested = pattern.names
@@ -208,16 +222,15 @@ def _prefix_views(
     return views, operands, einsum
 
 
-def _redirect(graph: Graph, old: Tensor, pattern: _Pattern, new: Node) -> None:
+def _redirect(graph: Graph, pattern: _Pattern, new: Node) -> None:
     """Let the readers of a pattern read its own tensor, each dimension plainly."""
-    for reader, place in pattern.readers:
+    for reader, place, ranks in pattern.readers:
         if reader.view is not None:
             new.fx = new.fx or reader.fx
             graph.replace(reader.result, new.result)
             graph.nodes.remove(reader)
             continue
-        access = reader.notation.accesses[place]
-        plain = Access(new.result.name, tuple(Index.of(rank) for rank in access.ranks))
+        plain = Access(new.result.name, tuple(Index.of(rank) for rank in ranks))
         reader.einsum = substitute_access(reader.notation, place, plain)
         reader.operands[place] = new.result
         relabel_operands(reader)

@@ -1,0 +1,30 @@
+"""Each pass on modules in text: ``ir/PASS/NAME.mlir`` must become ``NAME.expect`` (PENSTOCK_UPDATE=1 writes it)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from penstock.ir.mlir import print_module
+
+from .modules import IR, assert_same_values, run_passes
+
+CASES = sorted(IR.glob("*/*.mlir"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_pass_turns_the_text_into_the_expected_text(path: Path) -> None:
+    got = print_module(run_passes(path.read_text(encoding="utf-8"), path.parent.name))
+    expected = path.with_suffix(".expect")
+    if os.environ.get("PENSTOCK_UPDATE"):
+        expected.write_text(got, encoding="utf-8")
+    assert got == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_pass_keeps_the_values_and_changes_nothing_when_run_again(path: Path) -> None:
+    name = path.parent.name
+    text = print_module(assert_same_values(path.read_text(encoding="utf-8"), name))
+    assert print_module(run_passes(text, name)) == text
