@@ -68,8 +68,6 @@ class Contraction:
         batch: ranks of both sides and the output, looped around.
         pack: layout of the vector side when it is a packed parameter.
         block: register block for one tile.
-        overlaps: the last tile of a rank begins inside the one before, which another thread may be writing: a
-            result must then be stored once, complete, and never read back.
     """
 
     step: Step
@@ -80,7 +78,6 @@ class Contraction:
     batch: tuple[str, ...]
     pack: Pack | None = None
     block: Block = Block(1, 1)
-    overlaps: bool = False
 
     def write(self, frame: Frame) -> None:
         """Write the loops."""
@@ -172,8 +169,7 @@ class _Micro:
         inner = prod(self.extents[r] for r in self.depth[1:])
         line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
         most = max(1, PANEL_BYTES // (line * inner))
-        whole = extent <= most * 3 // 2 or self.plan.overlaps
-        size = extent if whole else -(-extent // -(-extent // most))
+        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
         self._lanes(rows, tall, {**places, rank: Linear()}, size, True)
         covered = extent // size * size
         if covered > size:

@@ -178,7 +178,6 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     local = {rank: tiles.get(rank, extent) for rank, extent in step.extents.items()}
     width = prod(local[rank] for rank in contraction.lanes)
     rows = prod(local[rank] for rank in contraction.rows)
-    contraction.overlaps = any(step.extents[rank] % local[rank] for rank in step.einsum.output.ranks)
     contraction.block = register_block(rows, -(-width // count), isa.registers)
     place = step.inputs[contraction.side].argument
     if not option.pack or place is None:
