@@ -1,0 +1,35 @@
+// For every sequence of operands the accumulator keeps to fourteen magnitude bits: rounding never leaves a
+// fifteenth behind. Dot products are bounded as four aligned products of finite activations are.
+
+module accumulate_formal (
+  input logic        clk_i,
+  input logic        rst_ni,
+  input logic        valid_i,
+  input logic        first_i,
+  input logic [2:0]  bsig_i,
+  input logic [5:0]  max_exp_i,
+  input logic signed [16:0] dot_i
+);
+
+  logic signed [14:0] mantissa;
+  logic        [5:0]  exponent;
+
+  bitmod_pe_accumulate i_accumulate (
+    .clk_i,
+    .rst_ni,
+    .valid_i,
+    .first_i,
+    .bsig_i,
+    .max_exp_i,
+    .dot_i,
+    .mantissa_o(mantissa),
+    .exp_o     (exponent)
+  );
+
+  always_comb begin
+    assume (dot_i >= -17'sd65504 && dot_i <= 17'sd65504);
+    assume (bsig_i <= 3'd6);
+    assert (mantissa != -15'sd16384);
+  end
+
+endmodule
