@@ -1,4 +1,4 @@
-"""Small proofs by Yosys's SAT solver: the accumulator's width for all operands, the queue's order for a while."""
+"""Small proofs by a SAT solver: the accumulator's width for all operands, the queue's order for a while."""
 
 from __future__ import annotations
 
