@@ -123,9 +123,9 @@ class Bundle:
             recipe = self.manifest["model"]
             if "name" not in recipe:
                 raise VerifyError(
-                    "the bundle was compiled from a module in memory, which is not here",
+                    "the PyTorch model it was compiled from is not here to compare with",
                     where=str(self.path),
-                    accepted="verify it in the process that compiled it, or compile from path.py:callable",
+                    accepted="a bundle of zoo:NAME, path.py:callable or file.pt2, or the process that compiled it",
                 )
             self._subject = _subject(
                 recipe["name"], recipe.get("shapes"), recipe.get("dtype", "f32"), recipe.get("seed", 0)
@@ -231,7 +231,7 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .compiler import compile_cpu, machine
+    from .compiler import compile_cpu, compile_text, machine
     from .layers import compile_verilog
 
     chosen = machine(target)
@@ -244,9 +244,12 @@ def compile(
         raise InputError(
             "the CPU backend takes no --quantize or --layer yet", accepted="--target bitmod-small"
         )
-    subject = _subject(model, shapes, dtype, seed, example_inputs)
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
+    if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
+        compile_text(Path(model), chosen, place, pipeline, progress)
+        return Bundle(open_bundle(place), None, kept)
+    subject = _subject(model, shapes, dtype, seed, example_inputs)
     if chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
@@ -290,21 +293,40 @@ def _subject(
     return from_file(model, dtype)
 
 
-def raised_text(model: str, shapes: Mapping[str, Sequence[int]] | None = None, dtype: str = "f32") -> str:
-    """A model as raised, before any pass, as MLIR text."""
+def lower(
+    model: str,
+    pipeline: str | None,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    dtype: str = "f32",
+    seed: int = 0,
+) -> str:
+    """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
+
+    Args:
+        model: as for `compile`.
+        pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
+        shapes, dtype, seed: as for `compile`.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
     from .compiler import raise_subject
     from .frontend.zoo import PREFIX
-    from .ir.mlir import print_module
+    from .ir.mlir import parse_module, print_module
+    from .passes.pipeline import parse_pipeline, run_pipeline
     from .subject import from_zoo
 
-    if model.startswith(PREFIX):  # no weights are needed to raise
-        subject = from_zoo(model, shapes, dtype, 0, meta=True)
+    passes = parse_pipeline(pipeline)
+    if model.endswith(".mlir"):
+        module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
+        return print_module(run_pipeline(module, passes)[0])
+    if model.startswith(PREFIX):
+        subject = from_zoo(model, shapes, dtype, seed, meta=True)
     else:
-        subject = _subject(model, shapes, dtype, 0)
-    return print_module(raise_subject(subject).module)
-
-
-_TEXTS = {"mlir": MODULE}
+        subject = _subject(model, shapes, dtype, seed)
+    module, _ = run_pipeline(raise_subject(subject).module, passes)
+    return print_module(module)
 
 
 def emit(bundle: Bundle, kind: str) -> str:
@@ -364,17 +386,22 @@ def analyze(source: str) -> Report:
     Raises:
         InputError: the source cannot be read.
     """
-    from .frontend.zoo import PREFIX
+    from .frontend.zoo import PREFIX, parse_spec
     from .ir.mlir import parse_module
     from .passes.analyse.report import report_module, report_text
 
     path = Path(source)
-    if not source.startswith(PREFIX) and path.suffix in (".mlir", ".cascade", ".txt"):
+    if source.startswith(PREFIX):
+        # Passes do not depend on the length; one entry, the longest, says it all.
+        lengths = parse_spec(source)[0].lengths
+        shapes = {"s": [max(lengths)]} if lengths else None
+        return report_module(parse_module(lower(source, "", shapes=shapes)))
+    if path.suffix in (".mlir", ".cascade", ".txt"):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".mlir":
             return report_module(parse_module(text, where=source))
         return report_text(text, where=source)
-    return report_module(parse_module(raised_text(source)))
+    return report_module(parse_module(lower(source, "")))
 
 
 def report(

@@ -137,6 +137,11 @@ def compile_model(args: argparse.Namespace) -> Outcome:
     """``penstock compile``."""
     shapes = by_rank(args.shape)
     start = time.perf_counter()
+    if args.emit == "mlir" and not args.out:  # nothing has to be built for it
+        from . import api
+
+        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
+        return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
     with folder(args) as out, bar() as progress:
         from . import api
 
@@ -167,6 +172,15 @@ def compile_model(args: argparse.Namespace) -> Outcome:
         data["verify"] = report.to_json()
         said.append(report.text())
     return Outcome(data, "\n".join(said), ok=report is None or report.ok)
+
+
+def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Outcome:
+    """``penstock compile --emit mlir`` without a bundle: the passes alone, nothing is built."""
+    from . import api
+
+    with bar():
+        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
+    return Outcome({"emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
 
 
 def run_bundle(args: argparse.Namespace) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .ir.bundle import COST, MODULE, PLAN, BundleWriter
-from .ir.errors import TargetError
+from .ir.errors import InputError, TargetError
 from .ir.signature import entries_json
 from .ir.targets import Target, load
 from .progress import Progress
 from .subject import Subject
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .frontend.torch_export import Raised
     from .ir.mlir import ir
 
@@ -87,6 +89,66 @@ def compile_cpu(
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
+
+    def start() -> Start:
+        raised = raise_subject(subject)
+        return Start(raised.module, raised.params, {**subject.recipe, "instances": raised.instances})
+
+    _compile(start, subject.name, target, out, pipeline, progress)
+
+
+def compile_text(
+    path: Path, target: Target, out: Path, pipeline: str | None, progress: Progress | None
+) -> None:
+    """Compile a module's text, which brings no weights, for the CPU and write the bundle.
+
+    Raises:
+        InputError: no valid module, or one that has parameters.
+        PenstockError: whatever a stage refuses; nothing is left half-written.
+    """
+    from .ir.entries import NAME, arguments, is_param, text_attribute
+    from .ir.mlir import parse_module
+    from .ir.steps import functions, is_entry
+
+    text = path.read_text(encoding="utf-8")
+
+    def start() -> Start:
+        module = parse_module(text, where=str(path))
+        params = [
+            text_attribute(table, NAME, "?")
+            for function in functions(module).values()
+            if is_entry(function)
+            for table in arguments(function)
+            if is_param(table)
+        ]
+        if params:
+            raise InputError(
+                f"its {len(params)} parameters ({params[0]}, …) have no values",
+                where=str(path),
+                accepted="a module without parameters, or the PyTorch model itself",
+            )
+        return Start(module, {}, {})
+
+    _compile(start, path.stem, target, out, pipeline, progress)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the passes begin with: a module, values of its parameters, and the recipe for the manifest."""
+
+    module: ir.Module
+    params: Mapping[str, np.ndarray]
+    recipe: Mapping[str, Any]
+
+
+def _compile(
+    start: Callable[[], Start],
+    name: str,
+    target: Target,
+    out: Path,
+    pipeline: str | None,
+    progress: Progress | None,
+) -> None:
     from .backends.cpu.build import build, c_compiler
     from .ir.entries import read_entries
     from .ir.mlir import print_module
@@ -99,11 +161,11 @@ def compile_cpu(
     c_compiler()  # a missing compiler is said before any work
     with BundleWriter(out) as writer:
         stages = Stages(progress)
-        raised = stages.run("raise", lambda: raise_subject(subject))
-        module = raised.module
+        given = stages.run("raise", start)
+        module = given.module
         for one in passes:
             module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
-        facts = stages.run("cpu", lambda: build(module, raised.params, writer, title=subject.name))
+        facts = stages.run("cpu", lambda: build(module, given.params, writer, title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
@@ -111,7 +173,7 @@ def compile_cpu(
         writer.commit(
             tools=tools(),
             target=target.name,
-            model={**subject.recipe, "instances": raised.instances},
+            model=given.recipe,
             entries=entries_json(entries),
             backends={"cpu": facts},
         )
