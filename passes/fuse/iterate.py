@@ -163,7 +163,7 @@ class _Iteration:
         name = einsum.output.tensor
         local = Access(self.name("L", name), (Index.of(outer), *einsum.output.index))
         reduced = tuple(inner if old == rank else old for old in einsum.reduced)
-        operands = tuple(self.tile_operand(operand) for operand in einsum.operands)
+        operands = self.with_extent(tuple(self.tile_operand(operand) for operand in einsum.operands))
         self.body.append(Einsum(local, _present(einsum.map), operands, einsum.reduce, reduced))
         so_far = self.carried(einsum.output, 0)
         for operator, correction in corrections:
@@ -179,6 +179,20 @@ class _Iteration:
         self.explain(einsum, corrections, step)
         if name in self.outputs:
             self.after.append(Einsum(einsum.output, "id", (self.final(einsum.output),)))
+
+    def with_extent(self, operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """Operands of a fold over a tile: where all are inputs, one is taken as a tile first (Eq 39)."""
+        outer, inner = self.tiling.outer, self.tiling.inner
+        accesses = [operand for operand in operands if isinstance(operand, Access)]
+        if any(inner in access.plain for access in accesses):
+            return operands
+        source = next((access for access in accesses if inner in access.ranks), None)
+        if source is None:
+            raise NotIterable(f"a fold over {self.tiling.rank} reads nothing that carries it")
+        ranks = (outer, *(rank for rank in source.ranks if rank != outer))
+        tile = Access(self.name("B", source.tensor), tuple(Index.of(rank) for rank in ranks))
+        self.body.append(Einsum(tile, "id", (source,)))
+        return tuple(tile if operand is source else operand for operand in operands)
 
     def explain_split(self) -> None:
         tiling = self.tiling
@@ -269,7 +283,7 @@ class _Iteration:
 
     def name(self, prefix: str, tensor: str) -> str:
         key = (prefix, tensor)
-        if prefix == "S" or key not in self.names:
+        if prefix in ("B", "S") or key not in self.names:
             self.names[key] = fresh_name(prefix + tensor, self.taken)
             self.taken.add(self.names[key])
             self.like[self.names[key]] = tensor

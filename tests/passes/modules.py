@@ -28,7 +28,9 @@ def module_text(arguments: Sequence[str], body: Sequence[str], results: str, ret
 def random_inputs(module: ir.Module, seed: int = 0) -> dict[str, np.ndarray]:
     """Values for the arguments of @main by name: normal floats, small integers, fair booleans."""
     generator = np.random.default_rng(seed)
-    main = next(op for op in module.body.operations if isinstance(op, func.FuncOp) and op.name.value == "main")
+    main = next(
+        op for op in module.body.operations if isinstance(op, func.FuncOp) and op.name.value == "main"
+    )
     found: dict[str, np.ndarray] = {}
     for value, given in zip(main.arguments, ir.ArrayAttr(main.attributes["arg_attrs"]), strict=True):
         name = ir.StringAttr(ir.DictAttr(given)["penstock.name"]).value
