@@ -104,7 +104,7 @@ COMMANDS = (
             option(
                 "--emit",
                 choices=("mlir", "llvm", "asm", "cuda", "verilog"),
-                help="print this text too; without -o nothing else is kept",
+                help="print this text too; without -o nothing is kept",
             ),
             OUT,
             option("--layer", metavar="NAME", help="Verilog targets: the linear layer to emit"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import InputError
+from .ir.targets import load
 from .progress import bar
 
 if TYPE_CHECKING:
