@@ -137,12 +137,9 @@ def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | No
 def compile_model(args: argparse.Namespace) -> Outcome:
     """``penstock compile``."""
     shapes = by_rank(args.shape)
+    if args.emit == "mlir" and not (args.out or args.verify) and load(args.target).backend == "cpu":
+        return lowered(args, shapes)
     start = time.perf_counter()
-    if args.emit == "mlir" and not args.out:  # nothing has to be built for it
-        from . import api
-
-        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
-        return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
     with folder(args) as out, bar() as progress:
         from . import api
 
@@ -181,7 +178,7 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
 
     with bar():
         text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
-    return Outcome({"emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
+    return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
 
 
 def run_bundle(args: argparse.Namespace) -> Outcome:
