@@ -75,6 +75,9 @@ class Body:
             if not isinstance(operand, At):
                 written.append(operand if isinstance(operand, Coord) else Literal(operand))
                 continue
+            for index, extent in zip(operand.index, operand.tensor.shape, strict=True):
+                if index.plain is not None:
+                    known.setdefault(index.plain, extent)
             form = _without_memory(operand)
             if form is not None:
                 written.append(form)
@@ -85,9 +88,6 @@ class Body:
             named[label] = tensor.value
             values.append(tensor.value)
             written.append(Access(label, operand.index))
-            for index, extent in zip(operand.index, tensor.shape, strict=True):
-                if index.plain is not None:
-                    known.setdefault(index.plain, extent)
         fold = (reduce or "sum") if over else None
         target = Access(self._result_name(name, named), tuple(Index.of(rank) for rank in out))
         einsum = Einsum(target, operator, tuple(written), fold, tuple(over))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import _decomp, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..ir.mlir import ir
@@ -96,7 +97,7 @@ def decompose(
 ) -> tuple[fx.GraphModule, list[Tensor]] | None:
     """The op as a graph of ops that all have forms, and the tensors it takes; None if PyTorch has none."""
     function, tensors = closed(target, args, kwargs)
-    table = {op: rule for op, rule in _decomp.decomposition_table.items() if lookup(str(op)) is None}
+    table = {op: rule for op, rule in _decomp.decomposition_table.items() if _wanted(op)}
     for device in ("cpu", "meta"):  # some rules choose a CPU library's fused op, which the other avoids
         try:
             with FakeTensorMode(), torch.no_grad():
@@ -104,12 +105,23 @@ def decompose(
                     torch.empty(tensor.shape, dtype=tensor.dtype, device=device) for tensor in tensors
                 ]
                 traced = make_fx(function, decomposition_table=table)(*examples)
+                if any(_in_place(node.target) for node in traced.graph.nodes):
+                    traced = make_fx(functionalize(traced), decomposition_table=table)(*examples)
         except _FAILURES:
             continue
         traced.graph.eliminate_dead_code()
         if all(_has_form(node) for node in traced.graph.nodes):
             return traced, tensors
     return None
+
+
+def _in_place(target: object) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
+
+
+def _wanted(op: object) -> bool:
+    """Whether a rule is followed: not for ops with a form, nor for updates in place, which are undone first."""
+    return lookup(str(op)) is None and not _in_place(op)
 
 
 def _has_form(node: fx.Node) -> bool:
