@@ -94,17 +94,22 @@ class Bundle:
         return results
 
     def example_inputs(self, seed: int = 0) -> dict[str, np.ndarray]:
-        """Random inputs of the first entry's shapes.
+        """Random inputs of the first entry's shapes: the model's own where it is known, else by type.
 
         Raises:
             BundleError: the bundle holds no CPU code.
-            VerifyError: its model cannot be made again.
         """
+        import numpy as np
+
         first = next(iter(self.files.entries), None)
         if first is None or "cpu" not in self.manifest["backends"]:
             raise BundleError(
                 "holds no CPU code", where=str(self.path), accepted="a bundle compiled with --target cpu"
             )
+        if self._subject is None and "name" not in self.manifest["model"]:
+            random = np.random.default_rng(seed)
+            specs = self.files.entries[first].inputs
+            return {spec.name: random.standard_normal(spec.shape).astype(spec.dtype) for spec in specs}
         subject = self.subject()
         given = subject.entries[first]
         if subject.model is not None:
@@ -125,7 +130,7 @@ class Bundle:
                 raise VerifyError(
                     "the PyTorch model it was compiled from is not here to compare with",
                     where=str(self.path),
-                    accepted="a bundle of zoo:NAME, path.py:callable or file.pt2, or the process that compiled it",
+                    accepted="a bundle of zoo:NAME, path.py:callable or file.pt2, or its own process",
                 )
             self._subject = _subject(
                 recipe["name"], recipe.get("shapes"), recipe.get("dtype", "f32"), recipe.get("seed", 0)
