@@ -67,7 +67,8 @@ def fold_literal(graph: Graph, node: Node) -> bool:
                 kept.append(tensor)
             places.append(operand)
         einsum = reader.notation
-        covered = {rank for place in places if not isinstance(place, Literal) for rank in place.ranks}
+        # A reduced rank takes its extent from a plain index: a window's constant may hold the only one.
+        covered = {rank for place in places if isinstance(place, Access) for rank in place.plain}
         if not set(einsum.reduced) <= covered:
             continue
         reader.einsum = Einsum(einsum.output, einsum.map, tuple(places), einsum.reduce, einsum.reduced)
