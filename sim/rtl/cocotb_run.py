@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -67,25 +68,43 @@ def run_module(
         arguments: more arguments for the model, plusargs for instance.
         trace: waveform file, where the model was built with tracing.
         module_folder: where to look for the module before Python's own path.
+
+    Raises:
+        ToolMissing: this Python has no shared library, which a simulator needs to run it.
     """
-    from cocotb_tools.runner import Verilator
-
-    class Launcher(Verilator):
-        """cocotb's runner, used for the environment it sets up."""
-
-        def environment(self) -> dict[str, str]:
-            self.sim_hdl_toplevel, self.test_module, self.hdl_toplevel_lang = top, module, "verilog"
-            self._set_env_test()
-            return dict(self.env)
-
-    environment = Launcher().environment()
-    environment |= {"COCOTB_RESULTS_FILE": str(folder / "results.xml"), "COCOTB_LOG_LEVEL": "WARNING"}
+    environment = _environment(top, module, folder)
     if module_folder is not None:
         environment["PYTHONPATH"] = os.pathsep.join((str(module_folder), environment["PYTHONPATH"]))
     command = [str(model.executable), *(("--trace", "--trace-file", str(trace)) if trace else ()), *arguments]
     log = (folder / "cocotb.log").open("w", encoding="utf-8")
     with log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, text=True, cwd=folder)
+
+
+def _environment(top: str, module: str, folder: Path) -> dict[str, str]:
+    """What cocotb reads when the simulator starts it."""
+    import find_libpython
+    from cocotb_tools import config
+
+    library = find_libpython.find_libpython()
+    if library is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise ToolMissing(
+            f"cocotb needs the shared library of Python {version}",
+            accepted=f"apt-get install libpython{version}, or the driver cpp",
+        )
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{library};{config.pygpi_entry_point()}",
+        "TOPLEVEL_LANG": "verilog",
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_TEST_MODULES": module,
+        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
+        "COCOTB_LOG_LEVEL": "WARNING",
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+    }
 
 
 def run_cocotb(

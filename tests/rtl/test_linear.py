@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import find_libpython
 import pytest
 
+from penstock.ir.errors import ToolMissing
 from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
 
 PARAMETERS = ("-GRows=2", "-GCols=3", "-GMaxTokens=4", "-GMaxGroups=2")
@@ -15,6 +17,10 @@ PARAMETERS = ("-GRows=2", "-GCols=3", "-GMaxTokens=4", "-GMaxGroups=2")
 @pytest.mark.slow
 def test_cocotb_behaviours(design_sources: list[Path], design_properties: list[Path], tmp_path: Path) -> None:
     model = build_for_cocotb([*design_sources, *design_properties], "bitmod_linear", flags=PARAMETERS)
+    if find_libpython.find_libpython() is None:
+        with pytest.raises(ToolMissing, match="libpython"):
+            run_module(model, "bitmod_linear", "cocotb_linear", tmp_path)
+        return
     process = run_module(
         model,
         "bitmod_linear",

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import find_libpython
 import numpy as np
 import pytest
 
@@ -32,9 +33,25 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return emit(folder, "blocks.3.down", quantize(weights), weights, bias, acts, rows=2, cols=8)
 
 
+def lacking(driver: str, suffix: str = "vcd") -> str | None:
+    """The Debian package this machine would need for a run, if any: such runs must name it."""
+    tools = verilator.Toolchain.find()
+    if suffix == "fst":
+        absent = [package for name, package in verilator.FST_HEADERS.items() if not tools.has_header(name)]
+        if absent:
+            return absent[0]
+    if driver == "cocotb" and find_libpython.find_libpython() is None:
+        return "libpython"
+    return None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("driver", ["cpp", "cocotb"])
 def test_a_layer_is_bit_exact_in_the_models_cycles(layer: Path, driver: str) -> None:
+    if package := lacking(driver):
+        with pytest.raises(ToolMissing, match=package):
+            simulate(layer, driver)
+        return
     seen: list[tuple[str, float, float | None]] = []
     result = simulate(layer, driver, progress=lambda *said: seen.append(said))
     assert result.bit_exact
@@ -53,9 +70,8 @@ def test_a_layer_is_bit_exact_in_the_models_cycles(layer: Path, driver: str) -> 
 def test_waveforms_are_written_on_request(layer: Path, tmp_path: Path, driver: str, suffix: str) -> None:
     magic = {"vcd": b"$version", "fst": bytes.fromhex("00 0000000000000149")}[suffix]
     path = tmp_path / f"wave.{suffix}"
-    absent = [name for name in verilator.FST_HEADERS if not verilator.Toolchain.find().has_header(name)]
-    if suffix == "fst" and absent:
-        with pytest.raises(ToolMissing, match=verilator.FST_HEADERS[absent[0]]):
+    if package := lacking(driver, suffix):
+        with pytest.raises(ToolMissing, match=package):
             simulate(layer, driver, trace=path)
         return
     assert simulate(layer, driver, trace=path).ok
@@ -67,7 +83,8 @@ def test_waveforms_are_written_on_request(layer: Path, tmp_path: Path, driver: s
 @pytest.mark.slow
 @pytest.mark.parametrize("driver", ["cpp", "cocotb"])
 def test_the_cycle_limit_ends_a_run(layer: Path, driver: str) -> None:
-    with pytest.raises(VerifyError, match="cycle limit"):
+    package = lacking(driver)
+    with pytest.raises(ToolMissing if package else VerifyError, match=package or "cycle limit"):
         simulate(layer, driver, max_cycles=100)
 
 
@@ -116,6 +133,13 @@ def test_a_missing_package_names_its_extra(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
     with pytest.raises(ToolMissing, match=r"penstock\[rtl\]"):
         simulate(layer, driver)
+
+
+@pytest.mark.slow
+def test_a_missing_python_library_names_its_package(layer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find_libpython, "find_libpython", lambda: None)
+    with pytest.raises(ToolMissing, match=r"libpython3\.\d+"):
+        simulate(layer, "cocotb")
 
 
 def test_a_missing_compiler_is_named(layer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
