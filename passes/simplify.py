@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..ir.einsum import Access, Coord, Einsum, Literal, Operand
+from ..ir.einsum import Access, Coord, Einsum, Literal, Operand, solve_extents
 from ..ir.mlir import ir
 from ..ir.operators import MAPS
 from .base import Pass
@@ -54,7 +54,7 @@ def fold_literal(graph: Graph, node: Node) -> bool:
         return False
     changed = False
     for reader in graph.nodes:
-        if reader.einsum is None or node.result not in reader.operands:
+        if reader.einsum is None or node.result not in reader.operands or not _inside(reader, node.result):
             continue
         operands = iter(reader.operands)
         places: list[Operand] = []
@@ -76,6 +76,19 @@ def fold_literal(graph: Graph, node: Node) -> bool:
         relabel_operands(reader)
         changed = True
     return changed
+
+
+def _inside(reader: Node, tensor: Tensor) -> bool:
+    """Whether an Einsum reads a tensor at its own coordinates only: a literal has no absent points."""
+    einsum = reader.notation
+    extents = solve_extents(einsum, [each.shape for each in reader.operands], reader.result.shape)
+    bounds = [
+        (index.bounds(extents), size)
+        for access, operand in zip(einsum.accesses, reader.operands, strict=True)
+        if operand is tensor
+        for index, size in zip(access.index, operand.shape, strict=True)
+    ]
+    return all(low >= 0 and high < size for (low, high), size in bounds)
 
 
 def _constant(node: Node) -> float | int | bool | None:
