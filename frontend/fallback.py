@@ -120,7 +120,7 @@ def _in_place(target: object) -> bool:
 
 
 def _wanted(op: object) -> bool:
-    """Whether a rule is followed: not for ops with a form, nor for updates in place, which are undone first."""
+    """Whether a rule is followed: not for ops with a form, nor for updates in place (undone first)."""
     return lookup(str(op)) is None and not _in_place(op)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.utils import _pytree as pytree
 
 from ..ir.cascade import verify
@@ -184,8 +185,12 @@ def _arguments(
 
 
 def _signature(name: str, program: ExportedProgram, graph: Graph, naming: Naming) -> Entry:
+    # The caller's names; a node of the prepared graph may be called otherwise (``input_1`` for ``input``).
+    given = [spec for spec in program.graph_signature.input_specs if spec.kind == InputKind.USER_INPUT]
+    names = [spec.arg.name for spec in given if not isinstance(spec.arg, ConstantArgument)]
     inputs = [
-        _spec(node.name, node.meta["val"], naming, naming.pads.get(node.name, 0)) for node in graph.inputs
+        _spec(called, node.meta["val"], naming, naming.pads.get(called, 0))
+        for called, node in zip(names, graph.inputs, strict=True)
     ]
     every = naming.outputs or _output_names(program)
     outputs = []

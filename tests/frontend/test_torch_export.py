@@ -132,7 +132,7 @@ class Tables(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.positions = nn.Embedding(16, 4)
-        self.register_buffer("frequencies", torch.tensor([1.0, 0.1]), persistent=False)
+        self.frequencies = nn.Buffer(torch.tensor([1.0, 0.1]), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         places = torch.arange(x.shape[0])
