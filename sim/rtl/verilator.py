@@ -181,8 +181,8 @@ def build(
         return Build(executable, 0.0)
 
     began = time.monotonic()
+    _require_cache()
     libraries = _runtime(tools, fst=trace == "fst")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
         work = Path(scratch)
         tracing = [f"--trace-{trace}"] if trace else []
@@ -230,7 +230,6 @@ def _runtime(tools: Toolchain, *, fst: bool) -> list[Path]:
         folder = cache_folder() / f"{name}-{_digest(tools, [], (*sources, *DEFINES))}"
         archive = folder / "libverilated.a"
         if not archive.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}-") as scratch:
                 built = _archive(tools, Path(scratch), sources)
                 _keep(built, archive)
@@ -263,6 +262,18 @@ def _require_fst_headers(tools: Toolchain) -> None:
                 f"FST traces need the C header {header}",
                 accepted=f"apt-get install {package}, or a .vcd trace",
             )
+
+
+def _require_cache() -> None:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot keep simulation models here: {error.strerror}",
+            where=str(folder),
+            accepted="a writable folder in PENSTOCK_CACHE_DIR",
+        ) from error
 
 
 def _keep(built: Path, target: Path) -> None:

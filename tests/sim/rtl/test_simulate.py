@@ -148,6 +148,15 @@ def test_a_missing_compiler_is_named(layer: Path, monkeypatch: pytest.MonkeyPatc
         simulate(layer)
 
 
+def test_a_cache_that_cannot_be_written_is_named(
+    layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("PENSTOCK_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="PENSTOCK_CACHE_DIR"):
+        simulate(layer)
+
+
 @pytest.mark.parametrize(("header", "package"), verilator.FST_HEADERS.items())
 def test_a_missing_header_for_fst_names_its_package(
     layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str, package: str
