@@ -51,34 +51,26 @@ class Pack:
 
 def pack(array: np.ndarray, spec: Pack) -> np.ndarray:
     """The parameter in packed layout, contiguous, of shape `spec.shape` and the same dtype."""
-    read = Einsum.parse(f"P = sum[{_ranks(spec)}] {spec.access}").accesses[0]
-    grid = {**_lane_coordinates(spec), **_depth_coordinates(spec)}
-    index = tuple(sum((grid[r] * c for r, c in one.terms), np.int64(one.const)) for one in read.index)
-    tiles, width, (panels, depth, block) = prod(spec.counts), prod(spec.tiles), spec.shape
-    flat = np.zeros((depth, tiles, spec.panels * block), array.dtype)
-    flat[:, :, :width] = np.broadcast_to(array[index], (depth, tiles * width)).reshape(depth, tiles, width)
-    return np.ascontiguousarray(flat.reshape(depth, panels, block).transpose(1, 0, 2))
-
-
-def _ranks(spec: Pack) -> str:
-    return ",".join(rank for rank, _ in (*spec.lanes, *spec.depth))
-
-
-def _lane_coordinates(spec: Pack) -> dict[str, np.ndarray]:
-    """Coordinate of every lane rank at every lane, tile after tile, as a row."""
-    ranks, count = [rank for rank, _ in spec.lanes], len(spec.lanes)
-    grid = np.indices((*spec.counts, *spec.tiles)).reshape(2 * count, 1, -1)
-    rows = {}
-    for place, (rank, (_, extent), tile) in enumerate(zip(ranks, spec.lanes, spec.tiles, strict=True)):
-        rows[rank] = np.minimum(grid[place] * tile, extent - tile) + grid[count + place]
-    return rows
-
-
-def _depth_coordinates(spec: Pack) -> dict[str, np.ndarray]:
-    """Coordinate of every depth rank at every depth, as a column."""
-    extents = [extent for _, extent in spec.depth]
-    grid = np.indices(extents).reshape(len(extents), -1, 1)
-    return {rank: grid[place] for place, (rank, _) in enumerate(spec.depth)}
+    ranks = [rank for rank, _ in (*spec.lanes, *spec.depth)]
+    read = Einsum.parse(f"P = sum[{','.join(ranks)}] {spec.access}").accesses[0]
+    flat, steps, begin = np.ascontiguousarray(array).reshape(-1), dict.fromkeys(ranks, 0), 0
+    for axis, index in enumerate(read.index):
+        stride = prod(array.shape[axis + 1 :])
+        begin += index.const * stride
+        for rank, coeff in index.terms:
+            steps[rank] += coeff * stride
+    shape = (*spec.tiles, *(extent for _, extent in spec.depth))
+    strides = [steps[rank] * flat.itemsize for rank in ranks]
+    packed, width = np.zeros(spec.shape, array.dtype), prod(spec.tiles)
+    for number, tile in enumerate(np.ndindex(*spec.counts)):
+        origin = begin
+        for place, size, (rank, extent) in zip(tile, spec.tiles, spec.lanes, strict=True):
+            origin += min(place * size, extent - size) * steps[rank]
+        rows = np.lib.stride_tricks.as_strided(flat[origin:], shape, strides).reshape(width, -1)
+        for panel in range(spec.panels):
+            part = rows[panel * spec.block : (panel + 1) * spec.block]
+            packed[number * spec.panels + panel, :, : len(part)] = part.T
+    return packed
 
 
 @dataclass(frozen=True)
