@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ...ir.einsum import Einsum, solve_extents
+from ...ir.einsum import Einsum, Index, solve_extents
 from ...ir.operators import MAPS
 from ..analyse import Cascade
 from ..graph import Graph, Node, Tensor
 from .steps import fresh_name
+
+# What a dimension of a shared tensor is read at: a rank of the region, or a fixed coordinate.
+Dims = tuple[str | Index, ...]
 
 
 def extents_of(node: Node) -> dict[str, int]:
@@ -60,7 +63,7 @@ class Region:
     dims: dict[Tensor, tuple[str, ...]] = field(default_factory=dict)
     extents: dict[str, int] = field(default_factory=dict)
 
-    def fits(self, node: Node, known: Mapping[Tensor, tuple[str, ...]]) -> dict[str, str] | None:
+    def fits(self, node: Node, known: Mapping[Tensor, Dims]) -> dict[str, str] | None:
         """The node's ranks in the region's names, from the dimensions of the tensors it shares.
 
         None when two of its ranks would become one, one would become two, or a shared tensor is not read
@@ -75,8 +78,12 @@ class Region:
         if node.result in known:
             shared.append((node.einsum.output, known[node.result]))
         for access, dims in shared:
-            for rank, dim in zip(access.plain, dims, strict=True):
-                if rank is None or mapping.setdefault(rank, dim) != dim:
+            for index, dim in zip(access.index, dims, strict=True):
+                rank = index.plain
+                if isinstance(dim, Index):
+                    if index != dim:
+                        return None
+                elif rank is None or mapping.setdefault(rank, dim) != dim:
                     return None
         if len(set(mapping.values())) != len(mapping):
             return None
@@ -143,19 +150,19 @@ class Finder:
             self._trim(region, rank)
         return region, rank
 
-    def _streams(self, seed: Node, region: Region, rank: tuple[str, ...]) -> dict[Tensor, tuple[str, ...]]:
-        """Tensors that stream the rank into the seed, nearest first, with their dimensions' names."""
-        found: dict[Tensor, tuple[str, ...]] = {}
+    def _streams(self, seed: Node, region: Region, rank: tuple[str, ...]) -> dict[Tensor, Dims]:
+        """Tensors that stream the rank into the seed, nearest first, with what their dimensions are."""
+        found: dict[Tensor, Dims] = {}
         work = [(seed, region.members[seed])]
         scratch = Region(extents=dict(region.extents))
         while work:
             node, names = work.pop(0)
             for access, tensor in zip(node.notation.accesses, node.operands, strict=True):
-                plain = [names.get(r) if r is not None else None for r in access.plain]
-                carries = any(dim in rank for dim in plain)
-                if tensor in found or not carries or None in plain:
+                dims = [names.get(i.plain, i) if i.plain is not None else i for i in access.index]
+                carries = any(dim in rank for dim in dims)
+                if tensor in found or not carries or any(isinstance(d, Index) and d.terms for d in dims):
                     continue
-                found[tensor] = tuple(dim for dim in plain if dim is not None)
+                found[tensor] = tuple(dims)
                 producer = self.producers.get(tensor)
                 if producer is None or not producer.pointwise or producer in self.taken:
                     continue
@@ -165,7 +172,7 @@ class Finder:
         return found
 
     def _forward(
-        self, region: Region, seed: Node, rank: tuple[str, ...], streams: Mapping[Tensor, tuple[str, ...]]
+        self, region: Region, seed: Node, rank: tuple[str, ...], streams: Mapping[Tensor, Dims]
     ) -> None:
         outer = set(region.dims[seed.result])
         tainted: set[Tensor] = set()
@@ -173,7 +180,7 @@ class Finder:
         for node in self.graph.nodes[start + 1 :]:
             if not any(tensor in region.dims or tensor in tainted for tensor in node.operands):
                 continue
-            known = {**streams, **region.dims}
+            known: dict[Tensor, Dims] = {**streams, **region.dims}
             mapping = region.fits(node, known) if node not in self.taken else None
             joins = (
                 mapping is not None
@@ -198,9 +205,7 @@ class Finder:
             return True
         return not is_contraction(node) and inside <= outer
 
-    def _backward(
-        self, region: Region, rank: tuple[str, ...], streams: Mapping[Tensor, tuple[str, ...]]
-    ) -> None:
+    def _backward(self, region: Region, rank: tuple[str, ...], streams: Mapping[Tensor, Dims]) -> None:
         """Take in what computes the streams, where nobody else needs it or it is cheap to repeat."""
         streaming = [node for node in region.members if not is_product(node)]
         work = [tensor for node in streaming for tensor in node.operands]
