@@ -15,6 +15,7 @@ from types import ModuleType
 import torch
 from torch import nn
 from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
 
 from ..ir.errors import InputError
 
@@ -57,6 +58,20 @@ def resolve(model: str) -> Source:
     return _from_python(Path(path), name, model)
 
 
+class _Positional(nn.Module):
+    """An exported program as a module whose inputs go by position, however it was exported."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        super().__init__()
+        self.program = program.module()
+        self.structure = program.call_spec.in_spec
+
+    def forward(self, *inputs: object) -> object:
+        assert self.structure is not None, "torch.export always states how a program is called"
+        args, keywords = pytree.tree_unflatten(inputs, self.structure)
+        return self.program(*args, **keywords)
+
+
 def _from_program(path: Path) -> Source:
     if not path.is_file():
         raise InputError("no such file", where=str(path), accepted="a program saved by torch.export.save")
@@ -68,7 +83,7 @@ def _from_program(path: Path) -> Source:
     args, kwargs = program.example_inputs or ((), {})
     names = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
     inputs = dict(zip(names, (*args, *kwargs.values()), strict=False))
-    return Source(path.stem, program.module(), inputs, program)
+    return Source(path.stem, _Positional(program), inputs, program)
 
 
 def _from_python(path: Path, name: str, where: str) -> Source:

@@ -218,3 +218,27 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert not (tmp_path / "b").exists()
     assert not list(tmp_path.glob(".b.*"))
+
+
+@pytest.mark.parametrize("by", ["position", "name"])
+def test_saved_programs_compile_however_they_were_exported(by: str, tmp_path: Path) -> None:
+    import torch
+
+    x = torch.randn(8, 16)
+    args, keywords = ((x,), {}) if by == "position" else ((), {"input": x})
+    program = torch.export.export(torch.nn.Linear(16, 4).eval(), args, keywords)
+    torch.export.save(program, tmp_path / "linear.pt2")
+    given = str(tmp_path / "linear.pt2")
+    assert cli.main(["compile", given, "--verify", "-o", str(tmp_path / "b")]) == cli.DONE
+
+
+def test_inputs_keep_the_callers_names(tmp_path: Path) -> None:
+    """PyTorch's graphs rename an input called ``input``, after the Python builtin."""
+    import torch
+
+    import penstock
+
+    model = torch.nn.Sequential(torch.nn.Linear(16, 4), torch.nn.GELU()).eval()
+    bundle = penstock.compile(model, (torch.randn(8, 16),), out=tmp_path / "b")
+    assert bundle.verify().ok
+    assert bundle.run({"input": np.zeros((8, 16), np.float32)})["output"].shape == (8, 4)
