@@ -92,7 +92,9 @@ def compile_cpu(
 
     def start() -> Start:
         raised = raise_subject(subject)
-        return Start(raised.module, raised.params, {**subject.recipe, "instances": raised.instances})
+        count = sum(array.size for array in raised.params.values())
+        recipe = {**subject.recipe, "parameters": count, "instances": raised.instances}
+        return Start(raised.module, raised.params, recipe)
 
     _compile(start, subject.name, target, out, pipeline, progress)
 

@@ -19,12 +19,15 @@ from ...ir.mlir import ir
 from ...ir.operators import MAPS
 
 
+NODES = "penstock.nodes"
+
+
 @dataclass(frozen=True)
 class GroupCount:
     """What one ``cascade.fused`` does in one run of it.
 
     Attributes:
-        kernel: name of the group.
+        kernel: kind of the group, and the graph node its last output is.
         function: function that holds it.
         instances: times it runs in one run of the entry.
         einsums: notation, one line per Einsum; an iteration is a line ``iterate m1 until …``.
@@ -111,7 +114,7 @@ def _count(op: ir.Operation, function: str, instances: int) -> GroupCount:
     moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, lines)
     elements = [str(ir.RankedTensorType(result.type).element_type) for result in op.results]
     return GroupCount(
-        kernel=string(op, "kernel"),
+        kernel=_label(op),
         function=function,
         instances=instances,
         einsums=tuple(lines),
@@ -128,6 +131,12 @@ def _count(op: ir.Operation, function: str, instances: int) -> GroupCount:
         footprint_after=string(op, "footprint_after"),
         derivation=strings(op, "derivation"),
     )
+
+
+def _label(op: ir.Operation) -> str:
+    """Kind of the group, and the graph node it ends in: ``contract linear_4``."""
+    nodes = strings(op, NODES) if NODES in op.attributes else ()
+    return " ".join([string(op, "kernel"), *[node for node in nodes if node][-1:]])
 
 
 def _count_block(
