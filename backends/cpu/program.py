@@ -33,6 +33,7 @@ from ...ir.steps import (
     written_results,
 )
 from .groups import Groups
+from .hazards import Hazards, Span
 from .layouts import Demand, Layout, operand_layouts, param_arguments, parameter_name
 from .names import Names
 
@@ -57,32 +58,6 @@ class Program:
     calls: Sequence[str]
     entries: Mapping[str, Mapping[str, Any]]
     workspace: Mapping[str, int]
-
-
-@dataclass
-class _Hazards:
-    """What steps since the last barrier read and wrote, as byte ranges of named storage."""
-
-    reads: set[tuple[str, int, int]] = field(default_factory=set)
-    writes: set[tuple[str, int, int]] = field(default_factory=set)
-
-    @property
-    def pending(self) -> bool:
-        """Whether any step is unfinished."""
-        return bool(self.reads or self.writes)
-
-    def clash(self, reads: set[tuple[str, int, int]], writes: set[tuple[str, int, int]]) -> bool:
-        """Whether a step has to wait for those before it."""
-        return _meet(reads, self.writes) or _meet(writes, self.writes | self.reads)
-
-    def clear(self) -> None:
-        """A barrier was passed."""
-        self.reads.clear()
-        self.writes.clear()
-
-
-def _meet(left: set[tuple[str, int, int]], right: set[tuple[str, int, int]]) -> bool:
-    return any(a[0] == b[0] and a[1] < b[2] and b[1] < a[2] for a in left for b in right)
 
 
 def write_program(
@@ -168,7 +143,7 @@ class _Function:
         self.names = Names(("thread", "scope", "frame", "argument", "given", *results))
         self.handed: dict[Demand, str] = {}
         self.pointers: dict[ir.Value, str] = {}
-        self.hazards = _Hazards()
+        self.hazards = Hazards()
         self.lines: list[str] = []
         self.runs = 0
 
@@ -285,10 +260,7 @@ class _Function:
         writes = {self._storage(value) for value in op.results}
         if kernel.shared_bytes:
             writes.add(("shared", 0, 1))
-        if self.hazards.clash(reads, writes):
-            self._barrier()
-        self.hazards.reads |= reads
-        self.hazards.writes |= writes
+        self._await(reads, writes)
         step = self._record(op, kernel.symbol)
         self._comment(step, op, kernel.symbol)
         outputs = self._declare(op)
@@ -322,14 +294,17 @@ class _Function:
             if self.results.get(owner) == number:
                 continue
             reads, writes = {self._storage(owner)}, {(f"result{number}", 0, 1)}
-            if self.hazards.clash(reads, writes):
-                self._barrier()
-            self.hazards.reads |= reads
-            self.hazards.writes |= writes
+            self._await(reads, writes)
             count = math.prod(shape_of(value)) * dtype_of(value).size
             self.lines.append(
                 f"pst_copy(thread, {self._result(number)}, {self._handed(value, None)}, {count});"
             )
+
+    def _await(self, reads: set[Span], writes: set[Span]) -> None:
+        """Begin a step, after a barrier when it has to wait for those before it."""
+        if self.hazards.clash(reads, writes):
+            self._barrier()
+        self.hazards.begin(reads, writes)
 
     def _barrier(self) -> None:
         self.lines += ["", "pst_barrier(thread);"]
@@ -341,7 +316,7 @@ class _Function:
             return self.handed[self.numbers[owner], layout]
         return self.pointers[owner]
 
-    def _storage(self, value: ir.Value) -> tuple[str, int, int]:
+    def _storage(self, value: ir.Value) -> Span:
         owner = root(value)
         if owner in self.numbers:
             return f"argument{self.numbers[owner]}", 0, 1
