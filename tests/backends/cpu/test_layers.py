@@ -169,3 +169,11 @@ def test_processes_share_the_lowering_and_its_errors_come_through(monkeypatch: p
     broken = [body.format("f", ""), body.format("g", '"tensor.nonsense"() : () -> ()')]
     with objects.Lowering(broken, isa_named("portable")) as lowering, pytest.raises(PassError, match="lower"):
         lowering.finish()
+
+
+def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (
+        open_bundle(compile_blocks(tmp_path / name, parameters(), "portable")).manifest["files"]
+        for name in ("one", "two")
+    )
+    assert first == second
