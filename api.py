@@ -5,208 +5,40 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .ir.bundle import MODULE, BundleFiles, open_bundle
-from .ir.errors import BundleError, InputError, TargetError, VerifyError
+from .bundle import Bundle, VerifyReport
+from .ir.bundle import MODULE, open_bundle
+from .ir.errors import InputError, TargetError
 from .progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from .passes.analyse.report import Report
     from .sim.report import Report as BundleReport
-    from .sim.rtl.compare import SimResult
-    from .sim.verification import Verification
-    from .subject import Subject
 
-SIMULATION = "verilog/sim.json"
-VERIFY = "verify.json"
-Inputs = Sequence["torch.Tensor"] | Mapping[str, "torch.Tensor"]
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """A verification as commands and notebooks show it."""
-
-    verification: Verification
-
-    @property
-    def ok(self) -> bool:
-        """Whether every output of every run is within its bound."""
-        return self.verification.ok
-
-    def to_json(self) -> dict[str, Any]:
-        """Every case with its errors by output and by layer."""
-        return self.verification.to_json()
-
-    def text(self) -> str:
-        """One table of outputs, and of inner values where they were compared."""
-        from .sim.report.terminal import verification_text
-
-        return verification_text(self.verification)
-
-
-@dataclass
-class Bundle:
-    """A compiled model on disk.
-
-    Attributes:
-        files: the directory, its manifest and hashes checked.
-    """
-
-    files: BundleFiles
-    _subject: Subject | None = field(default=None, repr=False)
-    _kept: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
-
-    @property
-    def path(self) -> Path:
-        """The directory."""
-        return self.files.path
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """What the bundle says of itself."""
-        return self.files.manifest
-
-    def run(
-        self, inputs: Mapping[str, Any], threads: int | None = None, profile: bool = False
-    ) -> dict[str, Any]:
-        """Run the CPU code on arrays by name; outputs by name.
-
-        With `profile` the result also holds ``profile``: a row per step with its milliseconds.
-
-        Raises:
-            InputError: inputs that no entry takes.
-            BundleError: the bundle holds no CPU code.
-        """
-        from .backends.cpu.loader import PROFILE, load
-
-        results = load(self.path).run(inputs, threads=threads, profile=profile)
-        if profile:
-            results["profile"] = results.pop(PROFILE)
-        return results
-
-    def example_inputs(self, seed: int = 0) -> dict[str, np.ndarray]:
-        """Random inputs of the first entry's shapes: the model's own where it is known, else by type.
-
-        Raises:
-            BundleError: the bundle holds no CPU code.
-        """
-        import numpy as np
-
-        first = next(iter(self.files.entries), None)
-        if first is None or "cpu" not in self.manifest["backends"]:
-            raise BundleError(
-                "holds no CPU code", where=str(self.path), accepted="a bundle compiled with --target cpu"
-            )
-        if self._subject is None and "name" not in self.manifest["model"]:
-            random = np.random.default_rng(seed)
-            specs = self.files.entries[first].inputs
-            return {spec.name: random.standard_normal(spec.shape).astype(spec.dtype) for spec in specs}
-        subject = self.subject()
-        given = subject.entries[first]
-        if subject.model is not None:
-            batch = next(iter(given.values())).shape[0]
-            length = self.files.entries[first].extents.get("s")
-            given = subject.model.example_inputs(length, batch, seed)
-        return {name: value.numpy() for name, value in given.items()}
-
-    def subject(self) -> Subject:
-        """The model the bundle was compiled from, made again from the manifest's recipe.
-
-        Raises:
-            VerifyError: it was compiled from a module in memory, in another process.
-        """
-        if self._subject is None:
-            recipe = self.manifest["model"]
-            if "name" not in recipe:
-                raise VerifyError(
-                    "the PyTorch model it was compiled from is not here to compare with",
-                    where=str(self.path),
-                    accepted="a bundle of zoo:NAME, path.py:callable or file.pt2, or its own process",
-                )
-            self._subject = _subject(
-                recipe["name"], recipe.get("shapes"), recipe.get("dtype", "f32"), recipe.get("seed", 0)
-            )
-        return self._subject
-
-    def verify(
-        self, lengths: Sequence[int] | None = None, seed: int = 0, progress: Progress | None = None
-    ) -> VerifyReport:
-        """Compare with eager PyTorch: outputs at several lengths, full and padded; inner values once.
-
-        The result is kept in the bundle for `report`.
-
-        Raises:
-            VerifyError: the model cannot be made again, or lengths it does not have.
-        """
-        from .backends.cpu.loader import load
-        from .checking import verify
-
-        found = verify(self.subject(), load(self.path), self.manifest["model"], lengths, seed, progress)
-        (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
-        return VerifyReport(found)
-
-    def simulate(
-        self,
-        design: str | None = None,
-        driver: str = "cpp",
-        trace: str | None = None,
-        max_cycles: int | None = None,
-        inputs: Mapping[str, np.ndarray] | None = None,
-        progress: Progress | None = None,
-    ) -> SimResult:
-        """Simulate the bundle's Verilog and compare with the integer oracle and the cost model.
-
-        The result is kept in the bundle for `report`.
-
-        Raises:
-            InputError: the bundle holds no such design.
-            ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
-            VerifyError: the run broke off, or reached the cycle limit.
-        """
-        from .layers import with_activations
-        from .sim.rtl.record import record_run
-        from .sim.rtl.simulate import simulate
-
-        name, folder = self._design(design)
-        with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
-            place = self.path / folder
-            if inputs is not None:
-                place = with_activations(self.files, name, inputs, Path(scratch))
-            result = simulate(place, driver=driver, trace=trace, max_cycles=max_cycles, progress=progress)
-        if inputs is None:
-            record_run(self.path / SIMULATION, result)
-        return result
-
-    def _design(self, design: str | None) -> tuple[str, str]:
-        held: dict[str, str] = self.manifest["backends"].get("verilog", {}).get("designs", {})
-        if not held:
-            raise InputError(
-                "the bundle holds no Verilog",
-                where=str(self.path),
-                accepted="a bundle compiled with --target bitmod-small",
-            )
-        name = next(iter(held)) if design is None else design
-        if name not in held:
-            raise InputError(f"no design '{name}'", where=str(self.path), accepted=", ".join(held))
-        return name, held[name]
-
-    def report(self, out: str | Path | None = None) -> BundleReport:
-        """Tables of this bundle, and one HTML page where `out` is given."""
-        return report([self.path], out)
+__all__ = [
+    "Bundle",
+    "VerifyReport",
+    "analyze",
+    "compile",
+    "emit",
+    "load",
+    "lower",
+    "models",
+    "opt",
+    "report",
+    "targets",
+]
 
 
 def compile(
     model: str | torch.nn.Module,
-    example_inputs: Inputs | None = None,
+    example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor] | None = None,
     target: str = "cpu",
     *,
     out: str | Path | None = None,
@@ -238,6 +70,7 @@ def compile(
     """
     from .compiler import compile_cpu, compile_text, machine
     from .layers import compile_verilog
+    from .subject import resolve
 
     chosen = machine(target)
     if chosen.backend not in ("cpu", "verilog"):
@@ -254,7 +87,7 @@ def compile(
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
         compile_text(Path(model), chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), None, kept)
-    subject = _subject(model, shapes, dtype, seed, example_inputs)
+    subject = resolve(model, shapes, dtype, seed, example_inputs)
     if chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
@@ -269,33 +102,6 @@ def load(path: str | Path) -> Bundle:
         BundleError: it is missing, corrupt or of another schema version.
     """
     return Bundle(open_bundle(path))
-
-
-def _subject(
-    model: str | torch.nn.Module,
-    shapes: Mapping[str, Sequence[int]] | None,
-    dtype: str,
-    seed: int,
-    example_inputs: Inputs | None = None,
-) -> Subject:
-    from .frontend.zoo import PREFIX
-    from .subject import from_module, from_zoo
-
-    if not isinstance(model, str):
-        return from_module(model, example_inputs, dtype)
-    if example_inputs is not None:
-        raise InputError("a model given by name brings its own inputs", accepted="no example_inputs")
-    if model.startswith(PREFIX):
-        return from_zoo(model, shapes, dtype, seed)
-    if shapes:
-        raise InputError(
-            "the shapes of this model are those of its example inputs",
-            where="--shape",
-            accepted="other example inputs, or a model of the zoo",
-        )
-    from .subject import from_file
-
-    return from_file(model, dtype)
 
 
 def lower(
@@ -316,11 +122,10 @@ def lower(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
-    from .compiler import raise_subject
     from .frontend.zoo import PREFIX
     from .ir.mlir import parse_module, print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
-    from .subject import from_zoo
+    from .subject import from_zoo, resolve
 
     passes = parse_pipeline(pipeline)
     if model.endswith(".mlir"):
@@ -329,7 +134,7 @@ def lower(
     if model.startswith(PREFIX):
         subject = from_zoo(model, shapes, dtype, seed, meta=True)
     else:
-        subject = _subject(model, shapes, dtype, seed)
+        subject = resolve(model, shapes, dtype, seed)
     module, _ = run_pipeline(raise_subject(subject).module, passes)
     return print_module(module)
 

@@ -53,6 +53,33 @@ class Subject:
     programs: Mapping[str, ExportedProgram] | None = None
 
 
+def resolve(
+    model: str | nn.Module,
+    shapes: Mapping[str, Sequence[int]] | None,
+    dtype: str,
+    seed: int,
+    example_inputs: Sequence[object] | Mapping[str, object] | None = None,
+) -> Subject:
+    """A model however it is given: a name of the zoo, a file, or a module with example inputs.
+
+    Raises:
+        InputError: no such model, or options that do not fit its kind.
+    """
+    if not isinstance(model, str):
+        return from_module(model, example_inputs, dtype)
+    if example_inputs is not None:
+        raise InputError("a model given by name brings its own inputs", accepted="no example_inputs")
+    if model.startswith(zoo.PREFIX):
+        return from_zoo(model, shapes, dtype, seed)
+    if shapes:
+        raise InputError(
+            "the shapes of this model are those of its example inputs",
+            where="--shape",
+            accepted="other example inputs, or a model of the zoo",
+        )
+    return from_file(model, dtype)
+
+
 def from_zoo(
     spec: str, shapes: Mapping[str, Sequence[int]] | None, dtype: str, seed: int, *, meta: bool = False
 ) -> Subject:

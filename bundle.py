@@ -1,0 +1,202 @@
+"""A compiled model on disk, and what can be done with it: run, verify, simulate, report."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .ir.bundle import BundleFiles
+from .ir.errors import BundleError, InputError, VerifyError
+from .progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .sim.report import Report
+    from .sim.rtl.compare import SimResult
+    from .sim.verification import Verification
+    from .subject import Subject
+
+SIMULATION = "verilog/sim.json"
+VERIFY = "verify.json"
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """A verification as commands and notebooks show it."""
+
+    verification: Verification
+
+    @property
+    def ok(self) -> bool:
+        """Whether every output of every run is within its bound."""
+        return self.verification.ok
+
+    def to_json(self) -> dict[str, Any]:
+        """Every case with its errors by output and by layer."""
+        return self.verification.to_json()
+
+    def text(self) -> str:
+        """One table of outputs, and of inner values where they were compared."""
+        from .sim.report.terminal import verification_text
+
+        return verification_text(self.verification)
+
+
+@dataclass
+class Bundle:
+    """A compiled model on disk.
+
+    Attributes:
+        files: the directory, its manifest and hashes checked.
+    """
+
+    files: BundleFiles
+    _subject: Subject | None = field(default=None, repr=False)
+    _kept: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self.files.path
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the bundle says of itself."""
+        return self.files.manifest
+
+    def run(
+        self, inputs: Mapping[str, Any], threads: int | None = None, profile: bool = False
+    ) -> dict[str, Any]:
+        """Run the CPU code on arrays by name; outputs by name.
+
+        With `profile` the result also holds ``profile``: a row per step with its milliseconds.
+
+        Raises:
+            InputError: inputs that no entry takes.
+            BundleError: the bundle holds no CPU code.
+        """
+        from .backends.cpu.loader import PROFILE, load
+
+        results = load(self.path).run(inputs, threads=threads, profile=profile)
+        if profile:
+            results["profile"] = results.pop(PROFILE)
+        return results
+
+    def example_inputs(self, seed: int = 0) -> dict[str, np.ndarray]:
+        """Random inputs of the first entry's shapes: the model's own where it is known, else by type.
+
+        Raises:
+            BundleError: the bundle holds no CPU code.
+        """
+        import numpy as np
+
+        first = next(iter(self.files.entries), None)
+        if first is None or "cpu" not in self.manifest["backends"]:
+            raise BundleError(
+                "holds no CPU code", where=str(self.path), accepted="a bundle compiled with --target cpu"
+            )
+        if self._subject is None and "name" not in self.manifest["model"]:
+            random = np.random.default_rng(seed)
+            specs = self.files.entries[first].inputs
+            return {spec.name: random.standard_normal(spec.shape).astype(spec.dtype) for spec in specs}
+        subject = self.subject()
+        given = subject.entries[first]
+        if subject.model is not None:
+            batch = next(iter(given.values())).shape[0]
+            length = self.files.entries[first].extents.get("s")
+            given = subject.model.example_inputs(length, batch, seed)
+        return {name: value.numpy() for name, value in given.items()}
+
+    def subject(self) -> Subject:
+        """The model the bundle was compiled from, made again from the manifest's recipe.
+
+        Raises:
+            VerifyError: it was compiled from a module in memory, in another process.
+        """
+        if self._subject is None:
+            recipe = self.manifest["model"]
+            if "name" not in recipe:
+                raise VerifyError(
+                    "the PyTorch model it was compiled from is not here to compare with",
+                    where=str(self.path),
+                    accepted="a bundle of zoo:NAME, path.py:callable or file.pt2, or its own process",
+                )
+            from .subject import resolve
+
+            self._subject = resolve(
+                recipe["name"], recipe.get("shapes"), recipe.get("dtype", "f32"), recipe.get("seed", 0)
+            )
+        return self._subject
+
+    def verify(
+        self, lengths: Sequence[int] | None = None, seed: int = 0, progress: Progress | None = None
+    ) -> VerifyReport:
+        """Compare with eager PyTorch: outputs at several lengths, full and padded; inner values once.
+
+        The result is kept in the bundle for `report`.
+
+        Raises:
+            VerifyError: the model cannot be made again, or lengths it does not have.
+        """
+        from .backends.cpu.loader import load
+        from .checking import verify
+
+        found = verify(self.subject(), load(self.path), self.manifest["model"], lengths, seed, progress)
+        (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+        return VerifyReport(found)
+
+    def simulate(
+        self,
+        design: str | None = None,
+        driver: str = "cpp",
+        trace: str | None = None,
+        max_cycles: int | None = None,
+        inputs: Mapping[str, np.ndarray] | None = None,
+        progress: Progress | None = None,
+    ) -> SimResult:
+        """Simulate the bundle's Verilog and compare with the integer oracle and the cost model.
+
+        The result is kept in the bundle for `report`.
+
+        Raises:
+            InputError: the bundle holds no such design.
+            ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
+            VerifyError: the run broke off, or reached the cycle limit.
+        """
+        from .layers import with_activations
+        from .sim.rtl.record import record_run
+        from .sim.rtl.simulate import simulate
+
+        name, folder = self._design(design)
+        with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
+            place = self.path / folder
+            if inputs is not None:
+                place = with_activations(self.files, name, inputs, Path(scratch))
+            result = simulate(place, driver=driver, trace=trace, max_cycles=max_cycles, progress=progress)
+        if inputs is None:
+            record_run(self.path / SIMULATION, result)
+        return result
+
+    def _design(self, design: str | None) -> tuple[str, str]:
+        held: dict[str, str] = self.manifest["backends"].get("verilog", {}).get("designs", {})
+        if not held:
+            raise InputError(
+                "the bundle holds no Verilog",
+                where=str(self.path),
+                accepted="a bundle compiled with --target bitmod-small",
+            )
+        name = next(iter(held)) if design is None else design
+        if name not in held:
+            raise InputError(f"no design '{name}'", where=str(self.path), accepted=", ".join(held))
+        return name, held[name]
+
+    def report(self, out: str | Path | None = None) -> Report:
+        """Tables of this bundle, and one HTML page where `out` is given."""
+        from .sim.report import report
+
+        return report([self.path], out)
