@@ -33,9 +33,15 @@ def choose_tiles(
     lanes = {rank for contraction in contractions.values() for rank in contraction.lanes}
     for rank, size in group.tiles.items():
         if rank in tiles:
-            step = isa.lanes(32) if rank in lanes else 1
-            tiles[rank] = min(extents[rank], -(-size // step) * step)
+            tiles[rank] = _within(extents[rank], size, isa.lanes(32) if rank in lanes else 1)
     return tiles
+
+
+def _within(extent: int, size: int, step: int) -> int:
+    """The multiple of `step` from half of `size` up to it that covers the extent with the fewest points."""
+    sizes = range(-(-size // 2 // step) * step, size + 1, step)
+    best = min(sizes, key=lambda n: (-(-extent // max(n, 1)) * n, -n), default=0)
+    return min(extent, best or -(-size // step) * step)
 
 
 def _fill(
