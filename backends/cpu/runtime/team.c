@@ -22,7 +22,7 @@ typedef struct {
 static struct {
     pthread_mutex_t lock; /* held for a whole run */
     int started;          /* workers 1 .. started exist */
-    int spins;
+    _Atomic int spins;
     word job;        /* number << 8 | threads */
     word generation; /* of the barrier */
     _Alignas(64) _Atomic int32_t arrived;
@@ -44,7 +44,8 @@ static void change(word *at, uint32_t to) {
 
 static uint32_t await_change(word *at, uint32_t from) {
     uint32_t now;
-    for (int spin = 0; spin < team.spins; spin++) {
+    int spins = atomic_load_explicit(&team.spins, memory_order_relaxed);
+    for (int spin = 0; spin < spins; spin++) {
         if ((now = atomic_load_explicit(&at->value, memory_order_acquire)) != from) return now;
         relax();
     }
@@ -56,9 +57,10 @@ static uint32_t await_change(word *at, uint32_t from) {
 }
 
 void pst_barrier(const pst_thread *thread) {
-    if (thread->count == 1) return;
+    int64_t count = thread->count; /* read before arriving: afterwards the next run may already set it */
+    if (count == 1) return;
     uint32_t generation = atomic_load(&team.generation.value);
-    if (atomic_fetch_add(&team.arrived, 1) + 1 == thread->count) {
+    if (atomic_fetch_add(&team.arrived, 1) + 1 == count) {
         atomic_store(&team.arrived, 0);
         change(&team.generation, generation + 1);
     } else {
