@@ -122,6 +122,7 @@ def lower(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
+    from .compiler import raise_subject
     from .frontend.zoo import PREFIX
     from .ir.mlir import parse_module, print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
