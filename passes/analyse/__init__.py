@@ -2,6 +2,7 @@
 
 from .algebra import Polynomial
 from .cascade import Cascade, check
+from .extract import extract_cascade
 from .footprint import einsum_counts, live_footprint, operation_counts, outer_ranks
 from .passes import PassCount, count_passes, most_passes
 from .text import parse_cascade, read_cascade
@@ -13,6 +14,7 @@ __all__ = [
     "check",
     "count_passes",
     "einsum_counts",
+    "extract_cascade",
     "live_footprint",
     "most_passes",
     "operation_counts",

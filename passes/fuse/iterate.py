@@ -223,10 +223,15 @@ class _Iteration:
     # Corrections: how a provisional value changes when the running values it reads move on.
 
     def corrections(self, einsum: Einsum) -> list[Correction]:
-        found = self.factors(einsum)
+        """What the sum so far takes: operators with their right operands, in order."""
         made: list[Correction] = []
-        for kind, access in found:
-            made.append(("mul", self.correction(kind, access)))
+        for kind, access in self.factors(einsum):
+            if kind == "exp":
+                made.append(("mul", self.shifted(access)))
+                continue
+            old, new = self.current(access, 0), self.current(access, 1)
+            # A sum so far of nothing is empty, so a first running value of 0 divides nothing (Cascade 3).
+            made += [("div_left", old), ("mul", new)] if kind == "mul" else [("mul", old), ("div_left", new)]
         return made
 
     def factors(self, einsum: Einsum) -> list[Correction]:
@@ -268,15 +273,13 @@ class _Iteration:
     def waits(self, access: Access) -> bool:
         return self.kinds.get(access.tensor) in ("running", "closed", "provisional")
 
-    def correction(self, kind: str, access: Access) -> Access:
-        key = ("P" if kind == "exp" else f"P{kind}", access.tensor)
-        known = key in self.names
-        target = Access(self.name(*key), (Index.of(self.tiling.outer), *access.index))
+    def shifted(self, access: Access) -> Access:
+        """``exp(old - new)`` of a running exponent's shift, once per generation."""
+        known = ("P", access.tensor) in self.names
+        target = Access(self.name("P", access.tensor), (Index.of(self.tiling.outer), *access.index))
         if not known:
-            old, new = self.current(access, 0), self.current(access, 1)
-            operands = (new, old) if kind == "mul" else (old, new)
-            operator = "exp_sub_left" if kind == "exp" else "div_left"
-            self.body.append(Einsum(target, operator, operands))
+            operands = (self.current(access, 0), self.current(access, 1))
+            self.body.append(Einsum(target, "exp_sub_left", operands))
         return target
 
     # Names and accesses.

@@ -38,7 +38,7 @@ def is_product(node: Node) -> bool:
     """A sum of products of two tensors: a contraction, or what is left of one where extents are one."""
     if node.einsum is None or node.einsum.reduce != "sum" or node.einsum.map != "mul":
         return False
-    return len(node.operands) == 2 and node.operands[0] is not node.operands[1]
+    return len(set(node.einsum.accesses)) == 2
 
 
 def is_cheap(node: Node) -> bool:

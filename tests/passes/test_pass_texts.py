@@ -1,4 +1,4 @@
-"""Each pass on modules in text: ``ir/PASS/NAME.mlir`` must become ``NAME.expect`` (PENSTOCK_UPDATE=1 writes it)."""
+"""Each pass on text: ``ir/PASS/NAME.mlir`` must become ``NAME.expect`` (PENSTOCK_UPDATE=1 writes it)."""
 
 from __future__ import annotations
 

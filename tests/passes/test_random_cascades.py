@@ -1,4 +1,4 @@
-"""Random cascades of views, copies, pointwise Einsums, reductions, products and softmaxes keep their values."""
+"""Random cascades of views, copies, pointwise work, sums, products and softmaxes keep their values."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Writer:
         name = f"T{len(self.lines)}"
         operands = ", ".join(f"%{source}" for source, _ in sources)
         types = ", ".join(kind(each) for _, each in sources)
-        text = f'"cascade.einsum"({operands}) {{expr = "{name}[{indices}] = {body}"}} : ({types}) -> {kind(shape)}'
-        self.add(text, shape)
+        text = f'"cascade.einsum"({operands}) {{expr = "{name}[{indices}] = {body}"}}'
+        self.add(f"{text} : ({types}) -> {kind(shape)}", shape)
 
     def pick(self) -> tuple[str, Shape]:
         return self.draw(st.sampled_from(self.values))
@@ -131,10 +131,8 @@ class Writer:
         groups = [[place + (place > dim)] for place in range(len(source[1]))]
         groups[dim] = [dim, dim + 1]
         sizes = ", ".join(map(str, shape))
-        self.add(
-            f"tensor.expand_shape %{source[0]} {groups} output_shape [{sizes}] : {kind(source[1])} into {kind(shape)}",
-            shape,
-        )
+        text = f"tensor.expand_shape %{source[0]} {groups} output_shape [{sizes}]"
+        self.add(f"{text} : {kind(source[1])} into {kind(shape)}", shape)
 
     def merge(self) -> None:
         source = self.pick()
