@@ -100,6 +100,7 @@ def _compile(
     """
     digest = hashlib.sha256(b"".join([program.text.encode(), *objects])).hexdigest()[:12]
     writer.write_text(f"{FOLDER}/program.c", program.text)
+    writer.write_text(f"{FOLDER}/program.h", program.header)
     texts = [kernel.mlir for kernel in groups.kernels.values()]
     writer.write_text(f"{FOLDER}/kernels.mlir", "\n\n".join(texts) + "\n")
     names = [f"kernels{number}.o" for number in range(len(objects))]

@@ -47,6 +47,7 @@ class Program:
 
     Attributes:
         text: of ``program.c``.
+        header: of ``program.h``, for callers in C.
         steps: JSON objects, one per step: its number, function, kernel, name, outputs.
         calls: module path of every call of a layer, by the number the program knows it by.
         entries: per entry the C symbols, the frame's bytes and the steps of one run.
@@ -54,6 +55,7 @@ class Program:
     """
 
     text: str
+    header: str
     steps: Sequence[Mapping[str, Any]]
     calls: Sequence[str]
     entries: Mapping[str, Mapping[str, Any]]
@@ -102,7 +104,27 @@ def write_program(
             *bodies,
         ]
     )
-    return Program(text, whole.steps, whole.calls, whole.entries, workspace)
+    return Program(text, _header(title, whole.entries), whole.steps, whole.calls, whole.entries, workspace)
+
+
+def _header(title: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Declarations for callers in C."""
+    lines = [
+        f"/* {title}: its entry points, for callers in C.",
+        "   All pointers on cache lines of 64 bytes. weights: the data of weights.safetensors, which begins",
+        "   8 bytes and the header's length (the first 8 bytes, little endian) into the file. arena: bytes as",
+        "   many as asked for below, holding anything. Inputs and outputs in the manifest's order.",
+        "   Gives 0, or an errno when a thread cannot be started. */",
+        "#include <stdint.h>",
+    ]
+    for entry in entries.values():
+        lines += [
+            "",
+            f"int64_t {entry['arena_bytes']}(int threads);",
+            f"int {entry['run']}(const void *const *inputs, void *const *outputs, const void *weights, "
+            "void *arena, int threads);",
+        ]
+    return "\n".join([*lines, ""])
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 from penstock.backends.cpu.build import build
 from penstock.backends.cpu.isa import isa_named
 from penstock.backends.cpu.loader import PROFILE, Program, Step, load
-from penstock.ir.bundle import BundleWriter
+from penstock.ir.bundle import WEIGHTS, BundleWriter
 from penstock.ir.entries import read_entries
 from penstock.ir.errors import BundleError, InputError, ToolMissing
 from penstock.ir.mlir import parse_module, print_module
@@ -286,6 +286,40 @@ def test_the_sources_in_a_bundle_build_the_library_again(path: Path, tmp_path: P
     library.unlink()
     subprocess.run(["sh", "build.sh"], cwd=tmp_path, check=True)
     assert library.exists()
+
+
+CALLER = """
+#include <stdio.h>
+#include <stdlib.h>
+#include "program.h"
+
+int main(int count, char **path) {
+    FILE *file = fopen(path[count - 1], "rb");
+    static _Alignas(64) char weights[65536], arena[65536], memory[5][4096];
+    size_t size = fread(weights, 1, sizeof weights, file);
+    uint64_t header = *(uint64_t *)weights;
+    int64_t *ids = (int64_t *)memory[0];
+    for (int i = 0; i < 4; i++) ids[i] = i;
+    static _Alignas(64) float bias[32];
+    const void *inputs[] = {ids, bias};
+    void *outputs[] = {aligned_alloc(64, 128), memory[1], memory[2], memory[3], memory[4]};
+    if (size < 8 || penstock_arena_bytes_main_4(2) > (int64_t)sizeof arena) return 2;
+    int status = penstock_entry_main_4(inputs, outputs, weights + 8 + header, arena, 2);
+    for (int i = 0; i < 32; i++) printf("%.9g\\n", ((float *)outputs[0])[i]);
+    return status;
+}
+"""
+
+
+def test_a_program_in_c_can_call_it(path: Path, program: Program, tmp_path: Path) -> None:
+    (tmp_path / "caller.c").write_text(CALLER)
+    library = next((path / "cpu").glob("program-*.so"))
+    flags = ["-std=c11", "-Wall", "-Werror", f"-I{path / 'cpu'}", f"-Wl,-rpath,{path / 'cpu'}"]
+    subprocess.run(["cc", *flags, tmp_path / "caller.c", library, "-o", tmp_path / "caller"], check=True)
+    done = subprocess.run([tmp_path / "caller", path / WEIGHTS], capture_output=True, text=True, check=True)
+    given = {"ids": np.arange(4), "bias": np.zeros((4, 8), np.float32)}
+    found = np.array(done.stdout.split(), np.float32).reshape(4, 8)
+    np.testing.assert_array_equal(found, program.run(given, entry="main_4")["y"])
 
 
 def test_a_forked_child_can_run_too(path: Path) -> None:
