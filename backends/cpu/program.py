@@ -112,8 +112,8 @@ def _header(title: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         f"/* {title}: its entry points, for callers in C.",
         "   All pointers on cache lines of 64 bytes. weights: the data of weights.safetensors, which begins",
-        "   8 bytes and the header's length (the first 8 bytes, little endian) into the file. arena: bytes as",
-        "   many as asked for below, holding anything. Inputs and outputs in the manifest's order.",
+        "   8 bytes and the header's length (the first 8 bytes, little endian) into the file. arena: as many",
+        "   bytes as asked for below, holding anything. Inputs and outputs in the manifest's order.",
         "   Gives 0, or an errno when a thread cannot be started. */",
         "#include <stdint.h>",
     ]
