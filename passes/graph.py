@@ -91,6 +91,25 @@ class Node:
         return f"{self.results} = {kind}({self.operands})"
 
 
+@dataclass(frozen=True)
+class Links:
+    """Who writes and who reads each tensor, as a graph stood when asked.
+
+    Attributes:
+        nodes: its nodes.
+        producers: tensor → the node that writes it (arguments have none).
+        consumers: tensor → the nodes that read it, each once, in order.
+    """
+
+    nodes: frozenset[Node]
+    producers: dict[Tensor, Node]
+    consumers: dict[Tensor, list[Node]]
+
+    def readers(self, tensor: Tensor) -> list[Node]:
+        """The nodes that read a tensor."""
+        return self.consumers.get(tensor, [])
+
+
 @dataclass
 class Graph:
     """The body of one function: nodes in an order that respects dependencies; the last one returns."""
@@ -114,6 +133,10 @@ class Graph:
     def tensor(self, wanted: str, shape: Sequence[int], element: str) -> Tensor:
         """A new tensor with a fresh name."""
         return Tensor(self.fresh(wanted), tuple(shape), element, stem=_clean(wanted))
+
+    def links(self) -> Links:
+        """Who writes and who reads each tensor now."""
+        return Links(frozenset(self.nodes), self.producers(), self.consumers())
 
     def producers(self) -> dict[Tensor, Node]:
         """Tensor → the node that writes it (arguments have none)."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 from ...ir.errors import PassError
 from ...ir.mlir import ir
 from ..base import Pass
-from ..graph import Graph, Node, functions, load, store
+from ..graph import Graph, Links, Node, functions, load, store
 from .merge import sink_collapse
 from .reads import expand_before_copy, read_through, write_permuted
 from .split import specialise
@@ -49,24 +49,33 @@ def relabel(graph: Graph, where: str = "") -> None:
     sunk: set[Node] = set()
     for _ in range(_LIMIT * max(1, len(graph.nodes))):
         graph.drop_dead()
-        if not _step(graph, sunk):
+        if not _round(graph, sunk):
             return
     raise PassError("the rules do not come to an end", where=where)
 
 
-def _step(graph: Graph, sunk: set[Node]) -> bool:
-    """Apply the first rule that fits, consumers before producers."""
-    producers = graph.producers()
-    backwards = list(reversed(graph.nodes))
-    rules: tuple[Callable[[Node], bool], ...] = (
-        lambda node: compose_views(graph, node, producers),
-        name_units,
-        lambda node: read_units_at_zero(node, producers),
-        lambda node: expand_before_copy(graph, node, producers),
-        lambda node: write_permuted(graph, node, producers),  # a merge reads rows: let them be written so
-        lambda node: read_through(graph, node, producers),
-        lambda node: sink_collapse(graph, node, producers, sunk),
-        lambda node: specialise(graph, node),
-        lambda node: read_through(graph, node, producers, splits=True),  # what could not be written split
+def _round(graph: Graph, sunk: set[Node]) -> bool:
+    """Apply the first rule that fits wherever it does, consumers before producers; whether any did."""
+    rules: tuple[Callable[[Node, Links], bool], ...] = (
+        lambda node, links: compose_views(graph, node, links),
+        lambda node, links: name_units(node),
+        lambda node, links: read_units_at_zero(node, links),
+        lambda node, links: expand_before_copy(graph, node, links),
+        lambda node, links: write_permuted(graph, node, links),  # a merge reads rows: let them be written so
+        lambda node, links: read_through(node, links),
+        lambda node, links: sink_collapse(graph, node, links, sunk),
+        lambda node, links: specialise(graph, node, links),
+        lambda node, links: read_through(node, links, splits=True),  # what could not be written split
     )
-    return any(rule(node) for rule in rules for node in backwards)
+    return any(_sweep(graph, rule) for rule in rules)
+
+
+def _sweep(graph: Graph, rule: Callable[[Node, Links], bool]) -> bool:
+    changed = False
+    links = graph.links()
+    for node in reversed(list(graph.nodes)):
+        if node in links.nodes and rule(node, links):
+            changed = True
+            graph.drop_dead()
+            links = graph.links()
+    return changed

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...ir.einsum import Access, Einsum, Index
-from ..graph import Graph, Groups, Node, Tensor, einsum_node, relabel_operands, substitute_access
+from ..graph import Graph, Groups, Links, Node, Tensor, einsum_node, relabel_operands, substitute_access
 from .indices import flatten, source_access, valid
 from .reads import extents, is_copy
 
 
-def sink_collapse(graph: Graph, node: Node, producers: dict[Tensor, Node], sunk: set[Node]) -> bool:
+def sink_collapse(graph: Graph, node: Node, links: Links, sunk: set[Node]) -> bool:
     """Take a merge of dimensions into the Einsum that reads it.
 
     A reduced rank is taken apart always. A rank of the output is taken apart where that saves a copy, or
@@ -19,35 +19,33 @@ def sink_collapse(graph: Graph, node: Node, producers: dict[Tensor, Node], sunk:
     if node.einsum is None:
         return False
     for place, tensor in enumerate(node.operands):
-        view = producers.get(tensor)
+        view = links.producers.get(tensor)
         if view is None or view.view is None or view.expands:
             continue
-        maker = producers.get(view.operands[0])
+        maker = links.producers.get(view.operands[0])
         pushed = maker is not None and (is_copy(maker) or maker in sunk)
         access = node.notation.accesses[place]
         for dim, group in enumerate(view.view):
             rank = access.index[dim].plain
             if len(group) < 2 or rank is None:
                 continue
-            if (rank in node.notation.reduced or pushed) and _apart(graph, node, place, dim, producers, sunk):
+            if (rank in node.notation.reduced or pushed) and _apart(graph, node, place, dim, links, sunk):
                 return True
     return False
 
 
-def _apart(
-    graph: Graph, node: Node, place: int, dim: int, producers: dict[Tensor, Node], sunk: set[Node]
-) -> bool:
+def _apart(graph: Graph, node: Node, place: int, dim: int, links: Links, sunk: set[Node]) -> bool:
     einsum = node.notation
-    view = producers[node.operands[place]]
+    view = links.producers[node.operands[place]]
     rank = einsum.accesses[place].index[dim].plain or ""
     sizes = [view.operands[0].shape[each] for each in (view.view or ())[dim]]
-    names = _names(view, dim, rank, set(einsum.ranks), producers)
+    names = _names(view, dim, rank, set(einsum.ranks), links)
     parts = dict(zip(names, sizes, strict=True))
     kept = [name for name in names if parts[name] != 1]
     flat = flatten([Index.of(name) for name in names], sizes)
     reduced = [new for old in einsum.reduced for new in (kept if old == rank else [old])]
     changed = einsum.substitute({rank: flat}, reduced)
-    changed, operands = _through_views(changed, node, producers, {**extents(node), **parts})
+    changed, operands = _through_views(changed, node, links, {**extents(node), **parts})
     if rank not in einsum.output.ranks:
         if not kept or not valid(changed, operands, node.result):
             return False
@@ -80,12 +78,12 @@ def _merge(rank: int, at: int, parts: int) -> Groups:
 
 
 def _through_views(
-    einsum: Einsum, node: Node, producers: dict[Tensor, Node], sizes: dict[str, int]
+    einsum: Einsum, node: Node, links: Links, sizes: dict[str, int]
 ) -> tuple[Einsum, list[Tensor]]:
     """The Einsum reading what merged operands are made of, wherever that is affine."""
     operands = list(node.operands)
     for place, tensor in enumerate(node.operands):
-        view = producers.get(tensor)
+        view = links.producers.get(tensor)
         if view is not None and view.view is not None and not view.expands:
             found = source_access(view, einsum.accesses[place], sizes)
             if found is not None:
@@ -94,10 +92,10 @@ def _through_views(
     return einsum, operands
 
 
-def _names(view: Node, dim: int, rank: str, taken: set[str], producers: dict[Tensor, Node]) -> list[str]:
+def _names(view: Node, dim: int, rank: str, taken: set[str], links: Links) -> list[str]:
     """Names for the parts of a merged rank: those its producer gave them where they are free."""
     group = (view.view or ())[dim]
-    producer = producers.get(view.operands[0])
+    producer = links.producers.get(view.operands[0])
     given: list[str] = []
     for number, part in enumerate(group):
         known = producer.einsum.output.plain[part] if producer and producer.einsum else None

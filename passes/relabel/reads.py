@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.einsum import Access, Einsum, Index
-from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands, substitute_access
+from ..graph import Graph, Links, Node, Tensor, einsum_node, relabel_operands, substitute_access
 from .indices import in_range, source_access, valid
 
 
@@ -17,7 +17,7 @@ def is_copy(node: Node | None) -> bool:
     return in_range(node.einsum.accesses[0], node.operands[0].shape, extents)
 
 
-def read_through(graph: Graph, node: Node, producers: dict[Tensor, Node], *, splits: bool = False) -> bool:
+def read_through(node: Node, links: Links, *, splits: bool = False) -> bool:
     """Let an Einsum read what a copy or view of its operands reads; whether anything changed.
 
     `splits` includes splits of what another Einsum writes, which rather should write them split.
@@ -26,10 +26,10 @@ def read_through(graph: Graph, node: Node, producers: dict[Tensor, Node], *, spl
         return False
     changed = False
     for place, tensor in enumerate(list(node.operands)):
-        producer = producers.get(tensor)
+        producer = links.producers.get(tensor)
         if producer is None:
             continue
-        maker = producers.get(producer.operands[0]) if producer.view is not None else None
+        maker = links.producers.get(producer.operands[0]) if producer.view is not None else None
         if producer.expands and maker is not None and maker.einsum is not None and not splits:
             continue
         found = _through(node, place, producer)
@@ -78,12 +78,12 @@ def _without_unit_ranks(einsum: Einsum, node: Node) -> Einsum:
     return Einsum(smaller.output, smaller.map, smaller.operands, smaller.reduce if kept else None, kept)
 
 
-def write_permuted(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> bool:
+def write_permuted(graph: Graph, node: Node, links: Links) -> bool:
     """Let the producer of a permuting copy write the copy's layout, where a view or op needs that layout."""
     if not is_copy(node):
         return False
     source = node.operands[0]
-    producer = producers.get(source)
+    producer = links.producers.get(source)
     access = node.notation.accesses[0]
     if (
         producer is None
@@ -93,8 +93,8 @@ def write_permuted(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> b
         return False
     if None in access.plain or len(access.ranks) != len(source.shape):
         return False
-    needed = [reader for reader in graph.nodes if node.result in reader.operands and reader.einsum is None]
-    readers = [reader for reader in graph.nodes if source in reader.operands]
+    needed = [reader for reader in links.readers(node.result) if reader.einsum is None]
+    readers = links.readers(source)
     if not needed or any(reader.einsum is None for reader in readers):
         return False
     inner = producer.notation
@@ -127,11 +127,11 @@ def _permute_reads(reader: Node, old: Tensor, new: Tensor, order: list[int]) -> 
     relabel_operands(reader)
 
 
-def expand_before_copy(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> bool:
+def expand_before_copy(graph: Graph, node: Node, links: Links) -> bool:
     """A view that splits a copy's dimensions splits the copy's source instead, and the copy follows."""
     if node.view is None or not node.expands:
         return False
-    copy = producers.get(node.operands[0])
+    copy = links.producers.get(node.operands[0])
     if copy is None or not is_copy(copy):
         return False
     access, source = copy.notation.accesses[0], copy.operands[0]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from ...ir.einsum import Access, Coord, Einsum, Index
-from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands, substitute_access
+from ..graph import Graph, Links, Node, Tensor, einsum_node, relabel_operands, substitute_access
 from .indices import flatten, in_range, source_access, valid
 from .reads import extents
 
@@ -26,7 +26,7 @@ class _Pattern:
         return math.prod(self.sizes)
 
 
-def specialise(graph: Graph, node: Node) -> bool:
+def specialise(graph: Graph, node: Node, links: Links) -> bool:
     """Replace an Einsum by one per way its output is read, when together they compute no more than it did.
 
     Returns:
@@ -34,18 +34,18 @@ def specialise(graph: Graph, node: Node) -> bool:
     """
     if node.einsum is None:
         return False
-    readers = [reader for reader in graph.nodes if node.result in reader.operands]
+    readers = links.readers(node.result)
     most = math.prod(node.result.shape)
-    patterns = _patterns(graph, node.result, readers, through=False)
+    patterns = _patterns(links, node.result, readers, through=False)
     if patterns and sum(pattern.volume for pattern in patterns) > most:
-        patterns = _patterns(graph, node.result, readers, through=True)
+        patterns = _patterns(links, node.result, readers, through=True)
     if not patterns or sum(pattern.volume for pattern in patterns) > most:
         return False
     if len(patterns) == 1 and _identity(patterns[0], node.result):
         return False
     made: list[Node] = []
     for pattern in patterns:
-        built = _build(graph, node, pattern)
+        built = _build(graph, node, pattern, links)
         if built is None:
             return False
         made += built
@@ -57,7 +57,7 @@ def specialise(graph: Graph, node: Node) -> bool:
     return True
 
 
-def _patterns(graph: Graph, tensor: Tensor, readers: list[Node], *, through: bool) -> list[_Pattern] | None:
+def _patterns(links: Links, tensor: Tensor, readers: list[Node], *, through: bool) -> list[_Pattern] | None:
     """The ways a tensor is read; `through` looks at what reads its views, part by part."""
     found: dict[tuple[object, ...], _Pattern] = {}
     for reader in readers:
@@ -66,8 +66,7 @@ def _patterns(graph: Graph, tensor: Tensor, readers: list[Node], *, through: boo
                 _note(found, _view_pattern(reader), (reader, 0))
             elif not all(
                 each.einsum is not None and _note_reads(found, each, reader.result, tensor, reader)
-                for each in graph.nodes
-                if reader.result in each.operands
+                for each in links.readers(reader.result)
             ):
                 return None
         elif reader.einsum is None or not _note_reads(found, reader, tensor, tensor, None):
@@ -123,10 +122,10 @@ def _identity(pattern: _Pattern, tensor: Tensor) -> bool:
     return None not in plain and pattern.sizes == tensor.shape
 
 
-def _build(graph: Graph, node: Node, pattern: _Pattern) -> list[Node] | None:
+def _build(graph: Graph, node: Node, pattern: _Pattern, links: Links) -> list[Node] | None:
     """The Einsum that computes what a pattern reads, preceded by views of operands read from their start."""
     inner = node.notation
-    wanted = _rank_names(graph, node, pattern)
+    wanted = _rank_names(node, pattern, links)
     fresh = dict(zip(pattern.ranks, wanted, strict=True))
     table = {
         rank: index.substitute({old: Index.of(new) for old, new in fresh.items()})
@@ -145,7 +144,7 @@ def _build(graph: Graph, node: Node, pattern: _Pattern) -> list[Node] | None:
     return [*views, made]
 
 
-def _rank_names(graph: Graph, node: Node, pattern: _Pattern) -> list[str]:
+def _rank_names(node: Node, pattern: _Pattern, links: Links) -> list[str]:
     """Names for the new ranks: those of the output where it is read plainly, else those the reader uses."""
     plain = {
         index.plain: rank
@@ -157,7 +156,7 @@ def _rank_names(graph: Graph, node: Node, pattern: _Pattern) -> list[str]:
     reader = pattern.readers[0][0]
     suggested = pattern.names
     if reader.view is not None:
-        users = [each for each in graph.nodes if reader.result in each.operands and each.einsum is not None]
+        users = [each for each in links.readers(reader.result) if each.einsum is not None]
         if users:
             access = users[0].notation.accesses[users[0].operands.index(reader.result)]
             suggested = tuple(index.plain or f"v{dim}" for dim, index in enumerate(access.index))

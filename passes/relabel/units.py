@@ -7,7 +7,7 @@ chance when lengths are one; these rules pick what longer lengths would have.
 from __future__ import annotations
 
 from ...ir.einsum import Access, Index, Literal
-from ..graph import Node, Tensor, relabel_operands, substitute_access
+from ..graph import Links, Node, relabel_operands, substitute_access
 
 
 def name_units(node: Node) -> bool:
@@ -23,12 +23,12 @@ def name_units(node: Node) -> bool:
     return False
 
 
-def read_units_at_zero(node: Node, producers: dict[Tensor, Node]) -> bool:
+def read_units_at_zero(node: Node, links: Links) -> bool:
     """A dimension its producer only pads with (a kept dimension of a reduction) is read at 0."""
     if node.einsum is None:
         return False
     for place, (access, tensor) in enumerate(zip(node.notation.accesses, node.operands, strict=True)):
-        producer = producers.get(tensor)
+        producer = links.producers.get(tensor)
         if producer is None or producer.einsum is None:
             continue
         padding = _unmentioned(producer)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..graph import Graph, Node, Tensor
+from ..graph import Graph, Links, Node
 
 
-def compose_views(graph: Graph, node: Node, producers: dict[Tensor, Node]) -> bool:
+def compose_views(graph: Graph, node: Node, links: Links) -> bool:
     """Read past the view before this one where one view, or none, does both; whether anything changed."""
     if node.view is None:
         return False
-    before = producers.get(node.operands[0])
+    before = links.producers.get(node.operands[0])
     if before is None or before.view is None:
         return False
     source = before.operands[0]
