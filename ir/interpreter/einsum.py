@@ -122,9 +122,17 @@ def _reduce(einsum: Einsum, result: Array, present: Array | None, kind: np.dtype
         return (result if present is None else np.where(present, result, 0)).astype(kind)
     fold = REDUCES[einsum.reduce]
     if present is not None:
-        result = np.where(present, result, np.asarray(fold.identity).astype(result.dtype))
+        result = np.where(present, result, _identity(fold.identity, result.dtype))
     axes = tuple(range(len(einsum.output.ranks), result.ndim))
     return np.asarray(fold.fold(result, axis=axes)).astype(kind)
+
+
+def _identity(value: float, kind: np.dtype) -> Array:
+    """The identity in a type; of an infinity in integers, the type's own end."""
+    if kind.kind == "i" and np.isinf(value):
+        limits = np.iinfo(kind)
+        return np.asarray(limits.max if value > 0 else limits.min, kind)
+    return np.asarray(value).astype(kind)
 
 
 def _free(access: Access, fixed: Mapping[str, int]) -> list[str]:

@@ -82,6 +82,20 @@ def test_points_nobody_visits_hold_the_identity() -> None:
     assert run_one("Y[i] = X[-i+2]", "tensor<3xf64>", x=x).tolist() == [2, 1, 0]
 
 
+def test_integers_have_ends_instead_of_infinities() -> None:
+    text = """func.func @main(%x: tensor<3xi64> {penstock.name = "x"}) -> (tensor<3xi64>, tensor<3xi64>) {
+      %k = "cascade.einsum"() {expr = "K[r] = 0"} : () -> tensor<3xi64>
+      %a = "cascade.einsum"(%x, %k) {expr = "A[i] = min[r] add(X[i+r-1], K[r])"}
+        : (tensor<3xi64>, tensor<3xi64>) -> tensor<3xi64>
+      %b = "cascade.einsum"(%x, %k) {expr = "B[i] = max[r] add(X[i+r-1], K[r])"}
+        : (tensor<3xi64>, tensor<3xi64>) -> tensor<3xi64>
+      return %a, %b : tensor<3xi64>, tensor<3xi64>
+    }"""
+    low, high = interpret(parse_module(text), "main", {"x": np.array([5, -7, 9])}).values()
+    assert low.tolist() == [-7, -7, -7]
+    assert high.tolist() == [5, 9, 9]
+
+
 def test_left_operators_give_zero_where_the_left_operand_is_empty() -> None:
     a, b = np.array([-np.inf, 0.0, 1.0]), np.array([-np.inf, -np.inf, 2.0])
     got = run_one("Y[i] = exp_sub_left(A[i], B[i])", "tensor<3xf64>", a=a, b=b)
