@@ -42,8 +42,8 @@ def verify(
     """Compare a program with the module it was compiled from.
 
     Every length is run twice where the model takes a padding mask: full, and with part of it padding
-    (positions behind the mask are left out of the comparison). The last full run also compares every value that
-    leaves a fused group with the same node of the exported graph.
+    (positions behind the mask are left out of the comparison). The last full run also compares every value
+    that leaves a fused group with the same node of the exported graph.
 
     Raises:
         VerifyError: lengths for a model without a sequence, or one the bundle does not take.

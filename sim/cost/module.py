@@ -18,7 +18,6 @@ from ...ir.errors import InputError
 from ...ir.mlir import ir
 from ...ir.operators import MAPS
 
-
 NODES = "penstock.nodes"
 
 

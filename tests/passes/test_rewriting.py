@@ -23,9 +23,10 @@ def run(cascade: Cascade, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray
         generation = rank is not None and einsum.output.tensor in cascade.carried
         _write(cascade, einsum, values, {}, 0 if generation else None)
     body = [einsum for einsum in cascade.einsums if rank is not None and rank in einsum.ranks]
-    for step in range(cascade.extents[rank] if rank else 0):
-        for einsum in body:
-            _write(cascade, einsum, values, {rank: step}, step)
+    if rank is not None:
+        for step in range(cascade.extents[rank]):
+            for einsum in body:
+                _write(cascade, einsum, values, {rank: step}, step)
     for einsum in cascade.einsums:
         if einsum not in body:
             _write(cascade, einsum, values, {}, None)
