@@ -181,13 +181,9 @@ class Finder:
             if not any(tensor in region.dims or tensor in tainted for tensor in node.operands):
                 continue
             known: dict[Tensor, Dims] = {**streams, **region.dims}
-            mapping = region.fits(node, known) if node not in self.taken else None
-            joins = (
-                mapping is not None
-                and not any(tensor in tainted for tensor in node.operands)
-                and self._joins(node, mapping, rank, outer)
-            )
-            if mapping is not None and joins:
+            late = node in self.taken or any(tensor in tainted for tensor in node.operands)
+            mapping = None if late else region.fits(node, known)
+            if mapping is not None and self._joins(node, mapping, rank, outer):
                 region.add(node, mapping)
             else:
                 tainted |= set(node.results)
