@@ -34,7 +34,6 @@ class Tensor:
     shape: tuple[int, ...]
     element: str
     value: ir.Value | None = None
-    is_param: bool = False
     stem: str = ""
 
     def __repr__(self) -> str:
@@ -258,10 +257,7 @@ class _Loader:
         return self.graph
 
     def argument(self, number: int, value: ir.Value) -> Tensor:
-        attributes = _argument_attributes(self.graph.function, number)
-        tensor = self.new(value, _short(attributes.get("penstock.name", f"arg{number}")))
-        tensor.is_param = attributes.get("penstock.kind") == "param"
-        return tensor
+        return self.new(value, _short(_argument_name(self.graph.function, number)))
 
     def new(self, value: ir.Value, wanted: str) -> Tensor:
         shape, element = (), str(value.type)
@@ -293,15 +289,13 @@ class _Loader:
         return Node(operands, results, op=op, positions=tuple(range(len(operands))), **common)
 
 
-def _argument_attributes(function: func.FuncOp, number: int) -> dict[str, str]:
-    if "arg_attrs" not in function.attributes:
-        return {}
-    attributes = ir.DictAttr(ir.ArrayAttr(function.attributes["arg_attrs"])[number])
-    return {
-        name: ir.StringAttr(attributes[name]).value
-        for name in ("penstock.name", "penstock.kind")
-        if name in attributes
-    }
+def _argument_name(function: func.FuncOp, number: int) -> str:
+    name = "penstock.name"
+    if "arg_attrs" in function.attributes:
+        given = ir.DictAttr(ir.ArrayAttr(function.attributes["arg_attrs"])[number])
+        if name in given:
+            return ir.StringAttr(given[name]).value
+    return f"arg{number}"
 
 
 def _short(name: str) -> str:

@@ -6,10 +6,10 @@ Einsums, and the stopping condition of the generational rank when there is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...ir.einsum import Access, Coord, Einsum, Index
+from ...ir.einsum import Einsum, Index
 from ...ir.errors import NotationError
 
 
@@ -158,10 +158,3 @@ def _split(index: Index, extents: Mapping[str, int]) -> tuple[str, ...]:
             return ()
         stride *= extents.get(rank, 0)
     return tuple(rank for rank, _ in terms)
-
-
-def ranks_of(operands: Sequence[object]) -> frozenset[str]:
-    """Every rank that the operands of an Einsum mention."""
-    return frozenset(
-        rank for operand in operands if isinstance(operand, Access | Coord) for rank in operand.ranks
-    )
