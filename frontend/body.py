@@ -132,6 +132,8 @@ class Body:
         shape = tuple(torch.broadcast_shapes(*(tensor.shape for tensor in tensors)))
         kind = dtype or _result_type(operator, operands)
         folded = _folded(operator, operands, kind, shape)
+        if folded is None and operator in _IDENTITY:
+            folded = _neutral(operator, operands, shape)
         if folded is not None:
             return folded
         ranks = _broadcast_ranks(tensors, shape)
@@ -291,10 +293,41 @@ def _folded(
         with np.errstate(all="ignore"):
             values = [np.asarray(form.value) for form in forms if isinstance(form, Literal)]
             return literal(MAPS[operator].evaluate(*values).item(), dtype, shape)
+    if operator in _ORDER:
+        return _decided(operator, forms, shape)
     if operator not in ("add", "sub", "mul") or dtype.is_floating_point:
         return None
     combined = _combined(operator, *forms)
     return None if combined is None else Tensor(shape, dtype, form=Coord(combined))
+
+
+# Truth values that change nothing under an operator.
+_IDENTITY = {"and": True, "or": False}
+
+
+def _neutral(operator: str, operands: Sequence[Tensor | Number], shape: tuple[int, ...]) -> Tensor | None:
+    """The other operand, where one is the operator's identity and the shape stays."""
+    for one, other in (operands, tuple(reversed(operands))):
+        value = one.form.value if isinstance(one, Tensor) and isinstance(one.form, Literal) else one
+        if value is _IDENTITY[operator] and isinstance(other, Tensor) and other.shape == shape:
+            return other
+    return None
+
+
+_ORDER = ("lt", "gt", "le", "ge", "eq", "ne")
+
+
+def _decided(operator: str, forms: Sequence[Literal | Coord], shape: tuple[int, ...]) -> Tensor | None:
+    """A comparison of coordinates that comes out the same at every point."""
+    numbers = [form.value for form in forms if isinstance(form, Literal)]
+    if not all(isinstance(number, int) for number in numbers):
+        return None
+    difference = _combined("sub", *forms)
+    assert difference is not None
+    low, high = difference.bounds({str(place): extent for place, extent in enumerate(shape)})
+    ends = {bool(MAPS[operator].evaluate(end, 0)) for end in (low, high)}
+    same = len(ends) == 1 and (operator not in ("eq", "ne") or low == high or low > 0 or high < 0)
+    return literal(ends.pop(), torch.bool, shape) if same else None
 
 
 def _combined(operator: str, left: Literal | Coord, right: Literal | Coord) -> Index | None:

@@ -28,6 +28,13 @@ _VIEWS = frozenset(
 )  # fmt: skip
 
 
+# Batch norms in inference: the places of their arguments `training` (None: never) and `epsilon`.
+_BATCH_NORMS: dict[str, tuple[int | None, int]] = {
+    "aten.batch_norm.default": (5, 7),
+    "aten._native_batch_norm_legit_no_training.default": (None, 6),
+}
+
+
 @dataclass
 class _Folder:
     """Which nodes depend on parameters alone, and their values on demand."""
@@ -113,7 +120,7 @@ def fold(copied: fx.Graph, graph: Graph) -> None:
         if folder.constant(node):
             if _worth_folding(folder, node):
                 _replace(copied, graph, folder, node)
-        elif op_name(node) == "aten.batch_norm.default":
+        elif op_name(node) in _BATCH_NORMS:
             _fold_batch_norm(copied, graph, folder, node)
 
 
@@ -145,7 +152,10 @@ def _placeholder(copied: fx.Graph, graph: Graph, node: fx.Node, name: str, value
 
 def _fold_batch_norm(copied: fx.Graph, graph: Graph, folder: _Folder, node: fx.Node) -> None:
     """Batch norm in inference is a scale and a shift per channel, known now (in float64, then rounded)."""
-    x, weight, bias, mean, variance, training, _, epsilon, *_ = node.args
+    x, weight, bias, mean, variance, *_ = node.args
+    places = _BATCH_NORMS[op_name(node)]
+    training = places[0] is not None and node.args[places[0]]
+    epsilon = node.args[places[1]]
     m, v = folder.vector(mean), folder.vector(variance)
     w, b = folder.vector(weight), folder.vector(bias)
     if training or m is None or v is None or (weight is not None and w is None):
@@ -156,7 +166,11 @@ def _fold_batch_norm(copied: fx.Graph, graph: Graph, folder: _Folder, node: fx.N
     root = torch.rsqrt(v + epsilon)
     scale = root if w is None else w * root
     shift = -m * scale if b is None else b - m * scale
-    like = node.meta["val"]
+    whole = node.meta["val"]
+    like = whole[0] if isinstance(whole, tuple | list) else whole
+    value = node if like is whole else _first(node)
+    if value is None:
+        return
     shape = (like.shape[1], *[1] * (like.dim() - 2))
     stem = _stem(graph, mean) or node.name
     ready = [
@@ -167,11 +181,19 @@ def _fold_batch_norm(copied: fx.Graph, graph: Graph, folder: _Folder, node: fx.N
         scaled = copied.call_function(torch.ops.aten.mul.Tensor, (x, ready[0]))
         shifted = copied.call_function(torch.ops.aten.add.Tensor, (scaled, ready[1]))
     for made in (scaled, shifted):
-        made.meta = dict(node.meta)
+        made.meta = {**node.meta, "val": like}
     scaled.meta["penstock.node"] = ""
-    shifted.meta["penstock.node"] = node_name(node)
-    node.replace_all_uses_with(shifted)
-    copied.erase_node(node)
+    shifted.meta["penstock.node"] = node_name(value)
+    value.replace_all_uses_with(shifted)
+    copied.erase_node(value)
+    if value is not node:
+        copied.erase_node(node)
+
+
+def _first(node: fx.Node) -> fx.Node | None:
+    """The user that takes the first of several results, if there is no other."""
+    users = list(node.users)
+    return users[0] if len(users) == 1 and users[0].args[1] == 0 else None
 
 
 def _stem(graph: Graph, node: object) -> str:

@@ -224,7 +224,7 @@ class Raiser:
         for result in _results(node):
             if not known(result.dtype):
                 raise NoForm(f"its result is of type {str(result.dtype).removeprefix('torch.')}")
-        if any(0 in result.shape for result in _results(node)):
+        if all(0 in result.shape for result in _results(node)):
             return _stand_in(node)  # it has no elements
         if op_name(node) != "aten.cat.default" and _has_empty([args, list(kwargs.values())]):
             raise NoForm("an operand without elements")

@@ -110,7 +110,7 @@ def gather(body: Body, source: Tensor, places: Sequence[Place], shape: tuple[int
     )
     loops = ", ".join(['"parallel"'] * count)
     lines, coordinates, valid = _coordinates(places, source.shape)
-    missing = "0x7FC00000" if kind == "f32" else "0x7FF8000000000000" if kind == "f64" else _zero(kind)
+    missing = _missing(kind)
     text = f"""
 func.func private @FUNCTION({arguments}) -> {out} {{
   %empty = tensor.empty() : {out}
@@ -119,7 +119,7 @@ func.func private @FUNCTION({arguments}) -> {out} {{
   ^bb0({block}):
     {lines}
     %element = tensor.extract %arg0[{", ".join(coordinates)}] : {_type(source)}
-    %missing = arith.constant {missing} : {kind}
+    %missing = arith.constant {missing}
     %value = arith.select {valid}, %element, %missing : {kind}
     linalg.yield %value : {kind}
   }} -> {out}
@@ -129,8 +129,10 @@ func.func private @FUNCTION({arguments}) -> {out} {{
     return call(body, body.library.symbol("gather", text), operands, [result])[0]
 
 
-def _zero(kind: str) -> str:
-    return "false" if kind == "i1" else "0.0" if kind.startswith("f") else "0"
+def _missing(kind: str) -> str:
+    """What a look-up out of range gives."""
+    quiet = {"f16": "0x7E00", "f32": "0x7FC00000", "f64": "0x7FF8000000000000"}
+    return "false" if kind == "i1" else f"{quiet.get(kind, '0')} : {kind}"
 
 
 def _coordinates(places: Sequence[Place], extents: Sequence[int]) -> tuple[str, list[str], str]:

@@ -13,7 +13,7 @@ from .. import upstream
 from ..body import Body, NoForm
 from ..tensor import Number, Tensor, distinct, fresh, literal, typed
 from .formula import evaluate
-from .shape import expand
+from .shape import expand, part, relabel
 from .table import form
 
 # Forms of this module that call an upstream function instead of being Einsums.
@@ -68,6 +68,9 @@ def index_tensors(body: Body, x: Tensor, indices: Sequence[Tensor | None]) -> Te
     together = dims == list(range(dims[0], dims[-1] + 1))
     start = dims[0] if together else 0
     rest = iter(place for place in range(len(body.shape)) if not start <= place < start + len(shape))
+    known = _known_places(body, x, given, start, len(shape))
+    if known is not None:
+        return known
     places: list[upstream.Place] = []
     for dim in range(len(x.shape)):
         if dim not in given:
@@ -78,6 +81,36 @@ def index_tensors(body: Body, x: Tensor, indices: Sequence[Tensor | None]) -> Te
         read = tuple(None if extent == 1 else offset + place for place, extent in enumerate(index.shape))
         places.append(upstream.At(index, read))
     return upstream.gather(body, x, places, body.shape)
+
+
+def _known_places(body: Body, x: Tensor, given: dict[int, Tensor], start: int, count: int) -> Tensor | None:
+    """The read as a relabelling, where every index is an affine function of the output's coordinates."""
+    ranks = [f"i{place}" for place in range(len(body.shape))]
+    extents = dict(zip(ranks, body.shape, strict=True))
+    rest = iter(rank for place, rank in enumerate(ranks) if not start <= place < start + count)
+    read: list[Index] = []
+    for dim, extent in enumerate(x.shape):
+        if dim not in given:
+            read.append(Index.of(next(rest)))
+            continue
+        index = given[dim]
+        offset = start + count - len(index.shape)
+        if isinstance(index.form, Coord):
+            table = {str(place): Index.of(ranks[offset + place]) for place in range(len(index.shape))}
+            units = {str(place): Index() for place, size in enumerate(index.shape) if size == 1}
+            where = index.form.index.substitute({**table, **units})
+        elif index.form is not None:
+            where = Index((), int(index.form.value))
+        else:
+            return None
+        low, high = where.bounds(extents)
+        if low < 0 or high >= extent:
+            return None
+        read.append(where)
+    for dim, where in enumerate(read):  # a plain index has its tensor's extent
+        if where.plain is not None:
+            x = part(body, x, dim, 0, extents[where.plain])
+    return relabel(body, x, ranks, read, body.shape)
 
 
 @form("aten.one_hot.default")

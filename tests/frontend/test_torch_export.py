@@ -157,6 +157,14 @@ def test_batch_norm_is_one_scale_and_one_shift() -> None:
     assert nodes == ['"conv2d"', '"batch_norm"']
 
 
+def test_batch_norm_before_an_update_in_place() -> None:
+    """Undoing the update rewrites batch norm into an op with further, empty, results."""
+    norm = nn.BatchNorm2d(4)
+    norm.running_mean = torch.linspace(-1, 1, 4)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), norm, nn.ReLU(inplace=True)).double()
+    assert len(notation(assert_same(module, *tensors("1,3,5,5")))) == 4
+
+
 def test_transformer_encoder_of_pytorch() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dtype=torch.float64)
     assert_same(nn.TransformerEncoder(layer, 2), *tensors("2,5,8"))

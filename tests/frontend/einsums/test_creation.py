@@ -44,6 +44,18 @@ def test_ranges() -> None:
     assert_same(made, *tensors("4,4"))
 
 
+def test_comparisons_of_coordinates_that_never_change_are_decided() -> None:
+    def made(x: torch.Tensor) -> torch.Tensor:
+        along = torch.arange(4)
+        always = (along >= 0) & (along[:, None] < 9) & (along != 7)
+        return torch.where(always & (x > 0), x, 0.0)
+
+    assert [text.partition(" = ")[2] for text in notation(assert_same(made, *tensors("4,4")))] == [
+        "gt(Tensors0[b,d], 0.0)",
+        "where(Gt[b,d], Tensors0[b,d], 0.0)",
+    ]
+
+
 def test_triangles() -> None:
     assert_same(lambda x: (x.tril(), x.triu(1), x.tril(-1), x.triu(-2)), *tensors("2,4,5"))
 

@@ -99,6 +99,20 @@ def test_look_ups_pass_through() -> None:
     assert_same(lambda x, k: x.index_select(1, k), tensors("3,4")[0], integers(4, "5"))
 
 
+def test_look_ups_at_known_places_are_relabellings() -> None:
+    along = torch.arange(4)
+    made = assert_same(
+        lambda x: (
+            x[torch.arange(4)[:, None], torch.arange(3)],
+            x[:, torch.arange(3) + 1],
+            x[1 + torch.arange(2)],
+        ),
+        *tensors("4,4"),
+    )
+    assert upstream_functions(made) == []
+    assert upstream_functions(assert_same(lambda x: x[along - 1], *tensors("4,4"))) != []
+
+
 def test_scatters_are_einsums_over_equality() -> None:
     where, row = torch.tensor([[0, 2], [1, 4], [3, 0]]), torch.tensor([0, 3])
 
