@@ -32,7 +32,8 @@ def tables(contents: Contents) -> RenderableType:
         ),
     ]
     parts += [_groups(name, entry) for name, entry in contents.cost.entries.items()]
-    parts.append(_memory(contents))
+    if contents.cost.entries:
+        parts.append(_memory(contents))
     if verification is not None:
         parts.append(_verification(verification))
     if contents.rtl_runs:
