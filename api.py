@@ -86,13 +86,13 @@ def compile(
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
         compile_text(Path(model), chosen, place, pipeline, progress)
-        return Bundle(open_bundle(place), None, kept)
+        return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
         compile_cpu(subject, chosen, place, pipeline, progress)
-    return Bundle(open_bundle(place), subject, kept)
+    return Bundle(open_bundle(place), subject, _kept=kept)
 
 
 def load(path: str | Path) -> Bundle:

@@ -16,6 +16,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import numpy as np
 
+    from .backends.cpu.loader import Program
     from .sim.report import Report
     from .sim.rtl.compare import SimResult
     from .sim.verification import Verification
@@ -57,6 +58,7 @@ class Bundle:
 
     files: BundleFiles
     _subject: Subject | None = field(default=None, repr=False)
+    _program: Program | None = field(default=None, repr=False)
     _kept: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @property
@@ -80,12 +82,25 @@ class Bundle:
             InputError: inputs that no entry takes.
             BundleError: the bundle holds no CPU code.
         """
-        from .backends.cpu.loader import PROFILE, load
+        from .backends.cpu.loader import PROFILE
 
-        results = load(self.path).run(inputs, threads=threads, profile=profile)
+        results = self.program().run(inputs, threads=threads, profile=profile)
         if profile:
             results["profile"] = results.pop(PROFILE)
         return results
+
+    def program(self) -> Program:
+        """The CPU code, loaded; the bundle's hashes are checked once.
+
+        Raises:
+            BundleError: the bundle holds no CPU code, or has changed on disk.
+            TargetError: it is compiled for instructions this machine does not have.
+        """
+        if self._program is None:
+            from .backends.cpu.loader import load
+
+            self._program = load(self.path)
+        return self._program
 
     def example_inputs(self, seed: int = 0) -> dict[str, np.ndarray]:
         """Random inputs of the first entry's shapes: the model's own where it is known, else by type.
@@ -143,10 +158,9 @@ class Bundle:
         Raises:
             VerifyError: the model cannot be made again, or lengths it does not have.
         """
-        from .backends.cpu.loader import load
         from .checking import verify
 
-        found = verify(self.subject(), load(self.path), self.manifest["model"], lengths, seed, progress)
+        found = verify(self.subject(), self.program(), self.manifest["model"], lengths, seed, progress)
         (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
         return VerifyReport(found)
 

@@ -28,6 +28,8 @@ from penstock.frontend import zoo
 from penstock.sim.compare import difference
 
 BOUND = 1e-5
+PAUSE_S = 0.05
+"""Between turns: OpenMP's threads spin on after a parallel region, on the next peer's cores."""
 Run = Callable[[], np.ndarray]
 
 
@@ -115,6 +117,7 @@ def measure(ways: dict[str, Run], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 2):
         for name, run in ways.items():
+            time.sleep(PAUSE_S)
             start = time.perf_counter()
             run()
             if turn >= 2:
