@@ -49,6 +49,8 @@ class Lowering:
         Raises:
             PassError: a kernel does not lower.
         """
+        if not self._shares[0].texts:  # a model that only copies has no kernel
+            return []
         objects = [lower(self._shares[0].texts, self._isa)]
         for share in self._shares[1:]:
             assert share.process is not None
