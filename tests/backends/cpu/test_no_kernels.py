@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import penstock
 import torch
 from torch import nn
+
+import penstock
 
 
 class Same(nn.Module):
