@@ -64,14 +64,20 @@ def _exp_sub_left(v: Lanes, a: Vec, b: Vec) -> Vec:
     return v.select(absent, v.constant(0.0, a.element), vecmath.exp(v, v.sub(a, b)))
 
 
+def _divisor(v: Lanes, b: Vec) -> Vec:
+    """A whole divisor without zeros: dividing by one traps, in lanes beyond the tensor too."""
+    return v.select(v.compare("eq", b, v.constant(0, b.element)), v.constant(1, b.element), b)
+
+
 def _floordiv(v: Lanes, a: Vec, b: Vec) -> Vec:
     if a.element in FLOATS:
         return v.make("floor", "math.floor", v.div(a, b))
-    return v.make("floordiv", "arith.floordivsi", a, b)
+    return v.make("floordiv", "arith.floordivsi", a, _divisor(v, b))
 
 
 def _mod(v: Lanes, a: Vec, b: Vec) -> Vec:
     zero = v.constant(0, a.element)
+    b = b if a.element in FLOATS else _divisor(v, b)
     rest = v.make("rem", "arith.remf" if a.element in FLOATS else "arith.remsi", a, b)
     signs = v.make("signs", "arith.xori", v.compare("lt", rest, zero), v.compare("lt", b, zero), element="i1")
     wrong = v.mul(signs, v.compare("ne", rest, zero))
