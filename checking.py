@@ -11,7 +11,7 @@ from .ir.errors import InputError, VerifyError
 from .progress import Progress
 from .sim.compare import BOUNDS, difference
 from .sim.verification import Case, LayerError, OutputError, Verification
-from .subject import DTYPES, MAIN, SEQUENCE, Subject
+from .subject import DTYPES, MAIN, SEQUENCE, Subject, fingerprint
 
 if TYPE_CHECKING:
     import torch
@@ -46,8 +46,14 @@ def verify(
     that leaves a fused group with the same node of the exported graph.
 
     Raises:
-        VerifyError: lengths for a model without a sequence, or one the bundle does not take.
+        VerifyError: lengths for a model without a sequence, or parameters that are not those compiled.
     """
+    if recipe.get("fingerprint", "") != fingerprint(subject.module):
+        raise VerifyError(
+            "the model made again has other parameters than the one compiled",
+            where=subject.name,
+            accepted="a model that is the same every time, such as one made after torch.manual_seed(0)",
+        )
     wanted: list[int | None] = list(lengths) if lengths else lengths_of(subject, program)
     if lengths and (subject.model is None or subject.model.entry.max_length is None):
         raise VerifyError("the model has no sequence length", where="--lengths", accepted="no --lengths")

@@ -15,7 +15,7 @@ from .ir.errors import InputError, TargetError
 from .ir.signature import entries_json
 from .ir.targets import Target, load
 from .progress import Progress
-from .subject import Subject
+from .subject import Subject, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,12 @@ def compile_cpu(
     def start() -> Start:
         raised = raise_subject(subject)
         count = sum(array.size for array in raised.params.values())
-        recipe = {**subject.recipe, "parameters": count, "instances": raised.instances}
+        recipe = {
+            **subject.recipe,
+            "parameters": count,
+            "fingerprint": fingerprint(subject.module),
+            "instances": raised.instances,
+        }
         return Start(raised.module, raised.params, recipe)
 
     _compile(start, subject.name, target, out, pipeline, progress)

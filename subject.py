@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -186,6 +187,17 @@ def _tensors(named: Mapping[str, object], kind: torch.dtype | None) -> Inputs:
             raise InputError(f"{type(value).__name__} is no tensor", where=f"input {name}")
         inputs[name] = value.to(kind) if kind is not None and value.is_floating_point() else value
     return inputs
+
+
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256 over a module's parameters and buffers, by name."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _named(module: nn.Module, inputs: Sequence[object] | Mapping[str, object]) -> dict[str, object]:

@@ -242,3 +242,14 @@ def test_inputs_keep_the_callers_names(tmp_path: Path) -> None:
     bundle = penstock.compile(model, (torch.randn(8, 16),), out=tmp_path / "b")
     assert bundle.verify().ok
     assert bundle.run({"input": np.zeros((8, 16), np.float32)})["output"].shape == (8, 4)
+
+
+def test_a_model_that_differs_every_time_is_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "unseeded.py").write_text(
+        "import torch\n\n\ndef build():\n    torch.seed()\n"
+        "    return torch.nn.Linear(3, 2).eval(), (torch.ones(1, 3),)\n"
+    )
+    answer(capsys, "compile", f"{tmp_path / 'unseeded.py'}:build", "-o", str(tmp_path / "b"))
+    assert "other parameters" in refusal(capsys, "verify", str(tmp_path / "b"))["message"]
