@@ -222,7 +222,7 @@ def _output_names(program: ExportedProgram) -> list[str]:
     names = [_path_name(path) for path, _ in paths]
     if count == 1 and (not names or not names[0] or names[0].isdigit()):
         return ["output"]
-    return [f"output{name}" if name.isdigit() else name for name in names]
+    return [f"output{name}" if name[:1].isdigit() else name for name in names]
 
 
 def _path_name(path: Sequence[object]) -> str:

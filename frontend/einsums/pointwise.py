@@ -162,6 +162,21 @@ def bitwise_not(body: Body, x: Tensor) -> Tensor:
     return evaluate(body, "not self" if x.dtype == torch.bool else "-self - 1", {"self": x})
 
 
+_SHIFTS = {"left": "self * factor", "right": "self // factor"}
+
+
+def _register_shifts() -> None:
+    for side, text in _SHIFTS.items():
+        names = (f"aten.bitwise_{side}_shift.Tensor_Scalar", f"aten.__{side[0]}shift__.Scalar")
+
+        @form(*names)
+        def shift(body: Body, x: Tensor, bits: Number, text: str = text) -> Tensor:
+            return evaluate(body, text, {"self": x, "factor": 2 ** int(bits)})
+
+
+_register_shifts()
+
+
 @form("aten.div.Tensor_mode", "aten.div.Scalar_mode")
 def div_mode(body: Body, x: Tensor, y: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
     """Division, rounded down or towards zero."""

@@ -148,7 +148,11 @@ def test_case(case: str) -> None:
 
 def test_integers_divide_and_wrap_as_pytorch_does() -> None:
     x, y = torch.arange(-10, 10), torch.tensor([3, -3] * 10)
-    assert_same(lambda x, y: (x // y, x % y, torch.div(x, y, rounding_mode="trunc"), x**2, x & y), x, y)
+    assert_same(
+        lambda x, y: (x // y, x % y, torch.div(x, y, rounding_mode="trunc"), x**2, x & y, x << 2, x >> 1),
+        x,
+        y,
+    )
 
 
 def test_infinities_and_nan_pass_through() -> None:
