@@ -8,11 +8,12 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MOST_THREADS = 255, SPINS = 2000 };
+enum { MOST_THREADS = 255, SPINS = 20000 };
 
 typedef struct {
     _Alignas(64) _Atomic uint32_t value;
@@ -28,8 +29,10 @@ static struct {
     _Alignas(64) _Atomic int32_t arrived;
     pst_body *body;
     void *argument;
+    int apart; /* workers keep off this processor, the caller's; -1: they run anywhere */
+    pthread_t handles[MOST_THREADS];
     pst_thread threads[MOST_THREADS];
-} team = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} team = {.lock = PTHREAD_MUTEX_INITIALIZER, .apart = -1};
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -84,6 +87,7 @@ static void *work(void *argument) {
 /* A forked child has the memory and none of the threads. */
 static void forget(void) {
     team.started = 0;
+    team.apart = -1;
     atomic_store(&team.job.value, 0);
     atomic_store(&team.job.sleepers, 0);
     atomic_store(&team.generation.sleepers, 0);
@@ -93,15 +97,29 @@ static void forget(void) {
 
 static void prepare(void) { pthread_atfork(NULL, NULL, forget); }
 
+/* A worker woken from a long sleep is put on its waker's processor, where the two would take turns until the
+   scheduler moves one, milliseconds later. So workers may run wherever this process may, but not there. */
+static void spread(int threads) {
+    cpu_set_t allowed;
+    int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    if (threads > CPU_COUNT(&allowed)) here = -1;
+    if (here == team.apart) return;
+    if (here >= 0) CPU_CLR(here, &allowed);
+    for (int id = 1; id <= team.started; id++) pthread_setaffinity_np(team.handles[id], sizeof allowed, &allowed);
+    team.apart = here;
+}
+
 static int grow(int threads) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, prepare);
     while (team.started < threads - 1) {
-        pthread_t handle;
-        int status = pthread_create(&handle, NULL, work, &team.threads[team.started + 1]);
+        int id = team.started + 1;
+        int status = pthread_create(&team.handles[id], NULL, work, &team.threads[id]);
         if (status) return status;
-        pthread_detach(handle);
-        team.started++;
+        pthread_detach(team.handles[id]);
+        team.started = id;
+        team.apart = -1;
     }
     return 0;
 }
@@ -120,6 +138,7 @@ int pst_run(int threads, pst_body *body, void *argument, const char *weights, ch
                 (pst_thread){id, threads, weights, shared, scratch + id * space.scratch, pst_observed()};
         pst_observation_begins();
         uint32_t last = atomic_load(&team.job.value);
+        if (threads > 1) spread(threads);
         if (threads > 1) change(&team.job, ((last >> 8) + 1) << 8 | (uint32_t)threads);
         body(&team.threads[0], argument);
         pst_barrier(&team.threads[0]);
