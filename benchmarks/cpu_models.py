@@ -4,7 +4,7 @@ Every figure stands beside its error against eager PyTorch in float64. Peers tak
 so that a drift of the machine falls on all of them; medians are printed. There is no target: the ratio
 is the result.
 
-Usage: python benchmarks/cpu_models.py [--threads N] [--rounds N] [--json] [--only NAME]
+Usage: python benchmarks/cpu_models.py [--threads N] [--rounds N] [--pause MS] [--json] [--only NAME]
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from penstock.frontend import zoo
 from penstock.sim.compare import difference
 
 BOUND = 1e-5
-PAUSE_S = 0.05
-"""Between turns: OpenMP's threads spin on after a parallel region, on the next peer's cores."""
 Run = Callable[[], np.ndarray]
 
 
@@ -112,12 +110,17 @@ def reference(case: Case) -> np.ndarray:
     return result
 
 
-def measure(ways: dict[str, Run], rounds: int) -> dict[str, float]:
-    """Median seconds of each way; one turn each per round after two warm rounds."""
+def measure(ways: dict[str, Run], rounds: int, pause: float) -> dict[str, float]:
+    """Median seconds of each way; one turn each per round after two warm rounds.
+
+    A turn is a pause (OpenMP's threads of the turn before still spin on the cores for a while, to the cost
+    of whoever comes next), one run that is not timed, and one that is.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 2):
         for name, run in ways.items():
-            time.sleep(PAUSE_S)
+            time.sleep(pause)
+            run()
             start = time.perf_counter()
             run()
             if turn >= 2:
@@ -129,6 +132,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="whole models on the CPU, penstock beside its peers")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--pause", type=float, default=50.0, help="milliseconds before each turn (50)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args()
@@ -141,7 +145,7 @@ def main() -> int:
             wanted = reference(case)
             ways = peers(case, options.threads, Path(folder))
             errors = {name: difference(run(), wanted).relative for name, run in ways.items()}
-            medians = measure(ways, options.rounds)
+            medians = measure(ways, options.rounds, options.pause / 1e3)
             rows += [
                 {
                     "case": case.name,
