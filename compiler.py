@@ -92,7 +92,7 @@ def compile_cpu(
 
     def start() -> Start:
         raised = raise_subject(subject)
-        count = sum(array.size for array in raised.params.values())
+        count = sum(parameter.numel() for parameter in subject.module.parameters())
         recipe = {
             **subject.recipe,
             "parameters": count,
