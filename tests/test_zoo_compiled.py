@@ -54,7 +54,7 @@ def test_minilm_tells_sentences_apart(minilm: penstock.Bundle) -> None:
 def test_a_bundle_runs_in_a_process_without_torch(minilm: penstock.Bundle, tmp_path: Path) -> None:
     given = tokenize(SENTENCES[:1])
     wanted = minilm.run(given)["last_hidden_state"]
-    np.savez(tmp_path / "in.npz", **given)
+    np.savez(tmp_path / "in.npz", allow_pickle=False, **given)
     program = (
         "import sys, numpy as np\nfrom penstock.api import load\n"
         f"given = dict(np.load({str(tmp_path / 'in.npz')!r}))\n"
