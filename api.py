@@ -124,7 +124,7 @@ def lower(
     """
     from .compiler import raise_subject
     from .frontend.zoo import PREFIX
-    from .ir.mlir import parse_module, print_module
+    from .ir.module import parse_module, print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
     from .subject import from_zoo, resolve
 
@@ -177,7 +177,7 @@ def opt(
         InputError: the file is no valid module.
         PassError: an unknown pass, or one that does not take the module.
     """
-    from .ir.mlir import parse_module, print_module
+    from .ir.module import parse_module, print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
 
     passes = parse_pipeline(pipeline)
@@ -198,7 +198,7 @@ def analyze(source: str) -> Report:
         InputError: the source cannot be read.
     """
     from .frontend.zoo import PREFIX, parse_spec
-    from .ir.mlir import parse_module
+    from .ir.module import parse_module
     from .passes.analyse.report import report_module, report_text
 
     path = Path(source)

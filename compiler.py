@@ -114,7 +114,7 @@ def compile_text(
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
     from .ir.entries import NAME, arguments, is_param, text_attribute
-    from .ir.mlir import parse_module
+    from .ir.module import parse_module
     from .ir.steps import functions, is_entry
 
     text = path.read_text(encoding="utf-8")
@@ -158,7 +158,7 @@ def _compile(
 ) -> None:
     from .backends.cpu.build import build, c_compiler
     from .ir.entries import read_entries
-    from .ir.mlir import print_module
+    from .ir.module import print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
     from .passes.timeline import plan_json
 

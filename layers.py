@@ -124,7 +124,7 @@ def compile_verilog(
     from .backends.verilog import emit
     from .compiler import Stages, cost_json, raise_subject, tools
     from .ir.entries import read_entries
-    from .ir.mlir import print_module
+    from .ir.module import print_module
     from .passes.quantize import quantize as quantize_weights
 
     rows, cols = _array_shape(target)

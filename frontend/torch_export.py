@@ -15,7 +15,8 @@ from torch.utils import _pytree as pytree
 
 from ..ir.cascade import verify
 from ..ir.errors import InputError
-from ..ir.mlir import context, ir
+from ..ir.mlir import ir
+from ..ir.module import context
 from ..ir.signature import Entry, Scalar, TensorSpec
 from .capture import export, functional
 from .graph import prepare

@@ -8,7 +8,8 @@ import torch
 
 from penstock.compiler import raise_subject
 from penstock.ir.interpreter import interpret
-from penstock.ir.mlir import ir, parse_module, print_module
+from penstock.ir.mlir import ir
+from penstock.ir.module import parse_module, print_module
 from penstock.passes.pipeline import DEFAULT, parse_pipeline, run_pipeline
 from penstock.sim.compare import difference
 from penstock.subject import from_zoo

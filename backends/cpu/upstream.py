@@ -11,7 +11,8 @@ import re
 
 from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.errors import PassError
-from ...ir.mlir import PassManager, context, func, ir
+from ...ir.mlir import PassManager, func, ir
+from ...ir.module import context
 from ...ir.weights import aligned
 from .kernels import Kernel
 from .kernels.kernel import C_TYPES

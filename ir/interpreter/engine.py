@@ -8,7 +8,8 @@ import numpy as np
 
 from ..build import EinsumView, integer, string
 from ..errors import InputError
-from ..mlir import PassManager, context, ir
+from ..mlir import PassManager, ir
+from ..module import context
 from . import upstream
 from .einsum import evaluate
 

@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from ...ir.build import integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, walk
-from ...ir.mlir import func, ir, parse_module, print_module
+from ...ir.mlir import func, ir
+from ...ir.module import parse_module, print_module
 from ..fuse import Rewriting, rewrite_text
 from ..graph import functions
 from ..pipeline import parse_pipeline, run_pipeline

@@ -13,7 +13,7 @@ from penstock.frontend.torch_export import Naming, raise_entries, raise_model
 from penstock.ir.cascade import walk
 from penstock.ir.errors import InputError
 from penstock.ir.interpreter import interpret
-from penstock.ir.mlir import parse_module, print_module
+from penstock.ir.module import parse_module, print_module
 
 from .raised import answers, assert_same, notation, operations, tensors, upstream_functions
 

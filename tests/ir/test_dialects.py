@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.ir.errors import InputError
-from penstock.ir.mlir import parse_module, print_module
+from penstock.ir.module import parse_module, print_module
 
 GROUP = """
 func.func @main(%q: tensor<4x8xf32>, %k: tensor<10x8xf32>) -> tensor<4xf32> {

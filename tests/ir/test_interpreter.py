@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from penstock.ir.errors import InputError
 from penstock.ir.interpreter import interpret
-from penstock.ir.mlir import parse_module, print_module
+from penstock.ir.module import parse_module, print_module
 
 RUNNING_SOFTMAX = """
 func.func @main(%q: tensor<4x8xf32> {{penstock.name = "q"}}, %k: tensor<{M}x8xf32> {{penstock.name = "k"}},

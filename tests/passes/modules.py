@@ -9,7 +9,8 @@ import numpy as np
 
 from penstock.ir.cascade import shape_of
 from penstock.ir.interpreter import interpret
-from penstock.ir.mlir import func, ir, parse_module, print_module
+from penstock.ir.mlir import func, ir
+from penstock.ir.module import parse_module, print_module
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
 
 IR = Path(__file__).parent / "ir"

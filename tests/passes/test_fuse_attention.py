@@ -8,7 +8,8 @@ import pytest
 from penstock.ir.build import EinsumView, integer, is_einsum, string, strings
 from penstock.ir.cascade import FUSED, walk
 from penstock.ir.interpreter import interpret
-from penstock.ir.mlir import ir, parse_module
+from penstock.ir.mlir import ir
+from penstock.ir.module import parse_module
 from penstock.passes.analyse import check, count_passes, extract_cascade, live_footprint
 
 from .attention import attention

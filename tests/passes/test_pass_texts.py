@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.ir.mlir import print_module
+from penstock.ir.module import print_module
 
 from .modules import IR, assert_same_values, run_passes
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from penstock.ir.errors import PassError, PlanError
-from penstock.ir.mlir import ir, parse_module
+from penstock.ir.mlir import ir
+from penstock.ir.module import parse_module
 from penstock.ir.steps import callees_first, functions, placement, steps
 from penstock.ir.tier_check import verify_placement
 from penstock.passes.base import create

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.ir.cascade import EINSUM, FUSED
-from penstock.ir.mlir import func, print_module
+from penstock.ir.mlir import func
+from penstock.ir.module import print_module
 
 from .modules import assert_same_values, module_text, run_passes
 

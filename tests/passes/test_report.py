@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.ir.errors import NotationError
-from penstock.ir.mlir import parse_module, print_module
+from penstock.ir.module import parse_module, print_module
 from penstock.passes.analyse.report import report_module, report_text
 
 from .attention import attention

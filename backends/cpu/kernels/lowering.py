@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....ir.errors import PassError
-from ....ir.mlir import ExecutionEngine, PassManager, context, ir, llvm
+from ....ir.mlir import ExecutionEngine, PassManager, ir, llvm
+from ....ir.module import context
 from ..isa import Isa
 
 PIPELINE = ",".join(

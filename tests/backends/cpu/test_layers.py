@@ -20,7 +20,8 @@ from penstock.ir.bundle import WEIGHTS, BundleWriter, open_bundle
 from penstock.ir.cascade import FUSED
 from penstock.ir.entries import read_entries
 from penstock.ir.errors import PassError
-from penstock.ir.mlir import ir, parse_module
+from penstock.ir.mlir import ir
+from penstock.ir.module import parse_module
 from penstock.ir.signature import entries_json
 from penstock.ir.steps import functions
 from penstock.passes.place import Place

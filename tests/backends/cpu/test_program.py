@@ -17,7 +17,7 @@ from penstock.backends.cpu.loader import PROFILE, Program, Step, load
 from penstock.ir.bundle import WEIGHTS, BundleWriter
 from penstock.ir.entries import read_entries
 from penstock.ir.errors import BundleError, InputError, ToolMissing
-from penstock.ir.mlir import parse_module, print_module
+from penstock.ir.module import parse_module, print_module
 from penstock.ir.signature import entries_json
 from penstock.passes.place import Place
 

@@ -23,7 +23,8 @@ from penstock.backends.cpu.kernels import Kernel, emit_kernel, lower, pack
 from penstock.ir.build import build_einsum, build_region_op, build_yield, tensor_type
 from penstock.ir.cascade import FUSED, ITERATE
 from penstock.ir.einsum import Einsum
-from penstock.ir.mlir import context, ir
+from penstock.ir.mlir import ir
+from penstock.ir.module import context
 
 ELEMENTS = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "i1"}
 DTYPES = {name: dtype for dtype, name in ELEMENTS.items()}
