@@ -15,6 +15,7 @@ import penstock
 from penstock.frontend.torch_export import raise_model
 from penstock.ir.build import EinsumView, integer, is_einsum
 from penstock.ir.cascade import FUSED, ITERATE, walk
+from penstock.ir.mlir import ir
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
 from penstock.sim.compare import difference
 
@@ -93,8 +94,8 @@ def one_pass_form(way: str) -> list[tuple[str, str | None]]:
     return [(einsum.map.removesuffix("_left"), einsum.reduce) for einsum in kept]
 
 
-def _iterates(op: object) -> bool:
-    return any(inner.name == ITERATE for inner in walk(op))  # type: ignore[arg-type]
+def _iterates(op: ir.Operation) -> bool:
+    return any(inner.name == ITERATE for inner in walk(op))
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "sdpa"])

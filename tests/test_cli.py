@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -249,7 +249,7 @@ def test_tables_keep_long_names_whole() -> None:
 def test_emitting_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with commands.folder(SimpleNamespace(out=None, emit="mlir")) as place:  # type: ignore[arg-type]
+    with commands.folder(argparse.Namespace(out=None, emit="mlir")) as place:
         Path(place).mkdir()
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())

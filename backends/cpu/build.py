@@ -141,7 +141,6 @@ def _tables(groups: Groups, program: Program, stored: StoredWeights) -> dict[str
                 "einsums": list(groups.einsums[symbol]),
                 "scratch_bytes": kernel.scratch_bytes,
                 "shared_bytes": kernel.shared_bytes,
-                "phases": list(kernel.phases),
             }
             for symbol, kernel in groups.kernels.items()
         },

@@ -85,7 +85,7 @@ def write_program(
     }
     whole = _Whole(module, groups, wanted, weights, workspace)
     bodies = [_Function(whole, function).text() for function in callees_first(module)]
-    prototypes = [kernel.prototype(phase) for kernel in kernels for phase in kernel.phases]
+    prototypes = [kernel.prototype() for kernel in kernels]
     text = "\n".join(
         [
             f"/* {title}",
@@ -144,7 +144,7 @@ class _Whole:
     def __post_init__(self) -> None:
         self.functions = functions(self.module)
         self.params = param_arguments(self.module)
-        self.names = Names(phase for kernel in self.groups.kernels.values() for phase in kernel.phases)
+        self.names = Names(kernel.symbol for kernel in self.groups.kernels.values())
         entries = {name for name, function in self.functions.items() if is_entry(function)}
         self.symbols = {
             name: self.names.take(f"entry_{name}" if name in entries else name) for name in self.functions
@@ -289,10 +289,7 @@ class _Function:
         workspace = ["thread->shared"] if kernel.shared_bytes else []
         tail = [*workspace, "thread->scratch", "thread->id", "thread->count"]
         guard = "if (thread->id == 0) " if kernel.symbol in self.whole.groups.alone else ""
-        for at, phase in enumerate(kernel.phases):
-            if at:
-                self.lines.append("pst_barrier(thread);")
-            self.lines.append(f"{guard}{_called(phase, [*handed, *outputs, *tail])};")
+        self.lines.append(f"{guard}{_called(kernel.symbol, [*handed, *outputs, *tail])};")
         pointers = f"(void *const[]){{{', '.join(outputs)}}}"
         self.lines.append(f"pst_after(thread, scope, {step}, {len(outputs)}, {pointers});")
         self.runs += 1

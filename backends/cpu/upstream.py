@@ -52,7 +52,7 @@ def compile_upstream(function: func.FuncOp, symbol: str) -> Kernel:
     operations = [op.operation.get_asm(use_local_scope=True) for op in module.body.operations]
     # Constants take the kernel's name: many kernels share one object file.
     text = "\n".join(operations).replace("@__constant_", f"@{symbol}_constant_")
-    return Kernel(symbol, text, arguments, inputs, 0, shared, (symbol,), {})
+    return Kernel(symbol, text, arguments, inputs, 0, shared, {})
 
 
 def _c_type(kind: ir.Type) -> str:

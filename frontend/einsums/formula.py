@@ -89,7 +89,7 @@ class _Reader:
                 return self.apply("not", [operand])
             case ast.Call(func=ast.Name(id=name), args=args):
                 return self.apply(name, args)
-        raise NotImplementedError(ast.dump(tree))
+        raise ValueError(f"not a formula: {ast.unparse(tree)}")
 
     def named(self, name: str) -> Operand:
         if name in _CONSTANTS:

@@ -66,7 +66,6 @@ class _Emitter:
             inputs=group.inputs,
             scratch_bytes=max(frame.arena.size, 64),
             shared_bytes=0,
-            phases=(self.symbol,),
             packs=dict(self.plan.packs),
         )
 

@@ -78,14 +78,13 @@ class Kernel:
     """One fused cascade as native code.
 
     Attributes:
-        symbol: C symbol; each phase has the signature `prototype` shows.
+        symbol: C symbol, with the signature `prototype` shows.
         mlir: text of the ``func.func`` operations, to be placed in a module and given to `lower`.
         arguments: C type of every tensor pointer, inputs in operand order, then outputs.
         inputs: how many of them are inputs.
         scratch_bytes: private workspace of each thread, 64-byte aligned.
         shared_bytes: workspace shared by all threads; when not zero it is passed as one more pointer
             after the outputs.
-        phases: symbols to call in order, a barrier between them; just `symbol` in the ordinary case.
         packs: for an input index, the packed layout in which that parameter is expected.
     """
 
@@ -95,15 +94,14 @@ class Kernel:
     inputs: int
     scratch_bytes: int
     shared_bytes: int
-    phases: tuple[str, ...]
     packs: dict[int, Pack]
 
-    def prototype(self, phase: str | None = None) -> str:
-        """C declaration of a phase (default: the first)."""
+    def prototype(self) -> str:
+        """C declaration."""
         pointers = [
             f"{'const ' if place < self.inputs else ''}{kind} *" for place, kind in enumerate(self.arguments)
         ]
         if self.shared_bytes:
             pointers.append("char *")
         pointers += ["char *scratch", "int64_t tid", "int64_t nthreads"]
-        return f"void {phase or self.phases[0]}({', '.join(pointers)});"
+        return f"void {self.symbol}({', '.join(pointers)});"

@@ -158,20 +158,19 @@ class Library:
             arrays.append(aligned(poison))
         scratch = [aligned(np.full(kernel.scratch_bytes, 0x7F, np.uint8)) for _ in range(threads)]
         pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
-        for phase in kernel.phases:
-            call = getattr(self.library, phase)
-            call.restype = None
+        call = getattr(self.library, kernel.symbol)
+        call.restype = None
 
-            def turn(thread: int, call: Callable[..., None] = call) -> None:
-                own = ctypes.c_void_p(scratch[thread].ctypes.data)
-                call(*pointers, own, ctypes.c_int64(thread), ctypes.c_int64(threads))
+        def turn(thread: int) -> None:
+            own = ctypes.c_void_p(scratch[thread].ctypes.data)
+            call(*pointers, own, ctypes.c_int64(thread), ctypes.c_int64(threads))
 
-            if together:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(turn, range(threads)))
-            else:
-                for thread in range(threads):
-                    turn(thread)
+        if together:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(turn, range(threads)))
+        else:
+            for thread in range(threads):
+                turn(thread)
         return arrays[len(case.inputs) :]
 
 
