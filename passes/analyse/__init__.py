@@ -1,11 +1,11 @@
 """Analysis of cascades: passes over ranks, live footprints, operation counts (FuseMax §III)."""
 
+from ...ir.view import Cascade, check
+from ...ir.view_text import parse_cascade, read_cascade
 from .algebra import Polynomial
-from .cascade import Cascade, check
 from .extract import extract_cascade
 from .footprint import einsum_counts, live_footprint, operation_counts, outer_ranks
 from .passes import PassCount, count_passes, most_passes
-from .text import parse_cascade, read_cascade
 
 __all__ = [
     "Cascade",

@@ -14,7 +14,7 @@ from ...ir.cascade import EINSUM, FUSED, ITERATE, YIELD
 from ...ir.einsum import Access, Einsum, Index, Operand
 from ...ir.errors import NotationError
 from ...ir.mlir import ir
-from .cascade import Cascade
+from ...ir.view import Cascade
 
 
 def extract_cascade(op: ir.Operation | ir.OpView) -> Cascade:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ...ir.einsum import Einsum
 from ...ir.operators import MAPS
+from ...ir.view import Cascade
 from .algebra import Polynomial
-from .cascade import Cascade
 from .passes import PassCount, count_passes
 
 _FOLD = {"sum": "add", "prod": "mul", "max": "max", "min": "max", "any": "cmp", "all": "cmp"}

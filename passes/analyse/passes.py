@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...ir.einsum import Access, Einsum
-from .cascade import Cascade
+from ...ir.view import Cascade
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from ...ir.build import integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, walk
 from ...ir.mlir import func, ir
 from ...ir.module import parse_module, print_module
+from ...ir.view import Cascade
+from ...ir.view_text import parse_cascade
 from ..fuse import Rewriting, rewrite_text
 from ..graph import functions
 from ..pipeline import parse_pipeline, run_pipeline
-from .cascade import Cascade
 from .passes import most_passes
-from .text import parse_cascade
 
 _PIPELINE = "relabel,simplify,fuse"
 _INSTANCE = "penstock.instance"

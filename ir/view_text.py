@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ...ir.einsum import Einsum
-from ...ir.errors import InputError, NotationError
-from ...ir.notation import parse_einsum
-from .cascade import Cascade, check
+from .einsum import Einsum
+from .errors import InputError, NotationError
+from .notation import parse_einsum
+from .view import Cascade, check
 
 _SHAPES = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*\d+[\s,]*)+")
 _SHAPE = re.compile(r"([A-Za-z_]\w*)\s*=\s*(\d+)")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...ir.einsum import Einsum, Index
-from ...ir.errors import NotationError
+from .einsum import Einsum, Index
+from .errors import NotationError
 
 
 @dataclass(frozen=True)
