@@ -40,7 +40,7 @@ class Edge:
         consumer: task that reads.
         latency: cycles from the producer's step to the first cycle in which the consumer may use its result
             (1: the next cycle on the same unit; fill and drain of an array lie in it).
-        distance: tiles between them: the consumer of tile n reads what the producer wrote for tile n − distance.
+        distance: tiles between them: the consumer of tile n reads what tile n − distance wrote.
         streamed: step i waits for step i (both have as many steps); else the first waits for the last.
         depth: where streamed, results that may wait between the two; None is no limit. Step i + depth of the
             producer may not finish before step i of the consumer has read.
