@@ -1,0 +1,1 @@
+"""Cost of cascades on spatial accelerators: the paper's closed forms, a physical model, epoch by epoch."""
