@@ -1,6 +1,6 @@
 """Target descriptions: what a machine has, as data (one TOML file each), and a strict reader of it."""
 
-from .description import Link, PrivateBuffer, Target, Tier, Unit
+from .description import Link, PrivateBuffer, Target, Tier, Transfer, Unit
 from .keys import DTYPES, OPERATOR_CLASSES, UNPUBLISHED, NumberType
 from .load import load, names, parse
 
@@ -13,6 +13,7 @@ __all__ = [
     "PrivateBuffer",
     "Target",
     "Tier",
+    "Transfer",
     "Unit",
     "load",
     "names",

@@ -118,6 +118,28 @@ class PrivateBuffer(_Record):
 
 
 @dataclass(frozen=True)
+class Transfer(_Record):
+    """A path inside an accelerator that results take from cycle to cycle: what scheduling waits for.
+
+    Attributes:
+        source: the unit, tier or private buffer that gives.
+        destination: likewise, that takes; a unit's register file is the buffer it transfers to.
+        latency_cycles: from the issue of the step that writes to the first issue of one that may read.
+        latency_cycles_per_row: what is added for each row of the source, a two-dimensional array whose
+            results leave at the bottom.
+    """
+
+    source: str = key(keys.NAME)
+    destination: str = key(keys.NAME)
+    latency_cycles: int = key(keys.COUNT)
+    latency_cycles_per_row: int = key(keys.COUNT)
+
+    def cycles(self, rows: int) -> int:
+        """The latency on an array of `rows` rows."""
+        return self.latency_cycles + rows * self.latency_cycles_per_row
+
+
+@dataclass(frozen=True)
 class Target(_Record):
     """A machine a program is compiled for or priced on.
 
@@ -137,6 +159,7 @@ class Target(_Record):
     unit: tuple[Unit, ...] = records(Unit)
     link: tuple[Link, ...] = records(Link)
     buffer: tuple[PrivateBuffer, ...] = records(PrivateBuffer)
+    transfer: tuple[Transfer, ...] = records(Transfer)
 
     @property
     def main(self) -> Tier:
@@ -160,6 +183,15 @@ class Target(_Record):
         raise TargetError(
             f"there is no unit {name!r}", where=self.name, accepted=", ".join(u.name for u in self.unit)
         )
+
+    def find_transfer(self, source: str, destination: str) -> Transfer | None:
+        """The path from one part to another, None where there is none."""
+        ends = (source, destination)
+        return next((each for each in self.transfer if (each.source, each.destination) == ends), None)
+
+    def register_file(self, unit: str) -> PrivateBuffer | None:
+        """The private buffer the unit transfers its results to, None where the file names none."""
+        return next((b for b in self.buffer if self.find_transfer(unit, b.name) is not None), None)
 
     def dtypes(self, operator: str) -> tuple[str, ...]:
         """The dtypes some unit performs the operator class in."""

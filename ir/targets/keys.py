@@ -96,6 +96,10 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+def _count(value: Any) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _whole(value)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise KeyProblem(f"is {value!r}, not text")
@@ -159,6 +163,7 @@ TEXT = Kind("non-empty text", _text)
 POSITIVE = Kind("a positive finite number", _positive)
 NON_NEGATIVE = Kind("a finite number, zero or more", _number)
 WHOLE = Kind("a positive whole number", _whole)
+COUNT = Kind("a whole number, zero or more", _count)
 SHAPE = Kind("a non-empty list of positive whole numbers", _shape)
 TABLE = Kind(_TABLE_WORDS, _table)
 BACKEND = one_of("cpu", "cuda", "verilog", "model")

@@ -112,7 +112,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _check_names(target: Target, where: str) -> None:
-    """Names are unique and references point at tiers that exist."""
+    """Names are unique and references point at parts that exist."""
     for label, entries in (
         ("tier", target.tier),
         ("unit", target.unit),
@@ -139,3 +139,24 @@ def _check_names(target: Target, where: str) -> None:
             raise TargetError(
                 f"there is no tier {name!r}", where=f"{where}: {label}", accepted=", ".join(tiers)
             )
+    _check_transfers(target, where)
+
+
+def _check_transfers(target: Target, where: str) -> None:
+    parts = [part.name for parts in (target.unit, target.tier, target.buffer) for part in parts]
+    seen: set[tuple[str, str]] = set()
+    for index, each in enumerate(target.transfer):
+        for name in (each.source, each.destination):
+            if name not in parts:
+                raise TargetError(
+                    f"there is no part {name!r}",
+                    where=f"{where}: transfer[{index}]",
+                    accepted=", ".join(parts),
+                )
+        if (each.source, each.destination) in seen:
+            raise TargetError(
+                f"two go from {each.source!r} to {each.destination!r}",
+                where=f"{where}: transfer[{index}]",
+                accepted="one transfer from a part to another",
+            )
+        seen.add((each.source, each.destination))

@@ -196,6 +196,48 @@ def test_two_tiers_of_one_name_are_refused():
         targets.parse(MINIMAL + tier, where="toy.toml")
 
 
+TRANSFER = """
+[[transfer]]
+source = "alu"
+destination = "ram"
+latency_cycles = 2
+latency_cycles_per_row = 1
+"""
+
+
+def test_transfer_latency_grows_with_the_rows():
+    target = targets.parse(MINIMAL + TRANSFER, where="toy.toml")
+    path = target.find_transfer("alu", "ram")
+    assert path is not None
+    assert path.cycles(0) == 2
+    assert path.cycles(16) == 18
+    assert target.find_transfer("ram", "alu") is None
+
+
+def test_fusemax_drains_a_column_in_as_many_cycles_as_it_has_rows():
+    target = targets.load("fusemax-cloud")
+    path = target.find_transfer("array-2d", "array-1d")
+    assert path is not None
+    assert path.cycles(target.find_unit("array-2d").shape[0]) == 256
+    registers = target.register_file("array-1d")
+    assert registers is not None
+    assert registers.name == "register-file-1d"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (TRANSFER.replace('"alu"', '"fpu"'), "there is no part 'fpu'"),
+        (TRANSFER + TRANSFER, "two go from 'alu' to 'ram'"),
+        (TRANSFER.replace("= 2", "= 1.5"), "whole number, zero or more"),
+        (TRANSFER.replace("= 2", "= -1"), "negative"),
+    ],
+)
+def test_bad_transfer_is_refused(text, says):
+    with pytest.raises(TargetError, match=says):
+        targets.parse(MINIMAL + text, where="toy.toml")
+
+
 def test_unknown_target_lists_the_known_ones():
     with pytest.raises(TargetError, match="fusemax-cloud"):
         targets.load("fusemx")
