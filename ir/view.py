@@ -52,8 +52,11 @@ class Cascade:
     @property
     def results(self) -> tuple[str, ...]:
         """The tensors that leave: `outputs`, or those that no other Einsum reads."""
-        if self.outputs:
-            return self.outputs
+        return self.outputs or self.unread
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The tensors that no other Einsum reads, in order of writing."""
         read = {
             access.tensor
             for einsum in self.all
@@ -113,6 +116,8 @@ class Cascade:
         text += [f"  {einsum}" for einsum in self.einsums]
         if self.stop:
             text.append(f"stop: {self.stop}")
+        if set(self.results) != set(self.unread):
+            text.append(f"outputs: {', '.join(self.outputs)}")
         return "\n".join(text) + "\n"
 
 

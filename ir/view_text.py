@@ -8,6 +8,7 @@
     einsums:               # the extended Einsums (the default section)
       RM[m1+1,p] = max(RM[m1,p], LM[m1,p])
     stop: m1 >= M1
+    outputs: RM            # what leaves, where it is not just what nobody reads
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
 
     Raises:
         NotationError: a line that is no Einsum, with `where` and its line number; a tensor read too
-            early; an iterative cascade without a stopping condition.
+            early; an iterative cascade without a stopping condition; an output that no Einsum writes.
     """
     symbols: dict[str, int] = {}
     sections: dict[str, list[Einsum]] = {"init": [], "einsums": []}
     section, stop = "einsums", ""
+    outputs: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         line = line.partition("#")[0].strip()
         if not line:
             continue
         if line.startswith("stop:"):
             stop = line.removeprefix("stop:").strip()
+        elif line.startswith("outputs:"):
+            outputs = tuple(name.strip() for name in line.removeprefix("outputs:").split(","))
         elif line.endswith(":") and line[:-1] in sections:
             section = line[:-1]
         elif _SHAPES.fullmatch(line):
@@ -52,7 +56,12 @@ def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
     if not sections["einsums"]:
         raise NotationError("no Einsum in the text", where=where, accepted="Z = sum[k] mul(A[k], B[k])")
     extents = {name.lower(): value for name, value in symbols.items()}
-    cascade = Cascade(tuple(sections["einsums"]), tuple(sections["init"]), extents, stop)
+    cascade = Cascade(tuple(sections["einsums"]), tuple(sections["init"]), extents, stop, outputs)
+    unknown = [name for name in outputs if name not in cascade.written]
+    if unknown:
+        raise NotationError(
+            f"no Einsum writes {unknown[0]}", where=where, accepted=", ".join(sorted(cascade.written))
+        )
     check(cascade)
     return cascade
 

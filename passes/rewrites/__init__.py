@@ -1,7 +1,7 @@
 """The legal rewritings of a cascade, and a search over them (FuseMax §III-C, §IV-D and §IV-E).
 
 `legal_rewrites` lists what may be done to a cascade of Einsums, each with the passes and the footprint it
-gives. `search` follows them to the cascade with the fewest passes, then the least traffic, then the least work.
+gives. `search` follows them to the fewest passes, then the least traffic, then the least work.
 """
 
 from .candidate import Candidate

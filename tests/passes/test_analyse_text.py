@@ -109,3 +109,12 @@ def test_a_cascade_prints_as_text_that_reads_back(checkout):
     again = parse_cascade(str(cascade))
     assert str(again) == str(cascade)
     assert most_passes(again) == most_passes(cascade)
+
+
+def test_outputs_that_others_read_are_named_in_the_text():
+    text = "K=6\n  S = sum[k] A[k]\n  Z = exp(S[])\noutputs: S, Z\n"
+    cascade = parse_cascade(text)
+    assert cascade.results == ("S", "Z")
+    assert str(parse_cascade(str(cascade))) == str(cascade)
+    with pytest.raises(NotationError, match="no Einsum writes Q"):
+        parse_cascade("S = sum[k] A[k]\noutputs: Q")
