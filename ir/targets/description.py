@@ -140,6 +140,39 @@ class Transfer(_Record):
 
 
 @dataclass(frozen=True)
+class Component(_Record):
+    """An arithmetic circuit that every instance of a unit has one of.
+
+    Attributes:
+        name: what it is, ``mac``, ``divide``.
+        unit: the unit it is part of.
+        area_um2: of one.
+    """
+
+    name: str = key(keys.NAME)
+    unit: str = key(keys.NAME)
+    area_um2: float = key(keys.POSITIVE)
+
+
+@dataclass(frozen=True)
+class RegisterFile(_Record):
+    """What the registers of a unit's instances cost.
+
+    Attributes:
+        unit: every instance of it has one.
+        buffer: the private buffer it is.
+        area_um2: of one.
+        energy_read_pj, energy_write_pj: of one access to one entry.
+    """
+
+    unit: str = key(keys.NAME)
+    buffer: str = key(keys.NAME)
+    area_um2: float | None = key(or_unpublished(keys.POSITIVE))
+    energy_read_pj: float | None = key(or_unpublished(keys.POSITIVE))
+    energy_write_pj: float | None = key(or_unpublished(keys.POSITIVE))
+
+
+@dataclass(frozen=True)
 class Target(_Record):
     """A machine a program is compiled for or priced on.
 
@@ -160,6 +193,8 @@ class Target(_Record):
     link: tuple[Link, ...] = records(Link)
     buffer: tuple[PrivateBuffer, ...] = records(PrivateBuffer)
     transfer: tuple[Transfer, ...] = records(Transfer)
+    component: tuple[Component, ...] = records(Component)
+    register: tuple[RegisterFile, ...] = records(RegisterFile)
 
     @property
     def main(self) -> Tier:
@@ -192,6 +227,10 @@ class Target(_Record):
     def register_file(self, unit: str) -> PrivateBuffer | None:
         """The private buffer the unit transfers its results to, None where the file names none."""
         return next((b for b in self.buffer if self.find_transfer(unit, b.name) is not None), None)
+
+    def registers_of(self, unit: str) -> RegisterFile | None:
+        """What the registers of a unit cost, None where the file does not say."""
+        return next((each for each in self.register if each.unit == unit), None)
 
     def dtypes(self, operator: str) -> tuple[str, ...]:
         """The dtypes some unit performs the operator class in."""

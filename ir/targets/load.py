@@ -140,6 +140,22 @@ def _check_names(target: Target, where: str) -> None:
                 f"there is no tier {name!r}", where=f"{where}: {label}", accepted=", ".join(tiers)
             )
     _check_transfers(target, where)
+    _check_parts(target, where)
+
+
+def _check_parts(target: Target, where: str) -> None:
+    """Components and registers name units and buffers that exist."""
+    units, buffers = [unit.name for unit in target.unit], [buffer.name for buffer in target.buffer]
+    named = [(f"component[{i}].unit", each.unit, units) for i, each in enumerate(target.component)]
+    named += [(f"register[{i}].unit", each.unit, units) for i, each in enumerate(target.register)]
+    named += [(f"register[{i}].buffer", each.buffer, buffers) for i, each in enumerate(target.register)]
+    for path, name, known in named:
+        if name not in known:
+            raise TargetError(
+                f"there is no {path.rpartition('.')[2]} {name!r}",
+                where=f"{where}: {path}",
+                accepted=", ".join(known) or "none is described",
+            )
 
 
 def _check_transfers(target: Target, where: str) -> None:

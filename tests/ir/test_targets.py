@@ -286,3 +286,47 @@ def test_measured_bandwidth_replaces_the_main_tiers_figure():
     target = host.with_bandwidth(targets.load("cpu"), 12e9)
     assert target.main.seconds(12e9, 0) == pytest.approx(1.0)
     assert math.isfinite(host.measure_bandwidth_bytes_per_s(1, repeats=1))
+
+
+PARTS = """
+[[component]]
+name = "adder"
+unit = "alu"
+area_um2 = 12.5
+[[buffer]]
+name = "registers"
+capacity_bytes = 8
+instances = 6
+banks = 1
+[[register]]
+unit = "alu"
+buffer = "registers"
+area_um2 = 40
+energy_read_pj = 0.5
+energy_write_pj = "unpublished"
+"""
+
+
+def test_components_and_registers_are_read():
+    target = targets.parse(MINIMAL + PARTS, where="toy.toml")
+    assert [(part.name, part.unit, part.area_um2) for part in target.component] == [("adder", "alu", 12.5)]
+    registers = target.registers_of("alu")
+    assert registers is not None
+    assert (registers.energy_read_pj, registers.energy_write_pj) == (0.5, None)
+    assert target.registers_of("ram") is None
+
+
+@pytest.mark.parametrize("line", ['unit = "alu"', 'buffer = "registers"'])
+def test_components_and_registers_of_nothing_are_refused(line):
+    with pytest.raises(TargetError, match="there is no (unit|buffer) 'gone'"):
+        targets.parse(MINIMAL + PARTS.replace(line, line.split(" = ")[0] + ' = "gone"'), where="toy.toml")
+
+
+@pytest.mark.parametrize("name", ["fusemax-cloud", "flat-cloud"])
+def test_register_energy_grows_with_the_root_of_the_entries(name):
+    target = targets.load(name)
+    for registers in target.register:
+        entries = next(b.capacity_bytes for b in target.buffer if b.name == registers.buffer) / 2
+        assert registers.area_um2 == pytest.approx(4256 * entries / 32)
+        assert registers.energy_read_pj == pytest.approx(0.65 * math.sqrt(entries / 32), rel=1e-3)
+        assert registers.energy_write_pj == pytest.approx(0.57 * math.sqrt(entries / 32), rel=1e-3)
