@@ -1,0 +1,158 @@
+"""Chooses how a phase is run: streamed rank, loop order, block sizes, and what to keep, spill or make again.
+
+A search, not a proof: every choice is evaluated on a grid of block sizes that is exact for up to eight
+blocks a rank and geometric beyond, and the best is then improved one rank at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations
+from math import prod
+
+import numpy as np
+
+from .nest import Nest, fate_choices
+from .part import Part
+
+_GRID_POINTS = 6000
+_CLOSE = 1.1  # grid results within this factor of the best known are worth improving
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A nest with its block sizes and what that comes to."""
+
+    nest: Nest
+    blocks: Mapping[str, int]
+    elements: int
+    occupancy: int
+
+
+def best_tiling(part: Part, buffer_elements: int, *, recompute: bool = True) -> Tiling | None:
+    """The tiling of a part with the least traffic found, None when none fits the buffer."""
+    best: Tiling | None = None
+    for nest in nests(part, recompute=recompute):
+        found = _search(nest, buffer_elements, None if best is None else best.elements)
+        if found is not None and (best is None or _rank(found) < _rank(best)):
+            best = found
+        if best is not None and best.elements <= part.compulsory:
+            break
+    return best
+
+
+def _rank(tiling: Tiling) -> tuple[int, int, int]:
+    return tiling.elements, tiling.nest.passes, tiling.occupancy
+
+
+def nests(part: Part, *, recompute: bool = True) -> Iterator[Nest]:
+    """Every loop nest considered for a part."""
+    for stream in _streams(part):
+        outer = [rank for rank in part.tileable if rank not in stream]
+        batch = [rank for rank in outer if _everywhere(part, rank)]
+        for order in _orders([rank for rank in outer if rank not in batch]):
+            plain = Nest(part, stream, (*batch, *order))
+            for fates in fate_choices(plain, recompute=recompute):
+                nest = replace(plain, fates=fates)
+                if nest.legal:
+                    yield nest
+                    if nest.passes > 1:
+                        yield replace(nest, fibers=True)
+
+
+def _streams(part: Part) -> Iterator[tuple[str, ...]]:
+    if len(part.einsums) == 1 and len(part.einsums[0].reduced) > 1:
+        yield part.einsums[0].reduced
+    yield from ((rank,) for rank in part.streamable)
+    if not part.streamable:
+        yield ()
+
+
+def _orders(ranks: list[str]) -> Iterator[tuple[str, ...]]:
+    if len(ranks) <= 3:
+        yield from permutations(ranks)
+        return
+    for turn in range(len(ranks)):
+        yield (*ranks[turn:], *ranks[:turn])
+
+
+def _everywhere(part: Part, rank: str) -> bool:
+    """Whether everything that moves has the rank as a plain index: then its block size changes nothing."""
+    moved = [access for access, _ in part.loads.values()]
+    moved += [part.written[tensor].output for tensor in part.stores]
+    return all(rank in access.plain for access in moved)
+
+
+def _candidates(extent: int, most: int) -> list[int]:
+    """Block sizes: those of 1 to 8 blocks, then a geometric series down to 1."""
+    counts = [float(count) for count in range(1, 9)]
+    ratio = max(1.15, (extent / 8) ** (1 / max(1, most - 8))) if extent > 8 else 2.0
+    while counts[-1] < extent:
+        counts.append(counts[-1] * ratio)
+    return sorted({-(-extent // min(extent, int(count))) for count in counts}, reverse=True)
+
+
+def _trips(extents: Mapping[str, int], blocks: Mapping[str, int]) -> dict[str, int]:
+    return {rank: -(-extents[rank] // block) for rank, block in blocks.items()}
+
+
+def _search(nest: Nest, buffer_elements: int, known: int | None) -> Tiling | None:
+    extents = nest.extents
+    ones = [rank for rank in nest.order if _everywhere(nest.part, rank)]
+    free = [rank for rank in nest.order if rank not in ones]
+    least = dict.fromkeys(nest.order, 1)
+    if int(nest.occupancy(least, _trips(extents, least))) > buffer_elements:
+        return None
+    most = int(_GRID_POINTS ** (1 / max(1, len(free)))) if free else 1
+    axes = [np.array(_candidates(extents[rank], min(most, 80)), dtype=np.float64) for rank in free]
+    mesh = np.meshgrid(*axes, indexing="ij") if axes else []
+    blocks = dict.fromkeys(ones, np.float64(1)) | {r: a.ravel() for r, a in zip(free, mesh, strict=True)}
+    trips = {rank: np.ceil(extents[rank] / block) for rank, block in blocks.items()}
+    count = prod(len(axis) for axis in axes)
+    moved = np.broadcast_to(np.asarray(nest.elements(blocks, trips), dtype=np.float64), (count,))
+    fits = np.broadcast_to(np.asarray(nest.occupancy(blocks, trips)), (count,)) <= buffer_elements
+    costs = np.where(fits, moved, np.inf)
+    at = int(np.argmin(costs))
+    if not np.isfinite(costs[at]) or (known is not None and costs[at] > _CLOSE * known):
+        return None
+    start = dict.fromkeys(ones, 1) | {r: int(a.ravel()[at]) for r, a in zip(free, mesh, strict=True)}
+    return _improve(nest, start, free, buffer_elements)
+
+
+def _measure(nest: Nest, blocks: Mapping[str, int]) -> Tiling:
+    trips = _trips(nest.extents, blocks)
+    return Tiling(nest, blocks, int(nest.elements(blocks, trips)), int(nest.occupancy(blocks, trips)))
+
+
+def _improve(nest: Nest, start: dict[str, int], free: list[str], buffer_elements: int) -> Tiling:
+    """Coordinate steps: one block fewer or more of a rank, the others then as large as fits."""
+    best = _measure(nest, start)
+    for _ in range(12):
+        found = best
+        for rank in free:
+            count = -(-nest.extents[rank] // best.blocks[rank])
+            for wanted in {max(1, count - 1), count, count + 1}:
+                changed = dict(best.blocks) | {rank: -(-nest.extents[rank] // wanted)}
+                for other in (*(each for each in free if each != rank), rank):
+                    changed[other] = _largest(nest, changed, other, buffer_elements)
+                measured = _measure(nest, changed)
+                if measured.occupancy <= buffer_elements and measured.elements < found.elements:
+                    found = measured
+        if found is best:
+            return best
+        best = found
+    return best
+
+
+def _largest(nest: Nest, blocks: Mapping[str, int], rank: str, buffer_elements: int) -> int:
+    """The largest block of a rank that fits, evened out over its trips."""
+    low, high = 1, nest.extents[rank]
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _measure(nest, {**blocks, rank: middle}).occupancy <= buffer_elements:
+            low = middle
+        else:
+            high = middle - 1
+    trips = -(-nest.extents[rank] // low)
+    return -(-nest.extents[rank] // trips)

@@ -1,0 +1,95 @@
+"""Sizes of tensors in elements, from index expressions and rank extents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...ir.einsum import Access, Index
+from ...ir.errors import InputError
+from ...ir.view import Cascade
+
+Pattern = tuple[str, tuple[tuple[tuple[str, int], ...], ...]]
+
+
+def span(index: Index, extents: Mapping[str, Any]) -> Any:
+    """How many coordinates an index expression runs over: 1 + Σ |coefficient|·(extent - 1).
+
+    Extents may be arrays, one entry per case.
+    """
+    total: Any = 1
+    for rank, coefficient in index.terms:
+        total = total + abs(coefficient) * (extents[rank] - 1)
+    return total
+
+
+def access_size(access: Access, extents: Mapping[str, int]) -> int:
+    """Elements that an access reaches over the whole iteration space."""
+    size = 1
+    for index in access.index:
+        size *= span(index, extents)
+    return size
+
+
+def pattern(access: Access) -> Pattern:
+    """What is read, apart from constant shifts: accesses of one pattern share what they load."""
+    return access.tensor, tuple(index.terms for index in access.index)
+
+
+def tensor_sizes(cascade: Cascade) -> dict[str, int]:
+    """Elements of every tensor: the most that any access reaches."""
+    sizes: dict[str, int] = {}
+    for einsum in cascade.all:
+        for access in (einsum.output, *einsum.accesses):
+            sizes[access.tensor] = max(sizes.get(access.tensor, 0), access_size(access, cascade.extents))
+    return sizes
+
+
+def compulsory_elements(cascade: Cascade) -> int:
+    """Elements of the program inputs and of the results: each moves at least once."""
+    sizes = tensor_sizes(cascade)
+    return sum(sizes[name] for name in dict.fromkeys((*cascade.inputs, *cascade.results)))
+
+
+def require_extents(cascade: Cascade) -> None:
+    """Check that every rank has an extent of 1 or more.
+
+    Raises:
+        InputError: one has none.
+    """
+    for rank in ranks_of(cascade):
+        if cascade.extents.get(rank, 0) < 1:
+            raise InputError(
+                f"rank '{rank}' has no extent, and numbers are asked for",
+                accepted=f"--shape {rank}=N, or a line {rank.upper()}=N in the text",
+            )
+
+
+def ranks_of(cascade: Cascade) -> tuple[str, ...]:
+    """Every rank, in order of first appearance."""
+    return tuple(dict.fromkeys(rank for einsum in cascade.all for rank in _ranks(einsum)))
+
+
+def _ranks(einsum: Any) -> Iterable[str]:
+    yield from einsum.ranks
+    for access in einsum.accesses:
+        yield from access.ranks
+
+
+@dataclass(frozen=True)
+class Term:
+    """A product: constant · Π spans of index expressions in block sizes · Π trips of loops over blocks."""
+
+    constant: int
+    windows: tuple[Index, ...] = ()
+    trips: tuple[str, ...] = ()
+
+    def at(self, blocks: Mapping[str, Any], trips: Mapping[str, Any]) -> Any:
+        """The value for block sizes and trip counts, numbers or arrays."""
+        value: Any = self.constant
+        for window in self.windows:
+            value = value * span(window, blocks)
+        for rank in self.trips:
+            value = value * trips[rank]
+        return value
