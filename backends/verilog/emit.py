@@ -9,20 +9,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
-import shutil
-import tempfile
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import rtl
 from ...ir.bitmod_format import BitmodWeights
-from ...ir.errors import BundleError, InputError
+from ...ir.errors import InputError
 from ...sim.cost.bitmod import BitmodArray, LinearCycles, linear_cycles
+from .driver import NAME, Driver, Stream
+from .folder import fill, module_name, write
 from .images import activation_words, hex_image, special_terms, weight_words
 
 SCHEMA = 1
@@ -31,10 +28,6 @@ ACTIVATION_BUFFER_BYTES = 512 * 1024
 """The paper's activation buffer (section IV-C); longer layers run in chunks of tokens that fit."""
 RTL_FOLDERS = ("common", "bitmod")
 SHAPE_LIMIT = 1 << 16
-
-
-class _Template(Template):
-    delimiter = "@"
 
 
 def emit(
@@ -74,7 +67,7 @@ def emit(
     array = BitmodArray(rows, cols, _chunk(tokens, rows, quantized.groups), quantized.groups)
     cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs)
     files = _files(layer, quantized, operands, array, cycles)
-    return _write(Path(directory), files)
+    return write(Path(directory), files)
 
 
 def _operands(
@@ -128,9 +121,7 @@ def _files(
 ) -> dict[str, bytes]:
     """Relative path → content."""
     tokens = len(operands["activations"])
-    top = re.sub(r"\W+", "_", layer).strip("_").lower() + "_top"
-    if top[0].isdigit():
-        top = f"layer_{top}"
+    top = module_name(layer)
     design, bound = rtl.sources(*RTL_FOLDERS), rtl.properties(*RTL_FOLDERS)
     sources = [f"rtl/{name}" for name in (*design, f"{top}.sv")]
     names = {
@@ -151,10 +142,22 @@ def _files(
         "cycles": cycles.total,
         "out_msb": 32 * array.cols - 1,
         "keep_msb": array.cols - 1,
-        "result_words": cycles.result_words,
-        "weight_passes": -(-tokens // array.max_tokens),
         "source_list": " ".join(sources),
     }
+    driver = Driver(
+        layer,
+        EINSUM,
+        top,
+        streams=[
+            Stream("weights", "weight", passes=-(-tokens // array.max_tokens)),  # once per chunk of tokens
+            Stream("activations", "act"),
+        ],
+        figures=("cycles", "nonfinite"),
+        result=f"Out[t, n], {array.cols} channels a word",
+        word=f"{array.cols} little-endian FP32 values each",
+        words=cycles.result_words,
+        word_bytes=4 * array.cols,
+    )
     described = {
         "schema": SCHEMA,
         "design": "bitmod_linear",
@@ -172,7 +175,7 @@ def _files(
         "top": top,
         "sources": sources,
         "properties": [f"rtl/{name}" for name in bound],
-        "driver": "sim_main.cpp",
+        "driver": NAME,
         "trace": "trace.vlt",
         "weights": "weights.hex",
         "activations": "activations.hex",
@@ -180,10 +183,10 @@ def _files(
         "cycles": cycles.to_json(),
     }
     texts = {f"rtl/{name}": text for name, text in {**design, **bound}.items()}
-    texts[f"rtl/{top}.sv"] = _fill("top.sv", names)
-    texts["sim_main.cpp"] = _fill("sim_main.cpp", names)
-    texts["trace.vlt"] = _fill("trace.vlt", names)
-    texts["README.md"] = _fill("README.md", names)
+    texts[f"rtl/{top}.sv"] = fill("bitmod/top.sv", names)
+    texts[NAME] = driver.text()
+    texts["trace.vlt"] = fill("bitmod/trace.vlt", names)
+    texts["README.md"] = fill("bitmod/README.md", names)
     texts["weights.hex"] = hex_image(
         weight_words(quantized, operands["bias"]),
         (f"{layer}: W[n, d] and bias[n], {quantized.format.name}", "a channel after the other"),
@@ -196,30 +199,3 @@ def _files(
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **operands)
     return {**{name: text.encode() for name, text in texts.items()}, "operands.npz": packed.getvalue()}
-
-
-def _fill(template: str, names: dict[str, object]) -> str:
-    text = (resources.files(__name__.rpartition(".")[0]) / "templates" / template).read_text(encoding="utf-8")
-    return _Template(text).substitute(names)
-
-
-def _write(directory: Path, files: dict[str, bytes]) -> Path:
-    """Write beside the directory, then rename; a failure leaves nothing behind."""
-    scratch: Path | None = None
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}-"))
-        for name, content in files.items():
-            (scratch / name).parent.mkdir(exist_ok=True)
-            (scratch / name).write_bytes(content)
-        scratch.chmod(0o755)
-        os.rename(scratch, directory)
-    except OSError as error:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        raise BundleError(
-            f"cannot write: {error.strerror or error}",
-            where=str(directory),
-            accepted="a new or empty directory",
-        ) from error
-    return directory

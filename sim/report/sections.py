@@ -178,7 +178,13 @@ def verification(key: str, found: Verification) -> str:
 
 
 def rtl(key: str, runs: Sequence[SimResult]) -> str:
-    """Simulated RTL: bit-exactness, and its cycles against the cost model's."""
+    """Simulated RTL: bit-exactness, cycles against the cost model's; a table for each kind of design."""
+    kinds = dict.fromkeys(run.design for run in runs)
+    tables = [_rtl_table([run for run in runs if run.design == kind]) for kind in kinds]
+    return "".join(tables) + plots.cycles(f"{key}-cycles", runs)
+
+
+def _rtl_table(runs: Sequence[SimResult]) -> str:
     rows = [
         [
             run.layer,
@@ -186,17 +192,16 @@ def rtl(key: str, runs: Sequence[SimResult]) -> str:
             Cell(f"{run.cycles_rtl:,}", run.cycles_rtl),
             Cell(f"{run.cycles_model:,}", run.cycles_model),
             Cell(_off(run), run.cycles_model - run.cycles_rtl),
-            Cell(f"{100 * run.utilisation:.1f} %", run.utilisation),
+            *(Cell(f"{100 * share:.1f} %", share) for share in run.utilisations.values()),
             verdict(run.bit_exact, "bit-exact", f"{run.mismatches} of {run.results} differ"),
-            _error(run.relative_error_quantized),
-            _error(run.relative_error_float),
+            *map(_error, run.errors.values()),
             Cell(units.duration(run.run_seconds), run.run_seconds),
         ]
         for run in runs
     ]
-    columns = ["layer", "driver", "RTL cycles", "model cycles", "model", "utilisation", "oracle"]
-    columns += ["error, arithmetic", "error, with quantization", "wall time"]
-    return table(columns, rows) + plots.cycles(f"{key}-cycles", runs)
+    columns = ["layer", "driver", "RTL cycles", "model cycles", "model", *runs[0].utilisations, "oracle"]
+    columns += [*(f"error, {what}" for what in runs[0].errors), "wall time"]
+    return table(columns, rows)
 
 
 def _off(run: SimResult) -> str:

@@ -46,11 +46,17 @@ class Source:
 
 
 @cocotb.test()
-async def stream_layer(dut: Any) -> None:
-    """Run the layer once; write result words and figures to the job's files."""
+async def stream_design(dut: Any) -> None:
+    """Run the design once; write result words and figures to the job's files."""
     job = json.loads(Path(str(cocotb.plusargs["job"])).read_text(encoding="utf-8"))
-    weights = Source(dut, "weight", read_image(job["weights"]), job["weight_passes"])
-    activations = Source(dut, "act", read_image(job["activations"]))
+    early, sources = (
+        [
+            Source(dut, stream["port"], read_image(stream["image"]), stream["passes"])
+            for stream in job["streams"]
+            if stream["before_start"] is before
+        ]
+        for before in (True, False)
+    )
     dut.start_i.value = 0
     dut.out_ready_i.value = 1
     dut.rst_ni.value = 0
@@ -58,21 +64,23 @@ async def stream_layer(dut: Any) -> None:
     for _ in range(RESET_CYCLES):
         await FallingEdge(dut.clk_i)
     dut.rst_ni.value = 1
+    while any(source.left for source in early):
+        for source in early:
+            source.low()
+        await FallingEdge(dut.clk_i)
+    for source in early:
+        source.low()
 
     limit, started, done = job["max_cycles"], False, False
     with Path(job["results"]).open("wb") as results:
         while not done and (limit is None or int(dut.cycles_o.value) < limit):
             dut.start_i.value = int(not started)
             started = True
-            weights.low()
-            activations.low()
+            for source in sources:
+                source.low()
             if int(dut.out_valid_o.value):
                 results.write(int(dut.out_data_o.value).to_bytes(job["word_bytes"], "little"))
             done = bool(int(dut.done_o.value))
             await FallingEdge(dut.clk_i)
-    figures = {
-        "finished": done,
-        "cycles": int(dut.cycles_o.value),
-        "nonfinite": bool(int(dut.nonfinite_o.value)),
-    }
-    Path(job["figures"]).write_text(json.dumps(figures), encoding="utf-8")
+    figures = {name: int(getattr(dut, f"{name}_o").value) for name in job["figures"]}
+    Path(job["outcome"]).write_text(json.dumps({"finished": done, "figures": figures}), encoding="utf-8")

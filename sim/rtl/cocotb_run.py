@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from ...ir.errors import ToolMissing, VerifyError
@@ -121,23 +122,21 @@ def run_cocotb(
     model = build_for_cocotb(design.sources(traced=kind is not None), design.top, kind)
     with tempfile.TemporaryDirectory(prefix="penstock-cocotb-") as scratch:
         folder = Path(scratch)
-        results, figures = folder / "results.bin", folder / "figures.json"
+        results, outcome = folder / "results.bin", folder / "outcome.json"
         job = {
-            "weights": str(design.file(design.description["weights"])),
-            "activations": str(design.file(design.description["activations"])),
-            "weight_passes": design.weight_passes,
-            "result_words": design.result_words,
-            "word_bytes": 4 * design.array.cols,
+            "streams": [{**asdict(stream), "image": str(stream.image)} for stream in design.streams.values()],
+            "figures": design.figures,
+            "word_bytes": design.word_bytes,
             "max_cycles": max_cycles,
             "results": str(results),
-            "figures": str(figures),
+            "outcome": str(outcome),
         }
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         began = time.monotonic()
         process = run_module(
             model, design.top, DRIVER_MODULE, folder, (f"+job={folder / 'job.json'}",), trace=trace
         )
-        size = design.result_words * 4 * design.array.cols
+        size = design.result_words * design.word_bytes
         try:
             while process.poll() is None:
                 time.sleep(POLL_SECONDS)
@@ -146,15 +145,13 @@ def run_cocotb(
         finally:
             process.kill()
         seconds = time.monotonic() - began
-        if not figures.exists():
+        if not outcome.exists():
             log = (folder / "cocotb.log").read_text(encoding="utf-8")
             raise VerifyError(f"the simulation broke off (status {process.returncode}):\n{log[-4000:]}")
-        said = json.loads(figures.read_text(encoding="utf-8"))
+        said = json.loads(outcome.read_text(encoding="utf-8"))
         if not said["finished"]:
             raise VerifyError(
-                f"the simulation reached its cycle limit: {said['cycles']} cycles",
+                f"the simulation reached its cycle limit: {said['figures']['cycles']} cycles",
                 accepted="a higher limit",
             )
-        return Run(
-            design.arrange(results.read_bytes()), said["cycles"], said["nonfinite"], model.seconds, seconds
-        )
+        return Run(design.arrange(results.read_bytes()), said["figures"], model.seconds, seconds)

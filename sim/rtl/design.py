@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir.bitmod_format import BitmodWeights, lookup
 from ...ir.errors import BundleError
-from ..cost.bitmod import BitmodArray
+from .compare import SimResult
+from .run import Run
 
 SCHEMA = 1
+DESCRIPTION = "design.json"
 
 
 @dataclass(frozen=True)
-class Design:
-    """One linear layer in Verilog, and its operands.
+class Stream:
+    """A valid/ready stream into the top and what it carries.
+
+    Attributes:
+        port: its ports are ``{port}_valid_i``, ``{port}_ready_o`` and ``{port}_data_i``.
+        image: the memory image, one word a line.
+        passes: how often the image streams in.
+        before_start: it is through before the design starts.
+    """
+
+    port: str
+    image: Path
+    passes: int = 1
+    before_start: bool = False
+
+
+@dataclass(frozen=True)
+class Design(ABC):
+    """An emitted design and its operands.
 
     Attributes:
         folder: where it is.
@@ -32,25 +52,13 @@ class Design:
     description: dict[str, Any]
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Design:
-        """Read a design.
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a design of this kind.
 
         Raises:
             BundleError: missing, damaged, or of another schema version.
         """
-        path = Path(folder) / "design.json"
-        try:
-            description = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BundleError(
-                "no Verilog design here", where=str(folder), accepted="a folder with design.json"
-            ) from error
-        except ValueError as error:
-            raise BundleError("not a JSON file", where=str(path)) from error
-        version = description.get("schema") if isinstance(description, dict) else None
-        if version != SCHEMA:
-            raise BundleError(f"schema version {version}", where=str(path), accepted=str(SCHEMA))
-        return cls(Path(folder).resolve(), description)
+        return cls(Path(folder).resolve(), describe(folder))
 
     def file(self, name: str) -> Path:
         """A file the description names.
@@ -64,6 +72,11 @@ class Design:
         return path
 
     @property
+    def layer(self) -> str:
+        """The part of the model it computes."""
+        return self.description["layer"]
+
+    @property
     def top(self) -> str:
         """The top module."""
         return self.description["top"]
@@ -73,31 +86,9 @@ class Design:
         names = (*self.description["sources"], *self.description["properties"])
         return [self.file(name) for name in ((self.description["trace"], *names) if traced else names)]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Tokens, channels, inputs."""
-        shape = self.description["shape"]
-        return shape["tokens"], shape["channels"], shape["inputs"]
-
-    @property
-    def array(self) -> BitmodArray:
-        """Parameters of the array."""
-        return BitmodArray(**self.description["array"])
-
-    @property
-    def result_words(self) -> int:
-        """Words of results, each of one token and Cols channels."""
-        tokens, channels, _ = self.shape
-        return tokens * -(-channels // self.array.cols)
-
-    @property
-    def weight_passes(self) -> int:
-        """How often the weights stream in: once per chunk of tokens."""
-        return -(-self.shape[0] // self.array.max_tokens)
-
     @cached_property
     def operands(self) -> dict[str, NDArray]:
-        """Codes, scales, bias, activations and float weights.
+        """The operands as arrays, by name.
 
         Raises:
             BundleError: the file is missing or damaged.
@@ -110,32 +101,50 @@ class Design:
             raise BundleError("not an array archive", where=str(path)) from error
 
     @property
-    def weights(self) -> BitmodWeights:
-        """The quantized weights."""
-        arrays = self.operands
-        return BitmodWeights(
-            format=lookup(self.description["format"]),
-            inputs=self.shape[2],
-            codes=arrays["codes"],
-            special=arrays["special"],
-            group_scale=arrays["group_scale"],
-            channel_scale=arrays["channel_scale"],
-        )
+    @abstractmethod
+    def streams(self) -> Mapping[str, Stream]:
+        """What streams in, by the driver's name for it."""
 
-    def arrange(self, words: bytes) -> NDArray[np.float32]:
-        """Result words in the order they left the array, as ``[tokens, channels]``.
+    @property
+    @abstractmethod
+    def figures(self) -> tuple[str, ...]:
+        """Counters and flags read at the end, ``cycles`` first; the port of each is ``{name}_o``."""
 
-        Chunks of tokens, in them tiles of channels, in them tokens.
-        """
-        tokens, channels, _ = self.shape
-        array = self.array
-        values = np.frombuffer(words, "<f4").reshape(-1, array.cols)
-        tiles = -(-channels // array.cols)
-        out = np.empty((tokens, tiles * array.cols), np.float32)
-        start = 0
-        for first in range(0, tokens, array.max_tokens):
-            count = min(array.max_tokens, tokens - first)
-            part = values[start : start + tiles * count].reshape(tiles, count, array.cols)
-            out[first : first + count] = part.transpose(1, 0, 2).reshape(count, -1)
-            start += tiles * count
-        return out[:, :channels]
+    @property
+    @abstractmethod
+    def result_words(self) -> int:
+        """Words of results."""
+
+    @property
+    @abstractmethod
+    def word_bytes(self) -> int:
+        """Bytes of a word of results."""
+
+    @abstractmethod
+    def arrange(self, words: bytes) -> NDArray:
+        """Result words in the order they left the array, as the result's array."""
+
+    @abstractmethod
+    def compare(self, driver: str, run: Run, trace: str | None) -> SimResult:
+        """Hold a run against the oracle, the float reference and the cycle model."""
+
+
+def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of a folder's ``design.json``.
+
+    Raises:
+        BundleError: missing, damaged, or of another schema version.
+    """
+    path = Path(folder) / DESCRIPTION
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            "no Verilog design here", where=str(folder), accepted="a folder with design.json"
+        ) from error
+    except ValueError as error:
+        raise BundleError("not a JSON file", where=str(path)) from error
+    version = description.get("schema") if isinstance(description, dict) else None
+    if version != SCHEMA:
+        raise BundleError(f"schema version {version}", where=str(path), accepted=str(SCHEMA))
+    return description

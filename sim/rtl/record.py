@@ -9,8 +9,9 @@ from typing import Any
 
 from ...ir.errors import BundleError
 from .compare import SimResult
+from .designs import KINDS
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def runs_to_json(runs: Iterable[SimResult]) -> dict[str, Any]:
@@ -29,9 +30,14 @@ def runs_from_json(data: Mapping[str, Any], where: str = "verilog/sim.json") -> 
             f"schema {data.get('schema')!r}", where=where, accepted=f"schema {SCHEMA}; simulate again"
         )
     try:
-        return tuple(SimResult(**{k: v for k, v in run.items() if k != "ok"}) for run in data["runs"])
+        return tuple(_run(run) for run in data["runs"])
     except (KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"not simulation runs: {error}", where=where, accepted="simulate again") from error
+
+
+def _run(data: Mapping[str, Any]) -> SimResult:
+    fields = {key: value for key, value in data.items() if key not in ("ok", "design")}
+    return KINDS[data["design"]].result(**fields)
 
 
 def record_run(path: Path, run: SimResult) -> None:

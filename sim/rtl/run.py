@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import NDArray
 
 Progress = Callable[[str, float, float | None], None]
@@ -17,15 +16,13 @@ class Run:
     """One run of a design's RTL.
 
     Attributes:
-        results: float32 ``[T, N]``.
-        cycles: the RTL's own count, start to done.
-        nonfinite: the RTL saw an infinity or NaN among the activations.
+        results: the result's array.
+        figures: the RTL's own counters and flags, by name; ``cycles`` is start to done.
         build_seconds: building the model; 0 where it was in the cache.
         run_seconds: running it.
     """
 
-    results: NDArray[np.float32]
-    cycles: int
-    nonfinite: bool
+    results: NDArray
+    figures: Mapping[str, int]
     build_seconds: float
     run_seconds: float

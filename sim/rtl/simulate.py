@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from ...ir.errors import InputError, VerifyError
-from .compare import SimResult, compare
+from .compare import SimResult
 from .design import Design
+from .designs import load
 from .run import Progress, Run
 from .verilator import build
 
@@ -44,7 +45,7 @@ def simulate(
         ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` (FST) is not installed.
         VerifyError: the run broke off, or reached the cycle limit.
     """
-    design = Design.load(design_dir)
+    design = load(design_dir)
     kind = _trace_kind(trace)
     if driver not in DRIVERS:
         raise InputError(f"no driver '{driver}'", accepted=", ".join(DRIVERS))
@@ -57,7 +58,7 @@ def simulate(
         from .cocotb_run import run_cocotb
 
         run = run_cocotb(design, kind, path, max_cycles, progress)
-    return compare(design, driver, run, str(path) if path else None)
+    return design.compare(driver, run, str(path) if path else None)
 
 
 def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:
@@ -83,8 +84,8 @@ def _run_cpp(
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
         command = [str(model.executable), "--results", str(results)]
-        for image in ("weights", "activations"):
-            command += [f"--{image}", str(design.file(design.description[image]))]
+        for name, stream in design.streams.items():
+            command += [f"--{name}", str(stream.image)]
         if trace is not None:
             command += ["--trace", str(trace)]
         if max_cycles is not None:
@@ -93,10 +94,9 @@ def _run_cpp(
         last = _watch(command, progress)
         seconds = time.monotonic() - began
         words = results.read_bytes()
-    figures = dict(item.split("=") for item in last.split()[1:])
-    return Run(
-        design.arrange(words), int(figures["cycles"]), figures["nonfinite"] == "1", model.seconds, seconds
-    )
+    said = dict(item.split("=") for item in last.split()[1:])
+    figures = {name: int(said[name]) for name in design.figures}
+    return Run(design.arrange(words), figures, model.seconds, seconds)
 
 
 def _watch(command: list[str], progress: Progress | None) -> str:

@@ -1,4 +1,4 @@
-"""Cycles of a scheduled one-pass attention on a spatial array: epochs, and the loads, stalls, drains beside them.
+"""Cycles of a scheduled one-pass attention on a spatial array: epochs, loads, stalls, drains.
 
 FuseMax (§V, figure 4) starts a tile of keys and queries every period and keeps several in flight. A block of
 queries runs so: its queries and the first keys and values are loaded; then one epoch a tile, query tiles

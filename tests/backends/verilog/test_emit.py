@@ -15,7 +15,7 @@ from penstock.ir.bitmod_format import BitmodWeights
 from penstock.ir.errors import BundleError, InputError
 from penstock.passes.quantize import quantize
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
-from penstock.sim.rtl.design import Design
+from penstock.sim.rtl.bitmod import LinearDesign
 from penstock.sim.rtl.verilator import lint
 
 LAYER = "encoder.layer.0.attention.self.query"
@@ -52,7 +52,7 @@ def test_the_directory_is_complete_and_says_what_it_is(tmp_path: Path) -> None:
 
 def test_the_top_is_named_after_the_layer_and_lint_clean(tmp_path: Path) -> None:
     folder = emit_layer(tmp_path / "layer")
-    design = Design.load(folder)
+    design = LinearDesign.load(folder)
     assert design.top == "encoder_layer_0_attention_self_query_top"
     top = (folder / "rtl" / f"{design.top}.sv").read_text(encoding="utf-8")
     assert top.startswith(f"// {LAYER}: Out[t, n] = sum[d] mul(X[t, d], W[n, d]) + bias[n]")
@@ -62,7 +62,7 @@ def test_the_top_is_named_after_the_layer_and_lint_clean(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("cols", [1, 2, 3])
 def test_narrow_tops_are_lint_clean_too(tmp_path: Path, cols: int) -> None:
-    design = Design.load(emit_layer(tmp_path / "layer", rows=1, cols=cols))
+    design = LinearDesign.load(emit_layer(tmp_path / "layer", rows=1, cols=cols))
     lint(design.sources(traced=False), design.top)
 
 
@@ -111,13 +111,13 @@ def test_special_values_go_in_as_terms() -> None:
 
 def test_long_layers_run_in_chunks_that_fit_the_activation_buffer(tmp_path: Path) -> None:
     acts = np.zeros((700, 300), np.float16)
-    design = Design.load(emit_layer(tmp_path / "layer", activations=acts))
+    design = LinearDesign.load(emit_layer(tmp_path / "layer", activations=acts))
     assert design.array.max_tokens == 680
     assert design.weight_passes == 2
 
 
 def test_floats_beyond_half_precision_become_infinities(tmp_path: Path) -> None:
-    design = Design.load(emit_layer(tmp_path / "layer", activations=np.full((1, 300), 1e6)))
+    design = LinearDesign.load(emit_layer(tmp_path / "layer", activations=np.full((1, 300), 1e6)))
     assert np.isinf(design.operands["activations"]).all()
 
 

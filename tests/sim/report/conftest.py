@@ -17,7 +17,7 @@ from penstock.sim.cost.memory_timeline import Placement, memory_timeline
 from penstock.sim.cost.price import roofs
 from penstock.sim.cost.record import CostRecord, EntryCost, GroupCost, PassTime
 from penstock.sim.cost.roofline import GroupWork, price
-from penstock.sim.rtl.compare import SimResult
+from penstock.sim.rtl.bitmod import LinearResult
 from penstock.sim.rtl.record import record_run
 from penstock.sim.verification import Case, LayerError, OutputError, Verification
 
@@ -195,9 +195,9 @@ def verification(worst: float = 3e-7) -> Verification:
     )
 
 
-def simulated(driver: str, mismatches: int) -> SimResult:
+def simulated(driver: str, mismatches: int) -> LinearResult:
     """A made-up run of one layer."""
-    return SimResult(
+    return LinearResult(
         layer="layer.0.query 7×384×384",
         driver=driver,
         bit_exact=mismatches == 0,

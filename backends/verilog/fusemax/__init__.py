@@ -1,0 +1,1 @@
+"""FuseMax: one attention head as a program, its streams and the array that runs it (MICRO 2024)."""
