@@ -30,16 +30,33 @@ class Tiling:
     occupancy: int
 
 
-def best_tiling(part: Part, buffer_elements: int, *, recompute: bool = True) -> Tiling | None:
-    """The tiling of a part with the least traffic found, None when none fits the buffer."""
+def best_tiling(
+    part: Part, buffer_elements: int, *, recompute: bool = True, limit: int | None = None
+) -> Tiling | None:
+    """The tiling of a part with the least traffic found.
+
+    Args:
+        part: the Einsums.
+        buffer_elements: capacity.
+        recompute: whether anything may be made more than once.
+        limit: tilings that move this much or more are of no interest.
+
+    Returns:
+        The tiling, or None when none fits the buffer and stays below the limit.
+    """
     best: Tiling | None = None
     for nest in nests(part, recompute=recompute):
-        found = _search(nest, buffer_elements, None if best is None else best.elements)
-        if found is not None and (best is None or _rank(found) < _rank(best)):
+        known = limit if best is None else best.elements
+        found = _search(nest, buffer_elements, known)
+        if found is not None and (known is None or found.elements < known or _better(found, best)):
             best = found
         if best is not None and best.elements <= part.compulsory:
             break
     return best
+
+
+def _better(found: Tiling, best: Tiling | None) -> bool:
+    return best is not None and _rank(found) < _rank(best)
 
 
 def _rank(tiling: Tiling) -> tuple[int, int, int]:
@@ -50,6 +67,8 @@ def nests(part: Part, *, recompute: bool = True) -> Iterator[Nest]:
     """Every loop nest considered for a part."""
     for stream in _streams(part):
         outer = [rank for rank in part.tileable if rank not in stream]
+        if not recompute:
+            outer = [rank for rank in outer if _shared(part, rank)]
         batch = [rank for rank in outer if _everywhere(part, rank)]
         for order in _orders([rank for rank in outer if rank not in batch]):
             plain = Nest(part, stream, (*batch, *order))
@@ -84,6 +103,12 @@ def _everywhere(part: Part, rank: str) -> bool:
     return all(rank in access.plain for access in moved)
 
 
+def _shared(part: Part, rank: str) -> bool:
+    """Whether every Einsum that computes anything has the rank, so that its blocks repeat no work."""
+    pairs = zip(part.einsums, part.rank_sets, strict=True)
+    return all(rank in ranks for einsum, ranks in pairs if einsum.map != "id" or einsum.reduce is not None)
+
+
 def _candidates(extent: int, most: int) -> list[int]:
     """Block sizes: those of 1 to 8 blocks, then a geometric series down to 1."""
     counts = [float(count) for count in range(1, 9)]
@@ -101,7 +126,10 @@ def _search(nest: Nest, buffer_elements: int, known: int | None) -> Tiling | Non
     extents = nest.extents
     ones = [rank for rank in nest.order if _everywhere(nest.part, rank)]
     free = [rank for rank in nest.order if rank not in ones]
-    least = dict.fromkeys(nest.order, 1)
+    once = dict.fromkeys(nest.order, 1)
+    if known is not None and nest.elements({r: extents[r] for r in nest.order}, once) >= known:
+        return None
+    least = once
     if int(nest.occupancy(least, _trips(extents, least))) > buffer_elements:
         return None
     most = int(_GRID_POINTS ** (1 / max(1, len(free)))) if free else 1

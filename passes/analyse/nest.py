@@ -6,7 +6,7 @@ whole along the streamed rank, spilled and loaded again, or made again from what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.einsum import Access, Index
+from ...ir.einsum import Access
 from .part import Part
-from .sizes import Pattern, Term, span
+from .sizes import Pattern, Term, divided, span
 
 KEEP, SPILL, RECOMPUTE, RELOAD = "keep", "spill", "recompute", "reload"
 
@@ -68,7 +68,7 @@ class Nest:
             tensor = part.einsums[place].output.tensor
             level = levels[place]
             needed = {run for reader in part.readers.get(tensor, ()) for run in found[reader]}
-            streams = self.streams(part.einsums[place].output)
+            streams = not part.made_ranks[place].isdisjoint(self.stream)
             again = {run for run in needed if run > level} if streams else set()
             if fates.get(tensor, RECOMPUTE) == RECOMPUTE and tensor not in part.carried and again:
                 here = level in needed or tensor in part.stores
@@ -81,31 +81,37 @@ class Nest:
     def levels(self) -> list[int]:
         """Per Einsum the pass it belongs to, 0 for what is done before the first."""
         found = self.part.levels(self.stream[0]) if self.stream else {}
-        return [0 if self.part.is_start(e) else found.get(e.output.tensor, 0) for e in self.part.einsums]
+        pairs = zip(self.part.einsums, self.part.starts, strict=True)
+        return [0 if start else found.get(e.output.tensor, 0) for e, start in pairs]
 
-    @property
+    @cached_property
     def passes(self) -> int:
         """Passes over the streamed rank."""
         return max([1, *(run for runs in self.runs for run in runs)])
 
-    def streams(self, access: Access) -> bool:
-        """Whether an access moves with the streamed rank."""
-        return bool(set(self.stream) & set(access.ranks))
+    def streams(self, key: Pattern) -> bool:
+        """Whether what is read from outside moves with the streamed rank."""
+        return not self.part.load_ranks[key].isdisjoint(self.stream)
 
     def crossing(self) -> tuple[str, ...]:
         """Tensors made here that stream and are read in a later pass than the one that makes them."""
         found = []
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
-            if tensor in self.part.written and self.streams(einsum.output) and not self.part.is_start(einsum):
+            if self.makes_stream(place):
                 later = any(self.levels[r] > self.levels[place] for r in self.part.readers.get(tensor, ()))
                 found += [tensor] if later else []
         return tuple(found)
+
+    def makes_stream(self, place: int) -> bool:
+        """Whether an Einsum writes what moves with the streamed rank."""
+        return not self.part.starts[place] and not self.part.made_ranks[place].isdisjoint(self.stream)
 
     # Sizes.
 
     @cached_property
     def extents(self) -> Mapping[str, int]:
+        """Rank → extent."""
         return self.part.cascade.extents
 
     def tile(self, access: Access, *, point: bool = False, fiber: bool = False, drop: str = "") -> Term:
@@ -124,29 +130,32 @@ class Nest:
             one.add(drop)
         constant, windows = 1, []
         for index in access.index:
-            if set(index.ranks) & (set(self.order) - one):
-                kept = tuple((rank, c) for rank, c in index.terms if rank not in one)
-                windows.append(Index(kept))
+            block, rest = divided(index, set(self.order) - one)
+            others = span(rest, {r: 1 if r in one else self.extents[r] for r in rest.ranks})
+            if block.terms:
+                windows.append((block, others))
             else:
-                constant *= span(index, {r: 1 if r in one else self.extents[r] for r in index.ranks})
+                constant *= others
         return Term(constant, tuple(windows))
 
-    def volume(self, access: Access, through: int | None = None, times: int = 1) -> Term:
+    def volume(
+        self, access: Access, ranks: Collection[str], through: int | None = None, times: int = 1
+    ) -> Term:
         """Elements moved when every block moves its share; loops from place `through` on move nothing."""
         constant, windows, trips = times, [], []
         for index in access.index:
-            outer = [rank for rank in index.ranks if rank in self.order]
-            if outer and len(index.terms) > 1:
-                windows.append(index)
-                trips += outer
+            block, rest = divided(index, self.order)
+            if block.terms and len(index.terms) > 1:
+                windows.append((block, span(rest, self.extents)))
+                trips += block.ranks
             else:
                 constant *= span(index, self.extents)
-        missing = [r for r in self.order[:through] if r not in access.ranks]
+        missing = [rank for rank in self.order[:through] if rank not in ranks]
         return Term(constant, tuple(windows), (*trips, *missing))
 
-    def before(self, access: Access) -> int:
-        """Place behind the last outer rank that an access has: deeper loops find its block still there."""
-        places = [place + 1 for place, rank in enumerate(self.order) if rank in access.ranks]
+    def before(self, ranks: Collection[str]) -> int:
+        """Place behind the last outer rank among `ranks`: deeper loops find the block still there."""
+        places = [place + 1 for place, rank in enumerate(self.order) if rank in ranks]
         return max(places, default=0)
 
     # What is held, and what moves.
@@ -161,14 +170,14 @@ class Nest:
             yield key, access, sorted({max(1, run) for place in places for run in self.runs[place]})
 
     def _held_inputs(self) -> Iterator[Held]:
-        for _, access, runs in self._input_runs():
-            if not self.streams(access):
+        for key, access, runs in self._input_runs():
+            ranks = self.part.load_ranks[key]
+            if not self.streams(key):
                 yield Held(self.tile(access), runs[0], runs[-1])
             elif self.fibers and len(runs) > 1:
                 yield Held(self.tile(access, fiber=True), runs[0], runs[-1])
             else:
-                prefix = self.order[: self.before(access)]
-                alone = all(rank in access.ranks for rank in prefix)
+                alone = ranks.issuperset(self.order[: self.before(ranks)])
                 for run in runs:
                     yield Held(self.tile(access, point=alone), run, run)
 
@@ -176,11 +185,11 @@ class Nest:
         fates = dict(self.fates)
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
-            if self.part.is_start(einsum):
+            if self.part.starts[place]:
                 continue
             level = max(1, self.levels[place])
             last = max([level, *(max(self.runs[r]) for r in self.part.readers.get(tensor, ()))])
-            if self.streams(einsum.output):
+            if self.makes_stream(place):
                 if fates.get(tensor) == KEEP:
                     yield Held(self.tile(einsum.output, fiber=True), level, last)
                 elif tensor in self.part.carried:
@@ -191,44 +200,48 @@ class Nest:
     def momentary(self, place: int) -> bool:
         """Whether a tensor that does not stream is made and used point by point behind its pass."""
         einsum = self.part.einsums[place]
-        if set(self.stream) & set(einsum.ranks) or einsum.output.tensor in self.part.carried:
+        if self.iterates(place) or einsum.output.tensor in self.part.carried:
             return False
         readers = self.part.readers.get(einsum.output.tensor, ())
         same = all(self.levels[r] == self.levels[place] for r in readers)
-        return same and not any(set(self.stream) & set(self.part.einsums[r].ranks) for r in readers)
+        return same and not any(self.iterates(reader) for reader in readers)
+
+    def iterates(self, place: int) -> bool:
+        """Whether an Einsum runs along the streamed rank."""
+        return not self.part.rank_sets[place].isdisjoint(self.stream)
 
     @cached_property
     def passing_peak(self) -> list[int]:
         """Per pass (from 1) the most elements alive at once of what is made and used at one outer point."""
+        key = (self.stream, frozenset(self.order), self.fates)
+        if key in self.part.peaks:
+            return self.part.peaks[key]
         candidates = [r for r in self.part.ranks if r not in self.order and r not in self.stream]
         whole = {rank for ranks in self.part.whole.values() for rank in ranks}
         inner = [r for r in candidates if r not in whole]
         options = [self._passing(rank) for rank in ("", *inner)]
-        return [min(option[at] for option in options) for at in range(self.passes)]
+        peaks = [min(option[at] for option in options) for at in range(self.passes)]
+        self.part.peaks[key] = peaks
+        return peaks
 
     def _passing(self, inner: str) -> list[int]:
+        """Per pass the peak when `inner` is traversed point by point inside the block."""
         through = self.part.passing(inner) if inner else frozenset()
         fates = dict(self.fates)
-        peaks = []
-        for run in range(1, self.passes + 1):
-            alive = [0] * (len(self.part.einsums) + 1)
-            for place, einsum in enumerate(self.part.einsums):
-                tensor = einsum.output.tensor
-                streams = self.streams(einsum.output)
-                held = fates.get(tensor) == KEEP or tensor in self.part.carried or self.part.is_start(einsum)
-                if held or not (streams or self.momentary(place)):
-                    continue
-                readers = [r for r in self.part.readers.get(tensor, ()) if run in self._during(r)]
-                made = run in self._during(place)
-                if not made and not readers:
-                    continue
-                first = place if made else readers[0]
-                size = self.tile(einsum.output, point=True, drop=inner if tensor in through else "").at({}, {})
-                size *= 1 + self._reach(tensor)
-                for at in range(first, max([first, *readers]) + 1):
-                    alive[at] += size
-            peaks.append(max(alive))
-        return peaks
+        alive = [[0] * (len(self.part.einsums) + 1) for _ in range(self.passes)]
+        for place, einsum in enumerate(self.part.einsums):
+            tensor = einsum.output.tensor
+            held = fates.get(tensor) == KEEP or tensor in self.part.carried or self.part.starts[place]
+            if held or not (self.makes_stream(place) or self.momentary(place)):
+                continue
+            drop = inner if tensor in through else ""
+            size = self.tile(einsum.output, point=True, drop=drop).constant * (1 + self._reach(tensor))
+            for run in range(1, self.passes + 1):
+                used = [r for r in self.part.readers.get(tensor, ()) if run in self._during(r)]
+                used += [place] if run in self._during(place) else []
+                for at in range(min(used, default=0), max(used, default=-1) + 1):
+                    alive[run - 1][at] += size
+        return [max(each) for each in alive]
 
     def _during(self, place: int) -> set[int]:
         return {max(1, run) for run in self.runs[place]}
@@ -249,23 +262,25 @@ class Nest:
         """Everything that moves between memory and buffer."""
         found: list[Flow] = []
         fates = dict(self.fates)
-        for _, access, runs in self._input_runs():
-            if self.streams(access):
+        for key, access, runs in self._input_runs():
+            ranks = self.part.load_ranks[key]
+            if self.streams(key):
                 times = 1 if self.fibers else len(runs)
-                found.append(Flow(access.tensor, "load", self.volume(access, times=times)))
+                found.append(Flow(access.tensor, "load", self.volume(access, ranks, times=times)))
             else:
-                found.append(Flow(access.tensor, "load", self.volume(access, self.before(access))))
+                found.append(Flow(access.tensor, "load", self.volume(access, ranks, self.before(ranks))))
         for tensor, elements in self.part.stores.items():
             found.append(Flow(tensor, "store", Term(elements)))
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
-            if fates.get(tensor) != SPILL or self.part.is_start(einsum):
+            if fates.get(tensor) != SPILL or self.part.starts[place]:
                 continue
             runs = {run for r in self.part.readers.get(tensor, ()) for run in self.runs[r]}
             later = len({run for run in runs if run > self.levels[place]})
+            ranks = self.part.made_ranks[place]
             if tensor not in self.part.stores:
-                found.append(Flow(tensor, "spill", self.volume(einsum.output)))
-            found.append(Flow(tensor, "refill", self.volume(einsum.output, times=later)))
+                found.append(Flow(tensor, "spill", self.volume(einsum.output, ranks)))
+            found.append(Flow(tensor, "refill", self.volume(einsum.output, ranks, times=later)))
         return found
 
     @property
@@ -280,10 +295,16 @@ class Nest:
     def repeated(self) -> tuple[str, ...]:
         """Tensors made in more than one pass."""
         return tuple(
-            einsum.output.tensor
-            for place, einsum in enumerate(self.part.einsums)
-            if len(self.runs[place]) > 1
+            e.output.tensor for place, e in enumerate(self.part.einsums) if len(self.runs[place]) > 1
         )
+
+    def made(self, trips: Mapping[str, int]) -> dict[str, int]:
+        """Tensor → how often it is computed: per pass that needs it, and per block of a rank it lacks."""
+        found = {}
+        for place, einsum in enumerate(self.part.einsums):
+            blocks = [trips[rank] for rank in self.order if rank not in self.part.rank_sets[place]]
+            found[einsum.output.tensor] = len(self.runs[place]) * prod(blocks)
+        return found
 
     def occupancy(self, blocks: Mapping[str, Any], trips: Mapping[str, Any]) -> Any:
         """The most elements held at once, over the passes."""
@@ -320,7 +341,8 @@ def fate_choices(nest: Nest, *, recompute: bool = True) -> Iterator[tuple[tuple[
             yield tuple(zip(crossing, fates, strict=True))
         return
     written = nest.part.written
-    ranked = sorted(crossing, key=lambda name: nest.tile(written[name].output, point=True, fiber=True).constant)
+    fiber = {name: nest.tile(written[name].output, point=True, fiber=True).constant for name in crossing}
+    ranked = sorted(crossing, key=lambda name: fiber[name])
     for kept in range(len(ranked) + 1):
         for fate in (SPILL, RECOMPUTE) if recompute else (SPILL,):
             yield tuple(

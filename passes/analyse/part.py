@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,19 +50,38 @@ class Part:
     @cached_property
     def sub(self) -> Cascade:
         """The part as a cascade of its own."""
-        starts = tuple(e for e in self.einsums if self.is_start(e))
-        body = tuple(e for e in self.einsums if not self.is_start(e))
+        starts = tuple(e for e, start in zip(self.einsums, self.starts, strict=True) if start)
+        body = tuple(e for e, start in zip(self.einsums, self.starts, strict=True) if not start)
         return Cascade(body, starts, self.cascade.extents, self.cascade.stop)
 
-    def is_start(self, einsum: Einsum) -> bool:
-        """Whether it only writes the first generation of a carried tensor."""
-        carried = einsum.output.tensor in self.cascade.carried
-        return carried and any(einsum is each for each in self.cascade.init)
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides how it may be run: two parts with one key are the same."""
+        extents = tuple((rank, self.cascade.extents[rank]) for rank in self.ranks)
+        return self.einsums, extents, tuple(self.stores.items()), self.carried
+
+    @cached_property
+    def starts(self) -> tuple[bool, ...]:
+        """Per Einsum whether it only writes the first generation of a carried tensor."""
+        carried = frozenset(self.cascade.carried)
+        init = {id(einsum) for einsum in self.cascade.init}
+        return tuple(e.output.tensor in carried and id(e) in init for e in self.einsums)
+
+    @cached_property
+    def rank_sets(self) -> tuple[frozenset[str], ...]:
+        """Per Einsum the ranks of its iteration space."""
+        return tuple(frozenset(einsum.ranks) for einsum in self.einsums)
+
+    @cached_property
+    def made_ranks(self) -> tuple[frozenset[str], ...]:
+        """Per Einsum the ranks of what it writes."""
+        return tuple(frozenset(einsum.output.ranks) for einsum in self.einsums)
 
     @cached_property
     def written(self) -> dict[str, Einsum]:
         """Tensor → the Einsum of this part that writes it, first generations left out."""
-        return {e.output.tensor: e for e in self.einsums if not self.is_start(e)}
+        pairs = zip(self.einsums, self.starts, strict=True)
+        return {e.output.tensor: e for e, start in pairs if not start}
 
     @cached_property
     def carried(self) -> frozenset[str]:
@@ -87,6 +106,11 @@ class Part:
                 if access.tensor not in self.written:
                     found.setdefault(pattern(access), (access, []))[1].append(place)
         return {key: (access, tuple(dict.fromkeys(places))) for key, (access, places) in found.items()}
+
+    @cached_property
+    def load_ranks(self) -> dict[Pattern, frozenset[str]]:
+        """What is read from outside → the ranks it is read at."""
+        return {key: frozenset(access.ranks) for key, (access, _) in self.loads.items()}
 
     @cached_property
     def stores(self) -> dict[str, int]:
@@ -165,21 +189,35 @@ class Part:
 
     def levels(self, rank: str) -> dict[str, int]:
         """Tensor → the pass over `rank` in which it is written."""
-        return self._levels.setdefault(rank, count_passes(self.sub, rank, (rank,)).levels)
-
-    @cached_property
-    def _levels(self) -> dict[str, dict[str, int]]:
-        return {}
+        if rank not in self._levels:
+            self._levels[rank] = count_passes(self.sub, rank, (rank,)).levels
+        return self._levels[rank]
 
     def passing(self, rank: str) -> frozenset[str]:
         """Tensors that carry the rank and are read in the pass that makes them, and only then."""
+        if rank not in self._passing:
+            self._passing[rank] = frozenset(self._read_at_once(rank))
+        return self._passing[rank]
+
+    def _read_at_once(self, rank: str) -> Iterator[str]:
         levels = self.levels(rank)
-        found: set[str] = set()
         for tensor, einsum in self.written.items():
             if rank not in einsum.output.ranks or rank in self.whole.get(tensor, ()):
                 continue
             places = self.readers.get(tensor, ())
             read = {levels.get(self.einsums[place].output.tensor, 0) for place in places}
             if read <= {levels[tensor]}:
-                found.add(tensor)
-        return frozenset(found)
+                yield tensor
+
+    @cached_property
+    def _levels(self) -> dict[str, dict[str, int]]:
+        return {}
+
+    @cached_property
+    def _passing(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def peaks(self) -> dict[object, list[int]]:
+        """Peaks of what only passes through, kept by the loop nests that share them."""
+        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,19 +77,28 @@ def _ranks(einsum: Any) -> Iterable[str]:
         yield from access.ranks
 
 
+def divided(index: Index, ranks: Collection[str]) -> tuple[Index, Index]:
+    """The terms of an index expression in `ranks`, and the other terms."""
+    inside = tuple(term for term in index.terms if term[0] in ranks)
+    return Index(inside), Index(tuple(term for term in index.terms if term not in inside))
+
+
 @dataclass(frozen=True)
 class Term:
-    """A product: constant · Π spans of index expressions in block sizes · Π trips of loops over blocks."""
+    """A product: constant · Π spans of index expressions in block sizes · Π trips of loops over blocks.
+
+    A window is an index expression in the ranks that run in blocks, and the span of the other ranks in it.
+    """
 
     constant: int
-    windows: tuple[Index, ...] = ()
+    windows: tuple[tuple[Index, int], ...] = ()
     trips: tuple[str, ...] = ()
 
     def at(self, blocks: Mapping[str, Any], trips: Mapping[str, Any]) -> Any:
         """The value for block sizes and trip counts, numbers or arrays."""
         value: Any = self.constant
-        for window in self.windows:
-            value = value * span(window, blocks)
+        for window, others in self.windows:
+            value = value * (span(window, blocks) + others - 1)
         for rank in self.trips:
             value = value * trips[rank]
         return value

@@ -8,8 +8,8 @@ schedule, so it is an upper bound of the optimum, and `bounds` gives the lower o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ...ir.einsum import Einsum
 from ...ir.errors import InputError
@@ -48,6 +48,7 @@ class Phase:
         passes: passes over the streamed rank.
         kept, spilled, recomputed: what crosses its pass boundaries, by what becomes of it.
         moves: traffic by tensor.
+        made: tensor → how often it is computed, those computed once left out.
         occupancy: the most elements held at once.
     """
 
@@ -60,6 +61,7 @@ class Phase:
     recomputed: tuple[str, ...]
     moves: tuple[Move, ...]
     occupancy: int
+    made: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def elements(self) -> int:
@@ -144,7 +146,7 @@ class _Search:
             return self.result((self.resident(),))
         places = self.places
         floor = self.floors()
-        whole = self.phases(0, places[-1])
+        whole = self.phases(0, places[-1]) or self.apart(0, places[-1])
         limit = _moved(whole)
         best: dict[int, tuple[Phase, ...]] = {0: ()}
         for end in range(1, len(places)):
@@ -157,7 +159,9 @@ class _Search:
                 reached = min((_moved(option) for option in options), default=limit)
                 if before + part >= reached or before + part + floor[end] >= limit:
                     continue
-                options.append(best[start] + self.phases(places[start], places[end]))
+                rest = reached - before if end < len(places) - 1 else limit - before
+                phases = self.phases(places[start], places[end], rest)
+                options += [best[start] + phases] if phases is not None else []
             if options:
                 best[end] = min(options, key=lambda option: (_moved(option), len(option)))
         last = best.get(len(places) - 1, whole)
@@ -182,12 +186,12 @@ class _Search:
             raise InputError(f"no Einsum makes {unknown[0]}", accepted=", ".join(made))
         ends = [max(made[name] for name in phase) + 1 for phase in phases]
         wanted = sorted(made[name] for phase in phases for name in phase)
-        bounds = [0, *ends]
-        if ends[-1] != len(self.einsums) or any(end not in self.places for end in ends) or sorted(ends) != ends:
+        in_place = ends[-1] == len(self.einsums) and set(ends) <= set(self.places)
+        if not in_place or sorted(ends) != ends:
             raise InputError("the phases do not cut the cascade in order", accepted=", ".join(made))
         if len(wanted) != len(made):
             raise InputError("the phases leave out or repeat an Einsum", accepted=", ".join(made))
-        found = [self.phases(start, end) for start, end in zip(bounds, bounds[1:], strict=False)]
+        found = [self.phases(start, end) or self.apart(start, end) for start, end in pairwise((0, *ends))]
         return self.result(tuple(phase for each in found for phase in each))
 
     def result(self, phases: tuple[Phase, ...]) -> Traffic:
@@ -198,24 +202,35 @@ class _Search:
             self.parts[start, end] = Part(self.cascade, self.einsums[start:end])
         return self.parts[start, end]
 
-    def phases(self, start: int, end: int) -> tuple[Phase, ...]:
-        """A part as one phase, or where it does not fit the buffer one phase per Einsum."""
-        if (start, end) not in self.found:
-            part = self.part(start, end)
-            tiling = _cached_tiling(_Key(part), self.buffer, self.recompute)
-            made = (_phase(part, tiling),) if tiling is not None else self.apart(start, end)
-            self.found[start, end] = made
-        return self.found[start, end]
+    def phases(self, start: int, end: int, limit: int | None = None) -> tuple[Phase, ...] | None:
+        """A part as one phase; None where it does not fit, or moves `limit` elements or more.
+
+        Einsums that may not be cut apart, and do not fit together, run one by one through memory.
+        """
+        part = self.part(start, end)
+        tiling = self.tiling(part, limit)
+        if tiling is not None:
+            return (_phase(part, tiling),)
+        whole = not any(start < place < end for place in self.places)
+        return self.apart(start, end) if whole and end - start > 1 else None
+
+    def tiling(self, part: Part, limit: int | None) -> Tiling | None:
+        """The best tiling of a part, or None where all that fit move `limit` elements or more."""
+        key = (part.key, self.buffer, self.recompute)
+        known = _TILINGS.get(key)
+        if known is None or (
+            known[0] is None and known[1] is not None and (limit is None or limit > known[1])
+        ):
+            found = best_tiling(part, self.buffer, recompute=self.recompute, limit=limit)
+            if len(_TILINGS) >= _KEPT:
+                _TILINGS.clear()
+            known = _TILINGS[key] = (found, limit)
+        return known[0]
 
     def apart(self, start: int, end: int) -> tuple[Phase, ...]:
         """Every Einsum on its own, everything between them through memory."""
-        found = []
-        for place in range(start, end):
-            part = Part(self.cascade, (self.einsums[place],))
-            tiling = _cached_tiling(_Key(part), self.buffer, self.recompute)
-            if tiling is not None:
-                found.append(_phase(part, tiling))
-        return tuple(found)
+        each = (self.phases(place, place + 1) for place in range(start, end))
+        return tuple(phase for phases in each if phases is not None for phase in phases)
 
     def resident(self) -> Phase:
         """Everything at once in the buffer."""
@@ -226,24 +241,9 @@ class _Search:
         return Phase(names, (), {}, 1, (), (), (), tuple(moves), sum(sizes.values()))
 
 
-class _Key:
-    """A part as a key of the store of tilings: its Einsums, extents and what leaves it."""
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
-        extents = tuple(sorted(part.cascade.extents.items()))
-        self.key = (part.einsums, extents, tuple(part.stores.items()), part.carried)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.key == other.key
-
-
-@lru_cache(maxsize=4096)
-def _cached_tiling(key: _Key, buffer_elements: int, recompute: bool) -> Tiling | None:
-    return best_tiling(key.part, buffer_elements, recompute=recompute)
+_KEPT = 20000
+_TILINGS: dict[tuple[object, int, bool], tuple[Tiling | None, int | None]] = {}
+"""Tilings found: a part, a buffer → the best and the limit under which it was looked for."""
 
 
 def _moved(phases: tuple[Phase, ...]) -> int:
@@ -268,6 +268,7 @@ def _phase(part: Part, tiling: Tiling) -> Phase:
         recomputed=nest.repeated,
         moves=tuple(moves),
         occupancy=tiling.occupancy,
+        made={name: times for name, times in nest.made(trips).items() if times > 1},
     )
 
 
