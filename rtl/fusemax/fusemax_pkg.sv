@@ -12,8 +12,8 @@
 //   2D -> lane register -> 1D, or SUBV    Rows   (the word that leaves the bottom of a column)
 //   1D -> 1D, lane register or state      1
 //   1D -> SUBV                            1
-// Registers are written at the end of an operation's cycle: a reader that begins before these times sees the
-// value before. Where the bottom word and a 1D result meet in one lane register, the 1D result stays.
+// Registers are written at the end of an operation's cycle: a reader that begins before these times sees
+// the value before. Where the bottom word and a 1D result meet in one lane register, the 1D result stays.
 //
 // Every operation of the program acts on the tile that began `stage` epochs ago, n = m1 * P1 + p1 counted
 // from the start of the block, and does nothing where there is no such tile. A register with its `rot` bit
@@ -126,5 +126,24 @@ package fusemax_pkg;
     logic [RfAddr-1:0] rd;
     logic [3:0]        op;     // op2d_e
   } pe_op_t;
+
+  // What travels along the lanes.
+  typedef struct packed {
+    logic                init;      // the state word reads as its initial value
+    logic                init_inf;
+    logic                b_state;
+    logic                rd_state;
+    logic                a_state;
+    logic [LaneAddr-1:0] b;
+    logic [LaneAddr-1:0] a;
+    logic [LaneAddr-1:0] rd;
+    logic [3:0]          op;        // op1d_e
+  } lane_op_t;
+
+  // A word on its way from the bottom of a column to a lane register.
+  typedef struct packed {
+    logic                valid;
+    logic [LaneAddr-1:0] lane;
+  } down_t;
 
 endpackage

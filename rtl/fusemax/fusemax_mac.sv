@@ -1,0 +1,84 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// Single-precision multiply-accumulate that also does exponentials, six steps each (FuseMax, section V).
+//
+// Outside exponentials: product_o = a_i * b_i, result_o = product_o + c_i, each rounded. A step of an
+// exponential (exp_i, step_i = 0..5) works on x_i instead and keeps n and g between steps, so one
+// exponential must be over before the next begins:
+//   0     y = x * log2(e); n = floor(y), g = y - n      (result_o is y)
+//   1     result_o = c5 * g + c4
+//   2..5  result_o = x * g + c3, c2, c1, c0, after step 5 with n added to the exponent
+// Below 2^-126 the result is +0, beyond the largest number infinity; exp(-inf) = 0, exp(0) = 1, and NaN
+// stays NaN. Combinational but for n and g.
+
+module fusemax_mac (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic        en_i,
+  input  logic        exp_i,
+  input  logic [2:0]  step_i,
+  input  logic [31:0] a_i,
+  input  logic [31:0] b_i,
+  input  logic [31:0] c_i,
+  input  logic [31:0] x_i,
+  output logic [31:0] product_o,
+  output logic [31:0] result_o
+);
+
+  logic [31:0]       coefficient, factor_a, factor_b, addend, sum, fraction, fraction_q;
+  logic signed [8:0] floor, floor_q;
+
+  always_comb begin
+    unique case (step_i)
+      3'd1:    coefficient = fusemax_pkg::ExpC4;
+      3'd2:    coefficient = fusemax_pkg::ExpC3;
+      3'd3:    coefficient = fusemax_pkg::ExpC2;
+      3'd4:    coefficient = fusemax_pkg::ExpC1;
+      3'd5:    coefficient = fusemax_pkg::ExpC0;
+      default: coefficient = fusemax_pkg::PlusZero;
+    endcase
+  end
+
+  always_comb begin
+    factor_a = a_i;
+    factor_b = b_i;
+    addend   = c_i;
+    if (exp_i) begin
+      factor_a = (step_i == 3'd1) ? fusemax_pkg::ExpC5 : x_i;
+      factor_b = (step_i == 3'd0) ? fusemax_pkg::ExpLog2e : fraction_q;
+      addend   = coefficient;
+    end
+  end
+
+  fp32_mul i_mul (.a_i(factor_a), .b_i(factor_b), .product_o);
+  fp32_add i_add (.a_i(product_o), .b_i(addend), .sum_o(sum));
+  fp32_floor i_floor (.value_i(sum), .floor_o(floor), .fraction_o(fraction));
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      floor_q    <= '0;
+      fraction_q <= '0;
+    end else if (en_i && exp_i && step_i == 3'd0) begin
+      floor_q    <= floor;
+      fraction_q <= fraction;
+    end
+  end
+
+  // The polynomial is in [1, 2]: adding n to its exponent is multiplying by 2^n.
+  logic signed [9:0] exponent;
+  logic [31:0]       scaled;
+
+  assign exponent = $signed({2'b00, sum[30:23]}) + 10'(floor_q);
+
+  always_comb begin
+    if (sum[30:23] == 8'hFF)        scaled = sum;
+    else if (exponent < 10'sd1)     scaled = fusemax_pkg::PlusZero;
+    else if (exponent > 10'sd254)   scaled = {sum[31], 8'hFF, 23'd0};
+    else                            scaled = {sum[31], exponent[7:0], sum[22:0]};
+  end
+
+  assign result_o = (exp_i && step_i == 3'd5) ? scaled : sum;
+
+endmodule
