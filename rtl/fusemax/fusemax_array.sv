@@ -42,7 +42,7 @@ module fusemax_array #(
   output logic [Cols-1:0][31:0]                      down_o
 );
 
-  localparam int unsigned OpWidth  = $bits(fusemax_pkg::pe_op_t);
+  localparam int unsigned OpWidth  = fusemax_pkg::PeOpWidth;
   localparam int unsigned LaneAddr = fusemax_pkg::LaneAddr;
 
   // Element [r][c] is what enters element (r, c), or its edge; the last one leaves the array.

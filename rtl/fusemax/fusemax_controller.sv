@@ -63,7 +63,7 @@ module fusemax_controller #(
 
   localparam int unsigned ShapeWidth  = fusemax_pkg::ShapeWidth;
   localparam int unsigned MaxStages   = fusemax_pkg::MaxStages;
-  localparam int unsigned DownWidth   = $bits(fusemax_pkg::down_t);
+  localparam int unsigned DownWidth   = fusemax_pkg::DownWidth;
   localparam int unsigned ProgramAddr = $clog2(MaxPeriod);
 
   // Sequencer and program

@@ -29,6 +29,9 @@ package fusemax_pkg;
   localparam int unsigned IdxWidth    = 7;   // e or f
   localparam int unsigned StateIdx    = 8;   // 0: RM, 1: RD, 2 + f: RNV[f]
   localparam int unsigned WordWidth   = 72;  // program word
+  localparam int unsigned PeOpWidth   = 14;  // pe_op_t, lane_op_t, down_t below
+  localparam int unsigned LaneOpWidth = 24;
+  localparam int unsigned DownWidth   = 6;
   localparam int unsigned DivLatency  = 15;  // fp32_div
 
   // 2D operations. h and v are the words on the links from the left and from above, MAC the product rounded,

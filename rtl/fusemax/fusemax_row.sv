@@ -29,8 +29,8 @@ module fusemax_row #(
   output logic [Cols-1:0][15:0]                      av_o
 );
 
-  localparam int unsigned OpWidth   = $bits(fusemax_pkg::lane_op_t);
-  localparam int unsigned DownWidth = $bits(fusemax_pkg::down_t);
+  localparam int unsigned OpWidth   = fusemax_pkg::LaneOpWidth;
+  localparam int unsigned DownWidth = fusemax_pkg::DownWidth;
 
   logic [Cols:0][OpWidth-1:0]   op;
   logic [Cols:0][StateAddr-1:0] addr;
@@ -68,18 +68,15 @@ module fusemax_row #(
     if (c == Cols - 1) begin : gen_last
       assign av_o[c] = quotient;
     end else begin : gen_wait
-      logic [Cols-2-c:0][15:0] wait_q;
-
-      always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) begin
-          wait_q <= '0;
-        end else begin
-          wait_q[0] <= quotient;
-          for (int unsigned i = 1; i <= Cols - 2 - c; i++) wait_q[i] <= wait_q[i-1];
-        end
-      end
-
-      assign av_o[c] = wait_q[Cols-2-c];
+      delay_line #(
+        .Width(16),
+        .Depth(Cols - 1 - c)
+      ) i_wait (
+        .clk_i,
+        .rst_ni,
+        .data_i(quotient),
+        .data_o(av_o[c])
+      );
     end
   end
 
