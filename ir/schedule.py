@@ -43,7 +43,12 @@ class Edge:
         distance: tiles between them: the consumer of tile n reads what tile n − distance wrote.
         streamed: step i waits for step i (both have as many steps); else the first waits for the last.
         depth: where streamed, results that may wait between the two; None is no limit. Step i + depth of the
-            producer may not finish before step i of the consumer has read.
+            producer may not finish before step i of the consumer has read; element i waits in register
+            i mod depth.
+        until: not streamed: the consumer's last step that reads the result; None is its last of all (an
+            exponential of a difference reads in its first step only).
+        held: unit in whose registers the result waits for its readers; empty where a memory keeps it.
+        words: not streamed: registers that one tile's result takes there.
     """
 
     producer: str
@@ -52,6 +57,9 @@ class Edge:
     distance: int = 0
     streamed: bool = False
     depth: int | None = None
+    until: int | None = None
+    held: str = ""
+    words: int = 1
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,34 @@ class Schedule:
                     table[cycle] = Slot(place.task.name, step, stage)
         return tuple(table)
 
+    def copies(self, unit: str) -> dict[str, int]:
+        """Tiles whose results must lie in a unit's registers at once, by producer.
+
+        A result occupies its register from the producer's first step, which begins to accumulate it, until
+        its last reader has read; that of `copies` tiles later may then take its place. What goes through a
+        queue is not in the answer.
+        """
+        found: dict[str, int] = {}
+        for edge in self.edges:
+            if edge.held == unit and not edge.streamed:
+                producer, consumer = self.find(edge.producer), self.find(edge.consumer)
+                read = consumer.last if edge.until is None else consumer.at(edge.until)
+                lives = read + edge.distance * self.period - producer.first - edge.latency
+                found[edge.producer] = max(found.get(edge.producer, 1), lives // self.period + 1)
+        return found
+
+    def registers(self, unit: str) -> int:
+        """Registers that results and queues take in one instance of a unit."""
+        copies = self.copies(unit)
+        words: dict[tuple[str, str], int] = {}
+        for edge in self.edges:
+            if edge.held == unit:
+                steps = self.find(edge.producer).task.steps
+                taken = (edge.depth or steps) if edge.streamed else edge.words * copies[edge.producer]
+                key = (edge.producer, edge.consumer if edge.streamed else "")
+                words[key] = max(words.get(key, 0), taken)
+        return sum(words.values())
+
     def check(self) -> None:
         """Check every claim of the schedule, independently of whoever made it.
 
@@ -176,6 +212,11 @@ class Schedule:
                 and producer.at(behind) + edge.latency <= consumer.at(step) + later
             ):
                 raise PlanError(f"step {step} is overtaken in a queue of {edge.depth}", where=where)
+        steps = consumer.task.steps
+        for first in range(min(edge.depth or 0, steps)):
+            last = steps - 1 - (steps - 1 - first) % (edge.depth or 1)
+            if producer.at(first) + edge.latency + self.period <= consumer.at(last) + later:
+                raise PlanError(f"step {last} is overtaken by the next tile's step {first}", where=where)
 
     def to_json(self) -> dict[str, Any]:
         """The schedule as a JSON object."""
