@@ -11,7 +11,7 @@ import pytest
 
 from penstock.doctor import VARIABLES
 
-PACKAGES = ("backends", "frontend", "ir", "passes", "rtl", "sim")
+PACKAGES = ("backends", "frontend", "ir", "passes", "reproduce", "rtl", "sim")
 
 
 def sources(checkout: Path) -> Iterator[Path]:

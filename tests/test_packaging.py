@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("backends", "frontend", "ir", "passes", "rtl", "sim")
+PACKAGES = ("backends", "frontend", "ir", "passes", "reproduce", "rtl", "sim")
 
 
 def packages_in_tree(checkout: Path) -> set[str]:
