@@ -42,10 +42,10 @@ def special_terms(weights: BitmodWeights) -> int:
     return word
 
 
-def hex_image(words: Words, heading: Iterable[str]) -> str:
-    """A ``$readmemh`` file: heading lines as comments, then one word per line."""
+def hex_image(words: Iterable[int], heading: Iterable[str], digits: int = 16) -> str:
+    """A ``$readmemh`` file: heading lines as comments, then one word of so many digits per line."""
     lines = [f"// {line}" for line in heading]
-    lines += [f"{int(word):016x}" for word in words]
+    lines += [f"{int(word):0{digits}x}" for word in words]
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ...ir.errors import BundleError
-from . import bitmod
+from . import bitmod, fusemax
 from .compare import SimResult
 from .design import Design, describe
 
@@ -21,6 +21,7 @@ class Kind:
 
 KINDS = {
     bitmod.KIND: Kind(bitmod.LinearDesign, bitmod.LinearResult),
+    fusemax.KIND: Kind(fusemax.AttentionDesign, fusemax.AttentionResult),
 }
 
 

@@ -2,10 +2,10 @@
 
 FuseMax (§V, figure 4) starts a tile of keys and queries every period and keeps several in flight. A block of
 queries runs so: its queries and the first keys and values are loaded; then one epoch a tile, query tiles
-first, and as many more as tiles are in flight; then the array drains and the queries are divided through
-(AV). Keys and values come through a double buffer: one half is loaded while the other is used, and the epochs
-wait where it is late. With the sizes of `EpochShape.rtl` the figures are those of ``rtl/fusemax``, cycle by
-cycle, when its streams are always ready.
+first, and as many more as tiles are in flight; then the queries are divided through (AV). Keys and values
+come through a double buffer: one half is loaded while the other is used, and the epochs wait where it is
+late. With the sizes of `EpochShape.rtl` the figures are those of ``rtl/fusemax``, cycle by cycle, when its
+streams are always ready.
 """
 
 from __future__ import annotations
@@ -20,15 +20,11 @@ from ....ir.schedule import Schedule
 HALVES = 2
 """Key tiles that the buffer of keys and values holds."""
 START_CYCLES = 1
-"""From the start, or from the end of a block, to the first beat of the next block's queries."""
-RELEASE_CYCLES = 1
-"""From the last cycle that reads a half of the buffer to the first beat that overwrites it."""
-READY_CYCLES = 1
-"""From the last beat of a key tile to the first cycle of an epoch that reads it."""
-PIPELINE_CYCLES = 2
-"""Registers between the program's word and the array, once through."""
-POST_CYCLES = 8
-"""Latency of a division and its way out, once per block."""
+"""Of the RTL: from the start, or from the end of a block, to the first word of the next block's queries."""
+READY_CYCLES = 2
+"""Of the RTL: from the last word of the first keys to the first epoch; later keys are used at once."""
+FLUSH_CYCLES = 18
+"""Of the RTL: from the last division to the last result leaving, beside the skew of the lanes."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,15 @@ class EpochShape:
         blocks: blocks, one after the other: batches × heads × P2.
         q_cycles: cycles to load a block's queries.
         kv_cycles: cycles to load one tile's keys and values.
-        fill_cycles: skew of the array, from a step's issue to its end in the last row and column.
-        post_cycles: cycles after a block's last tile: the divisions of AV.
+        start_cycles: cycles of a block before its loading.
+        ready_cycles: cycles of a block between its loading and its first epoch.
+        release_cycles: from the end of the epoch that needs keys last to the first cycle of loading others in
+            their place.
+        fill_cycles: cycles of a block from the end of its last epoch to its divisions.
+        post_cycles: cycles of a block's divisions.
         post_busy: of them, cycles in which `post_unit` works.
         post_unit: the unit that divides.
-        start_cycles, ready_cycles, release_cycles: hand-over between loader and array, see the constants.
+        flush_cycles: once, from the last division to the end.
     """
 
     m1: int
@@ -53,29 +53,30 @@ class EpochShape:
     blocks: int = 1
     q_cycles: int = 0
     kv_cycles: int = 0
+    start_cycles: int = 0
+    ready_cycles: int = 0
+    release_cycles: int = 0
     fill_cycles: int = 0
     post_cycles: int = 0
     post_busy: int = 0
     post_unit: str = "array-1d"
-    start_cycles: int = 0
-    ready_cycles: int = 0
-    release_cycles: int = 0
+    flush_cycles: int = 0
 
     @classmethod
     def rtl(cls, rows: int, cols: int, e: int, f: int, *, m1: int, p1: int, blocks: int = 1) -> EpochShape:
-        """The shape of ``rtl/fusemax``: a beat of Q, K or V a cycle, a division a cycle."""
+        """The shape of ``rtl/fusemax``: a word of Q, K or V a cycle; a divisor, then F divisions."""
         return cls(
             m1=m1,
             p1=p1,
             blocks=blocks,
             q_cycles=p1 * e,
             kv_cycles=e + f,
-            fill_cycles=rows + cols + PIPELINE_CYCLES,
-            post_cycles=p1 * f + POST_CYCLES,
-            post_busy=p1 * f,
             start_cycles=START_CYCLES,
             ready_cycles=READY_CYCLES,
-            release_cycles=RELEASE_CYCLES,
+            release_cycles=rows,
+            post_cycles=p1 * (f + 1),
+            post_busy=p1 * f,
+            flush_cycles=FLUSH_CYCLES + cols,
         )
 
 
@@ -87,7 +88,7 @@ class EpochCycles:
         load: before the first epoch of every block, its queries and first keys on the way.
         epochs: cycles of epochs, those that fill and empty the pipeline of tiles included.
         stall: cycles in which the epochs wait for keys and values.
-        drain: from the end of the last epoch of a block to the start of its divisions.
+        drain: between the epochs of a block and its divisions, and from the last division to the end.
         post: divisions.
         total: from start to done.
         busy: cycles with a valid operation, by unit.
@@ -125,43 +126,37 @@ def epoch_cycles(schedule: Schedule, shape: EpochShape) -> EpochCycles:
         raise InputError(f"no tiles: M1 = {shape.m1}, P1 = {shape.p1}, blocks = {shape.blocks}")
     tiles = shape.m1 * shape.p1
     load = shape.start_cycles + shape.q_cycles + shape.kv_cycles + shape.ready_cycles
-    epochs = (tiles + schedule.stages - 1) * schedule.period
-    stall = _stall(schedule, shape)
     parts = {
-        "load": load,
-        "epochs": epochs,
-        "stall": stall,
-        "drain": shape.fill_cycles,
-        "post": shape.post_cycles,
+        "load": load * shape.blocks,
+        "epochs": (tiles + schedule.stages - 1) * schedule.period * shape.blocks,
+        "stall": _stall(schedule, shape) * shape.blocks,
+        "drain": shape.fill_cycles * shape.blocks + shape.flush_cycles,
+        "post": shape.post_cycles * shape.blocks,
     }
     busy = {unit: schedule.busy(unit) * tiles * shape.blocks for unit in schedule.units}
     busy[shape.post_unit] = busy.get(shape.post_unit, 0) + shape.post_busy * shape.blocks
-    whole = {name: count * shape.blocks for name, count in parts.items()}
-    return EpochCycles(**whole, total=sum(whole.values()), busy=busy)
+    return EpochCycles(**parts, total=sum(parts.values()), busy=busy)
 
 
 def _stall(schedule: Schedule, shape: EpochShape) -> int:
     """Cycles a block's epochs wait for keys and values, beginning with the first epoch at cycle 0.
 
     The first epoch of key tile m begins when the one before it has ended and the tile is loaded. The half of
-    tile m is free when its last query tile has left the last stage, epoch m·P1 + P1 − 1 + stages − 1; tile
-    m + 2 is then loaded into it.
+    tile m is free when its last query tile has left the last stage, after epoch m·P1 + P1 − 1 + stages − 1;
+    tile m + 2 is then loaded into it.
     """
     period, p1 = schedule.period, shape.p1
-    held = p1 + schedule.stages - 1
-    if held > HALVES * p1 and shape.m1 > HALVES:
+    if schedule.stages > p1 and shape.m1 > HALVES:
         raise PlanError(
             f"{schedule.stages} tiles in flight over {p1} query tiles need three key tiles at once",
-            accepted=f"at most {p1 + 1} tiles in flight, or more query tiles",
+            accepted=f"at most {p1} tiles in flight, or more query tiles",
         )
     begins = [0]
     loaded = -shape.ready_cycles
     for tile in range(1, shape.m1):
-        free = 0
         if tile >= HALVES:
-            ended = (tile - HALVES) * p1 + held
-            begun = (ended - 1) // p1
-            free = begins[begun] + (ended - begun * p1) * period + shape.release_cycles
-        loaded = max(loaded, free) + shape.kv_cycles
-        begins.append(max(begins[-1] + p1 * period, loaded + shape.ready_cycles))
+            freed = begins[tile - 1] + (schedule.stages - 1) * period
+            loaded = max(loaded, freed + shape.release_cycles)
+        loaded += shape.kv_cycles
+        begins.append(max(begins[-1] + p1 * period, loaded))
     return begins[-1] - (shape.m1 - 1) * p1 * period
