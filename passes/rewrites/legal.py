@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 from ...ir.view import Cascade
-from ..analyse import count_passes
-from ..fuse.defer import defer
+from ..analyse import count_passes, most_passes
+from ..fuse.defer import defer, prune
 from ..fuse.iterate import NotIterable, Tiling, iterate
-from .candidate import Candidate, candidate, with_extents
+from ..fuse.steps import Step
+from .candidate import Candidate, candidate, passes_of, with_extents
+from .canonical import canonical
+from .homomorphism import NotHomomorphic, kinds_over
+from .moments import distribute
+from .reassociate import reassociate
+from .signs import positive
+from .split import split_k
+from .weights import cascade_weight
 
 # Extent of a tile that a rank is split into, where it is long enough.
 TILE = 128
+
+_RATIO = "the ratio of what a value was and is may overflow where it passes close to zero"
+Rewriting = tuple[Cascade, list[Step]]
 
 
 def legal_rewrites(
     cascade: Cascade, rank: str | None = None, *, tile: int | None = None, nonzero: Collection[str] = ()
 ) -> tuple[Candidate, ...]:
-    """Every rewriting of a cascade that is known to keep its results.
+    """Every rewriting of a cascade that is known to keep its results and gains something.
 
     Args:
         cascade: the cascade; ranks without an extent count as short ones.
@@ -25,32 +37,120 @@ def legal_rewrites(
         tile: extent of the inner part of a rank that is split; `TILE`, or half of a shorter rank, when None.
         nonzero: tensors known never to be zero, beyond those that can be proved positive.
 
+    Returns:
+        Candidates, over one rank after the other, without two that make the same cascade. One with a
+        `condition` is legal where that holds.
+
     Raises:
         NotationError: no Einsum has the rank.
     """
     known = with_extents(cascade)
-    ranks = [known.family(rank)] if rank is not None else list(known.families())
+    families = [known.family(rank)] if rank is not None else list(known.families())
     found: list[Candidate] = []
-    for family in ranks:
-        found += _over(known, family, tile, nonzero)
-    return tuple(found)
+    for family in families:
+        if len(family) == 1:
+            found += _over(cascade, known, family[0], tile, nonzero)
+    found += _reordered(known, rank)
+    seen = {canonical(known)}
+    distinct: list[Candidate] = []
+    for each in found:
+        text = canonical(each.cascade)
+        if text not in seen:
+            seen.add(text)
+            distinct.append(each)
+    return tuple(distinct)
 
 
 def _over(
-    cascade: Cascade, family: tuple[str, ...], tile: int | None, nonzero: Collection[str]
+    cascade: Cascade, known: Cascade, rank: str, tile: int | None, nonzero: Collection[str]
 ) -> Iterator[Candidate]:
-    rank = family[0]
-    deferred, deferrals = defer(cascade, rank) if len(family) == 1 else (cascade, [])
+    """Rewritings of the folds over one rank."""
+    if known.generational == rank:
+        return
+    deferred, deferrals = defer(known, rank)
     if deferrals:
-        yield candidate("defer", rank, cascade, deferred, deferrals)
-    if len(family) > 1 or cascade.generational is not None or count_passes(cascade, rank).passes < 2:
+        yield candidate("defer", rank, known, deferred, deferrals)
+    if rank in cascade.extents:
+        for distributed, step, caveat in distribute(known, rank):
+            yield candidate("distribute", rank, known, distributed, [step], caveat=caveat)
+    if known.generational is not None or count_passes(known, rank).passes < 2:
         return
-    extent = cascade.extents[rank]
+    extent = known.extents[rank]
     tiling = Tiling(rank, extent, min(extent, tile or min(TILE, max(1, extent // 2))))
-    if {tiling.outer, tiling.inner} & set(cascade.extents):
+    if {tiling.outer, tiling.inner} & set(known.extents):
         return
+    waits = count_passes(deferred, rank).passes > 1
+    start = (deferred, deferrals) if waits else (known, [])
+    for name, rewrite in (("iterate", _iterated), ("split_k", _split)):
+        yield from _tiled(name, known, start, tiling, nonzero, rewrite)
+
+
+def _iterated(cascade: Cascade, tiling: Tiling, nonzero: frozenset[str]) -> Rewriting | None:
     try:
-        iterated, iterations = iterate(deferred, tiling, nonzero)
+        return iterate(cascade, tiling, nonzero)
     except NotIterable:
+        return None
+
+
+def _split(cascade: Cascade, tiling: Tiling, nonzero: frozenset[str]) -> Rewriting | None:
+    try:
+        return split_k(cascade, tiling, nonzero)
+    except NotHomomorphic:
+        return None
+
+
+def _tiled(
+    name: str,
+    before: Cascade,
+    start: tuple[Cascade, Sequence[Step]],
+    tiling: Tiling,
+    nonzero: Collection[str],
+    rewrite: Callable[[Cascade, Tiling, frozenset[str]], Rewriting | None],
+) -> Iterator[Candidate]:
+    """The tiled form that needs the least to hold: nothing, values proved positive, values not zero."""
+    cascade, steps = start
+    sure = frozenset(nonzero)
+    proved = sure | positive(cascade)
+    kinds = kinds_over(cascade.all, tiling.rank)
+    closed = frozenset(tensor for tensor, kind in kinds.items() if kind in ("running", "closed"))
+    for assumed in (sure, proved, proved | closed):
+        made = rewrite(cascade, tiling, assumed)
+        if made is None:
+            continue
+        needed = sorted(_needed(assumed - proved, lambda kept: rewrite(cascade, tiling, proved | kept)))
+        condition = f"{', '.join(needed)} never zero" if needed else ""
+        found = candidate(
+            name,
+            tiling.rank,
+            before,
+            prune(replace(made[0], outputs=cascade.results)),
+            [*steps, *made[1]],
+            condition=condition,
+            caveat="" if assumed == sure else _RATIO,
+        )
+        if found.passes[1] < found.passes[0]:
+            yield found
         return
-    yield candidate("iterate", rank, cascade, iterated, [*deferrals, *iterations])
+
+
+def _needed(assumed: frozenset[str], works: Callable[[frozenset[str]], object]) -> frozenset[str]:
+    """The least of some assumptions without which a rewriting fails."""
+    kept = assumed
+    for each in sorted(assumed):
+        if works(kept - {each}) is not None:
+            kept -= {each}
+    return kept
+
+
+def _reordered(cascade: Cascade, rank: str | None) -> Iterator[Candidate]:
+    """Other orders of products that take fewer passes, less work or less room."""
+    counted = rank if rank is not None else most_passes(cascade).rank
+    passes, weight = passes_of(cascade), cascade_weight(cascade)
+    for after, step in reassociate(cascade):
+        touched = {name for einsum in (*step.before, *step.after) for name in einsum.ranks}
+        if rank is not None and rank not in touched:
+            continue
+        found = candidate("reassociate", counted, cascade, after, [step])
+        smaller = found.footprint_after.at(after.extents) < found.footprint_before.at(cascade.extents)
+        if passes_of(after) < passes or cascade_weight(after) < weight or smaller:
+            yield found
