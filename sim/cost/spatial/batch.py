@@ -1,8 +1,8 @@
 """The physical model over many mappings at once: the only place its figures are put together.
 
 `physical.evaluate` is the same over one mapping. A nest takes as long as its slowest part (units, ports
-of the global buffer, DRAM), all of which overlap where the buffer is double; the first tile's way in and
-the last one's way out never overlap anything.
+of the global buffer, DRAM), all of which overlap where the buffer has two tiles of a tensor; the first
+tile's way in and the last one's way out never overlap anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Figures:
         buffer_read, buffer_written: bytes at the ports of the global buffer, whole rows, by units and DRAM.
         buffer_occupied: bytes.
         compute_s, buffer_s, dram_s: seconds of each part; 0 where the target gives no bandwidth.
-        ends_s: of the first tile's loading and the last one's storing.
+        alone_s: of the transfers that overlap no computing: the first tile's loading, the last one's
+            storing, and everything of which the buffer has one tile only.
         latency_s: seconds.
         registers: by unit, reads of the register files, and as many writes.
         energy_pj: by component; None where the target gives no energy.
@@ -45,7 +46,7 @@ class Figures:
     compute_s: Array
     buffer_s: Array
     dram_s: Array
-    ends_s: Array
+    alone_s: Array
     latency_s: Array
     registers: dict[str, int]
     energy_pj: dict[str, Array | None]
@@ -85,12 +86,9 @@ def figures(problem: Problem, points: Points) -> Figures:
     clock = clock_hz(problem)
     dram_s = seconds(main, _sum(points, moved.read), _sum(points, moved.written))
     buffer_s = seconds(problem.buffer, read, written)
-    ends_s = seconds(main, moved.first, moved.last)
+    alone_s = seconds(main, moved.alone_read, moved.alone_written)
     compute_s = taken.total / clock
-    if problem.double_buffered:
-        latency_s = np.maximum(dram_s, ends_s + np.maximum(compute_s, buffer_s))
-    else:
-        latency_s = dram_s + np.maximum(compute_s, buffer_s)
+    latency_s = np.maximum(dram_s, alone_s + np.maximum(compute_s, buffer_s))
     registers = dict.fromkeys(problem.units, 0)
     for step in problem.steps:
         registers[step.unit] += points_of(problem, step) * step.cost.registers
@@ -104,7 +102,7 @@ def figures(problem: Problem, points: Points) -> Figures:
         compute_s=compute_s,
         buffer_s=buffer_s,
         dram_s=dram_s,
-        ends_s=ends_s,
+        alone_s=alone_s,
         latency_s=latency_s,
         registers=registers,
         energy_pj=_energy(problem, points, moved, registers, read, written),

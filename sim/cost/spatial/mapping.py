@@ -51,6 +51,8 @@ class Nest:
             what a generation hands to the next and for what a later pass reads, else the array.
         pipelined: tiles overlap on different units; else each unit finishes a tile before the next begins.
         double_buffered: DRAM tiles are loaded and stored while others are computed on.
+        single: tensors of which the buffer has one tile all the same; their transfers overlap nothing.
+        in_place: result → kept tensor whose storage it takes over, element by element, when it is written.
     """
 
     units: abc.Mapping[str, str]
@@ -63,6 +65,8 @@ class Nest:
     keep: abc.Mapping[str, str] = field(default_factory=dict)
     pipelined: bool = True
     double_buffered: bool = True
+    single: tuple[str, ...] = ()
+    in_place: abc.Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
@@ -90,6 +94,8 @@ class Nest:
             "keep": dict(self.keep),
             "pipelined": self.pipelined,
             "double_buffered": self.double_buffered,
+            "single": list(self.single),
+            "in_place": dict(self.in_place),
         }
 
 

@@ -21,12 +21,18 @@ from .workload import Problem, Step, Use
 
 @dataclass(frozen=True)
 class Dram:
-    """Traffic with DRAM in bytes, by tensor, and that of the first and the last tile."""
+    """Traffic with DRAM in bytes.
+
+    Attributes:
+        read, written: by tensor.
+        alone_read, alone_written: of them, what overlaps no computing: the first tile in, the last tile out,
+            and all of a tensor that the buffer has one tile of.
+    """
 
     read: dict[str, Array]
     written: dict[str, Array]
-    first: Array
-    last: Array
+    alone_read: Array
+    alone_written: Array
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,14 @@ def dram(problem: Problem, points: Points) -> Dram:
     partial sums leave and come back.
     """
     size, width = len(points), problem.element_bytes
-    found = Dram({}, {}, np.zeros(size, np.int64), np.zeros(size, np.int64))
-    read, written, first, last = found.read, found.written, found.first, found.last
+    zero = np.zeros(size, np.int64)
+    read: dict[str, Array] = {}
+    written: dict[str, Array] = {}
+    alone_read, alone_written = zero, zero
     for tensor, place in problem.place.items():
         if place != "dram":
             continue
+        first, last = zero, zero
         fetched = _fetched(problem, points, tensor)
         if fetched is not None:
             read[tensor] = fetched * width
@@ -69,35 +78,50 @@ def dram(problem: Problem, points: Points) -> Dram:
             elements = whole_elements(problem, points, step.write)
             written[tensor] = elements * repeats * width
             again = elements * np.maximum(repeats - 1, 0) * width
-            read[tensor] = read.get(tensor, np.zeros(size, np.int64)) + again
+            read[tensor] = read.get(tensor, zero) + again
             if tensor in problem.results:
-                last = last + tile_elements(problem, points, step.write) * width
+                last = tile_elements(problem, points, step.write) * width
         else:
             uses = [tile_elements(problem, points, use) for _, use in problem.readers(tensor)]
-            first = first + np.maximum.reduce(uses) * width
-    return Dram(read, written, first, last)
+            first = np.maximum.reduce(uses) * width
+        whole = tensor in problem.single
+        alone_read = alone_read + (read.get(tensor, zero) if whole else first)
+        alone_written = alone_written + (written.get(tensor, zero) if whole else last)
+    return Dram(read, written, alone_read, alone_written)
 
 
 def _fetched(problem: Problem, points: Points, tensor: str) -> Array | None:
-    """Elements read from DRAM by the passes that read a tensor."""
-    passes: dict[tuple[int, ...], list[Array]] = {}
-    for step, use in problem.readers(tensor):
+    """Elements read from DRAM by the passes that read a tensor; None where nobody reads it.
+
+    A reader in the writer's own pass finds the tile still in the buffer, unless another loop comes between.
+    """
+    readers = problem.readers(tensor)
+    passes: dict[tuple[int, ...], Array] = {}
+    for step, use in readers:
         _, repeats = visits(dram_loops(step, points), use.ranks, len(points))
-        key = tuple(step.level[rank] if rank in use.ranks else 0 for rank in range(len(problem.ranks)))
-        passes.setdefault(key, []).append(whole_elements(problem, points, use) * repeats)
-    total, seen = None, []
-    for key, counts in passes.items():
-        most = np.maximum.reduce(counts)
-        if total is None:
-            total = most
-        else:
-            still = np.zeros(len(points), bool)
-            for other in seen:
-                apart = [rank for rank, pair in enumerate(zip(key, other, strict=True)) if pair[0] != pair[1]]
-                still |= np.logical_and.reduce([points.outer[rank] <= 1 for rank in apart])
-            total = np.where(still, np.maximum(total, most), total + most)
+        count = whole_elements(problem, points, use) * repeats
+        key = _pass(step, use)
+        if tensor in problem.source:
+            writer = problem.steps[problem.source[tensor]]
+            _, again = visits(dram_loops(writer, points), writer.write.ranks, len(points))
+            if key == _pass(writer, writer.write):
+                count = np.where((repeats == 1) & (again == 1), 0, count)
+        passes[key] = np.maximum(passes[key], count) if key in passes else count
+    total: Array | None = None
+    seen: list[tuple[int, ...]] = []
+    for key, count in passes.items():
+        still = np.zeros(len(points), bool)
+        for other in seen:
+            apart = [rank for rank, pair in enumerate(zip(key, other, strict=True)) if pair[0] != pair[1]]
+            still |= np.logical_and.reduce([points.outer[rank] <= 1 for rank in apart])
+        total = count if total is None else np.where(still, np.maximum(total, count), total + count)
         seen.append(key)
     return total
+
+
+def _pass(step: Step, use: Use) -> tuple[int, ...]:
+    """The pass over each rank of the tensor that the use belongs to."""
+    return tuple(level if rank in use.ranks else 0 for rank, level in enumerate(step.level))
 
 
 def vectors(problem: Problem, step: Step, points: Points) -> list[Vectors]:
@@ -159,7 +183,7 @@ def occupied(problem: Problem, points: Points) -> Array:
         whole = problem.held.get(tensor, frozenset())
         one = problem.carried.get(tensor)
         size = np.maximum.reduce([tile_elements(problem, points, use, whole=whole, one=one) for use in uses])
-        if place == "dram" and problem.double_buffered:
+        if place == "dram" and tensor not in problem.single:
             ranks = frozenset[int]().union(*(use.ranks for use in uses))
             changes = np.logical_or.reduce(
                 [np.zeros(len(points), bool), *(points.outer[rank] > 1 for rank in ranks)]

@@ -67,6 +67,8 @@ class Problem:
         carried: tensor handed on from generation to generation → the generational rank.
         held: buffered tensor → ranks whose whole fiber a later pass reads.
         shares: buffered tensor → the one whose storage it takes over, element by element.
+        results: tensors that leave the nest.
+        single: DRAM tensors of which the buffer has one tile, so that their transfers overlap nothing.
     """
 
     ranks: tuple[str, ...]
@@ -82,7 +84,7 @@ class Problem:
     shares: Mapping[str, str]
     results: frozenset[str]
     pipelined: bool
-    double_buffered: bool
+    single: frozenset[str]
     target: Target
     element_bytes: int
 
@@ -153,9 +155,14 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
     place |= {tensor: _place(tensor, nest, einsums, levels, results, carried) for tensor in source}
     tile = tuple(number[rank] for rank in nest.tile_order if rank in number)
     rows = frozenset(number[rank] for rank in nest.rows if rank in number)
+    units = [target.find_unit(nest.units[einsum.output.tensor]) for einsum in einsums]
+    serial = [
+        {r for r in e.ranks if number[r] in tile or (len(u.shape) == 1 and number[r] in rows)}
+        for e, u in zip(einsums, units, strict=True)
+    ]
     steps = []
     for at, einsum in enumerate(einsums):
-        unit = target.find_unit(nest.units[einsum.output.tensor])
+        unit = units[at]
         step = Step(
             name=einsum.output.tensor,
             unit=unit.name,
@@ -166,7 +173,7 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
             write=_use(einsum.output, number),
             cost=cost_of(einsum, unit, target, element_bytes),
             level=tuple(level[at] for level in levels),
-            after=tuple(_after(einsums, at, carried, ranks, (*tile, *sorted(rows)))),
+            after=tuple(_after(einsums, at, carried, ranks, serial)),
         )
         cols = {number[rank] for rank in nest.cols if rank in number}
         if step.flat and step.reduced & cols:
@@ -186,10 +193,10 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
         source=source,
         carried=carried,
         held=held,
-        shares=_shares(einsums, place, source, carried),
+        shares=_shares(einsums, place, source, carried) | _in_place(nest, place, results),
         results=results,
         pipelined=nest.pipelined,
-        double_buffered=nest.double_buffered,
+        single=_single(nest, place),
         target=target,
         element_bytes=element_bytes,
     )
@@ -220,6 +227,29 @@ def _check_ranks(cascade: Cascade, nest: Nest, ranks: Sequence[str]) -> None:
     for tensor, place in nest.keep.items():
         if place not in PLACES:
             raise MappingError(f"kept in {place!r}", where=tensor, accepted=", ".join(PLACES))
+
+
+def _single(nest: Nest, place: Mapping[str, str]) -> frozenset[str]:
+    for tensor in nest.single:
+        if place.get(tensor) != "dram":
+            raise MappingError(
+                "does not come from or go to DRAM", where=tensor, accepted="a tensor that does"
+            )
+    outside = frozenset(tensor for tensor, level in place.items() if level == "dram")
+    return frozenset(nest.single) if nest.double_buffered else outside
+
+
+def _in_place(nest: Nest, place: Mapping[str, str], results: frozenset[str]) -> dict[str, str]:
+    for tensor, over in nest.in_place.items():
+        if tensor not in results or place.get(over) != "buffer":
+            raise MappingError(
+                f"written over {over}", where=tensor, accepted="a result over a buffered tensor"
+            )
+        if tensor not in nest.single and nest.double_buffered:
+            raise MappingError(
+                "in place, so it has one tile", where=tensor, accepted="listing it in `single`"
+            )
+    return dict(nest.in_place)
 
 
 def _use(access: Access, number: Mapping[str, int]) -> Use:
@@ -297,19 +327,18 @@ def _after(
     at: int,
     carried: Mapping[str, int],
     ranks: Sequence[str],
-    serial: Sequence[int],
+    serial: Sequence[set[str]],
 ) -> list[tuple[int, bool]]:
     """Earlier Einsums whose result of the same tile is read, and whether it is taken step by step."""
     found = []
-    mine = {rank for rank in einsums[at].ranks if ranks.index(rank) in serial}
     for place, other in enumerate(einsums[:at]):
         for access in einsums[at].accesses:
             if access.tensor != other.output.tensor:
                 continue
             if access.tensor in carried and _old(access, other.output, ranks[carried[access.tensor]]):
                 continue
-            theirs = {rank for rank in other.ranks if ranks.index(rank) in serial}
-            found.append((place, bool(mine) and mine == theirs <= set(access.ranks)))
+            same = bool(serial[at]) and serial[at] == serial[place] <= set(access.ranks)
+            found.append((place, same))
     return found
 
 
