@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from .nest import Nest, fate_choices
+from .nest import Nest, fate_choices, renames
 from .part import Part
 
 _GRID_POINTS = 6000
@@ -106,7 +106,7 @@ def _everywhere(part: Part, rank: str) -> bool:
 def _shared(part: Part, rank: str) -> bool:
     """Whether every Einsum that computes anything has the rank, so that its blocks repeat no work."""
     pairs = zip(part.einsums, part.rank_sets, strict=True)
-    return all(rank in ranks for einsum, ranks in pairs if einsum.map != "id" or einsum.reduce is not None)
+    return all(rank in ranks for einsum, ranks in pairs if einsum.accesses and not renames(einsum))
 
 
 def _candidates(extent: int, most: int) -> list[int]:

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.einsum import Access
+from ...ir.einsum import Access, Einsum
 from .part import Part
 from .sizes import Pattern, Term, divided, span
 
-KEEP, SPILL, RECOMPUTE, RELOAD = "keep", "spill", "recompute", "reload"
+KEEP, SPILL, RECOMPUTE = "keep", "spill", "recompute"
+_FATES = 81
 
 
 @dataclass(frozen=True)
@@ -329,23 +330,31 @@ class Nest:
 
 
 def fate_choices(nest: Nest, *, recompute: bool = True) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Ways to treat what crosses pass boundaries: all of them for up to four tensors, else by size."""
-    crossing = nest.crossing()
-    carried = nest.part.carried
-    offered = [
-        (KEEP, SPILL, RECOMPUTE) if recompute and tensor not in carried else (KEEP, SPILL)
-        for tensor in crossing
-    ]
-    if prod(len(each) for each in offered) <= 81:
-        for fates in product(*offered):
+    """Ways to treat what crosses pass boundaries: every combination where there are at most 81.
+
+    With more, the smallest are kept and the rest is spilled or made again. What only renames is always
+    read again where it comes from.
+    """
+    written, carried = nest.part.written, nest.part.carried
+    crossing = [name for name in nest.crossing() if not renames(written[name]) or name in carried]
+    offered = {
+        name: (KEEP, SPILL, RECOMPUTE) if recompute and name not in carried else (KEEP, SPILL)
+        for name in crossing
+    }
+    if prod(len(each) for each in offered.values()) <= _FATES:
+        for fates in product(*offered.values()):
             yield tuple(zip(crossing, fates, strict=True))
         return
-    written = nest.part.written
     fiber = {name: nest.tile(written[name].output, point=True, fiber=True).constant for name in crossing}
     ranked = sorted(crossing, key=lambda name: fiber[name])
     for kept in range(len(ranked) + 1):
-        for fate in (SPILL, RECOMPUTE) if recompute else (SPILL,):
-            yield tuple(
-                (name, KEEP if place < kept else SPILL if name in carried else fate)
-                for place, name in enumerate(ranked)
-            )
+        rest = [offered[name][1:] for name in ranked[kept:]]
+        if prod(len(each) for each in rest) > _FATES // 5:
+            rest = [each[-1:] for each in rest]
+        for fates in product(*rest):
+            yield tuple(zip(ranked, (*(KEEP,) * kept, *fates), strict=True))
+
+
+def renames(einsum: Einsum) -> bool:
+    """Whether an Einsum computes nothing: it reads a tensor at other indices."""
+    return einsum.map == "id" and einsum.reduce is None and len(einsum.accesses) == 1

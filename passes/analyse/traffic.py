@@ -15,7 +15,7 @@ from ...ir.einsum import Einsum
 from ...ir.errors import InputError
 from ...ir.view import Cascade
 from .blocks import Tiling, best_tiling
-from .nest import KEEP, SPILL
+from .nest import KEEP, SPILL, renames
 from .part import Part, cuts, in_order
 from .sizes import access_size, compulsory_elements, require_extents, tensor_sizes
 
@@ -265,10 +265,14 @@ def _phase(part: Part, tiling: Tiling) -> Phase:
         passes=nest.passes,
         kept=tuple(name for name, fate in nest.fates if fate == KEEP),
         spilled=tuple(name for name, fate in nest.fates if fate == SPILL),
-        recomputed=nest.repeated,
+        recomputed=tuple(name for name in nest.repeated if not renames(part.written[name])),
         moves=tuple(moves),
         occupancy=tiling.occupancy,
-        made={name: times for name, times in nest.made(trips).items() if times > 1},
+        made={
+            name: times
+            for name, times in nest.made(trips).items()
+            if times > 1 and not renames(part.written[name])
+        },
     )
 
 
