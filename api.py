@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     import torch
 
     from .passes.analyse.report import Report
+    from .passes.bind.plan import Binding
     from .sim.report import Report as BundleReport
 
 __all__ = [
     "Bundle",
     "VerifyReport",
     "analyze",
+    "bind",
     "compile",
     "emit",
     "load",
@@ -228,6 +230,50 @@ def report(
     if progress is not None:
         progress("report", 0, None)
     return report_bundles(paths, out)
+
+
+def bind(
+    source: str,
+    target: str = "fusemax-cloud",
+    *,
+    shapes: Mapping[str, int] | None = None,
+    rows: int | None = None,
+    cols: int | None = None,
+    seed: int = 0,
+    time_limit_s: float = 20.0,
+    progress: Progress | None = None,
+) -> dict[str, Binding]:
+    """Units and cycles for the one-pass cascades of a text or a model, by name.
+
+    Args:
+        source: a .txt file of Einsums, or a model as for `compile`.
+        target: an accelerator that says how results move between its units.
+        shapes: extents that replace those of the text, or sizes of a model's ranks.
+        rows, cols: size of its array, where other than the target's.
+        seed, time_limit_s: the solver's.
+        progress: told which period is tried.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .ir.module import parse_module
+    from .ir.targets import load as load_target
+    from .passes.bind.assign import arrays_of
+    from .passes.bind.form import bindable, one_pass_form, with_extents
+    from .passes.bind.plan import bind as bind_cascade
+
+    machine = load_target(target)
+    height = next(array.rows for array in arrays_of(machine, rows=rows, columns=cols) if array.rows)
+    if source.endswith(".txt"):
+        text = Path(source).read_text(encoding="utf-8")
+        cascade = one_pass_form(with_extents(text, shapes or {}, where=source), height)
+        found = {Path(source).stem: cascade}
+    else:
+        sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+        lowered = lower(source, f"relabel,simplify,fuse{{m_tile={height}}}", shapes=sizes or None, seed=seed)
+        found = bindable(source, parse_module(lowered))
+    settings: dict[str, Any] = {"rows": rows, "cols": cols, "seed": seed, "time_limit_s": time_limit_s}
+    return {name: bind_cascade(each, machine, **settings, progress=progress) for name, each in found.items()}
 
 
 def targets() -> list[dict[str, Any]]:

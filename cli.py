@@ -66,6 +66,17 @@ def shape(text: str) -> tuple[str, list[int]]:
     return rank, sizes(numbers)
 
 
+def extents(text: str) -> dict[str, int]:
+    """``e=64,f=64``: ranks and their extents."""
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        rank, equals, number = part.strip().partition("=")
+        if not equals or not rank.isidentifier():
+            raise argparse.ArgumentTypeError(f"{text!r} is not RANK=N[,RANK=N…], such as e=64,f=64")
+        found[rank] = positive(number)
+    return found
+
+
 MODEL = option(
     "model", metavar="MODEL", help="zoo:NAME[,key=value…], path.py:callable, file.pt2 or file.mlir"
 )
@@ -192,6 +203,29 @@ COMMANDS = (
             option("file", metavar="FILE.csv", help="buffers: id, lower, upper, size[, alignment]"),
             option("--capacity", type=positive, metavar="BYTES", help="size of the arena (default: any)"),
             option("--time-limit", type=positive, default=10, metavar="S", help="for CP-SAT (default 10)"),
+            SEED,
+        ),
+    ),
+    Command(
+        "plan bind",
+        "bind a one-pass cascade to an accelerator: a unit and a cycle of the epoch for every Einsum",
+        "penstock plan bind attention1.txt --shape e=64,f=64,m1=16,m0=256,p=4096 -o epoch.svg",
+        "plan_bind",
+        (
+            option("source", metavar="CASCADE", help="a .txt file of Einsums, or a MODEL as for compile"),
+            option("--target", default="fusemax-cloud", metavar="T", help="default fusemax-cloud"),
+            option(
+                "--shape",
+                type=extents,
+                action="append",
+                default=[],
+                metavar="RANK=N[,…]",
+                help="extents of ranks, instead of those in the file",
+            ),
+            option("--rows", type=positive, metavar="N", help="rows of the array (default: the target's)"),
+            option("--cols", type=positive, metavar="N", help="its columns, and lanes of the 1D row"),
+            option("-o", "--out", metavar="F", help="draw the epoch: .svg or .html"),
+            option("--time-limit", type=positive, default=20, metavar="S", help="for CP-SAT (default 20)"),
             SEED,
         ),
     ),

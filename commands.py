@@ -334,6 +334,39 @@ def plan_offsets(args: argparse.Namespace) -> Outcome:
     return Outcome(found.to_json(), table(("buffer", "from", "to", "bytes", "offset"), rows) + "\n" + said)
 
 
+def plan_bind(args: argparse.Namespace) -> Outcome:
+    """``penstock plan bind``."""
+    from . import api
+    from .passes.bind.gantt import page, svg
+
+    shapes = {rank: size for given in args.shape for rank, size in given.items()}
+    draw = {".svg": svg, ".html": page}.get(Path(args.out).suffix if args.out else ".svg")
+    if draw is None:
+        raise InputError("a chart of what kind?", where=args.out, accepted="a file name in .svg or .html")
+    with bar() as progress:
+        found = api.bind(
+            args.source,
+            args.target,
+            shapes=shapes,
+            rows=args.rows,
+            cols=args.cols,
+            seed=args.seed,
+            time_limit_s=args.time_limit,
+            progress=progress,
+        )
+    written: list[Path] = []
+    for number, (name, binding) in enumerate(found.items(), 1):
+        if args.out:
+            out = Path(args.out)
+            written.append(out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
+            title = f"{name} on {binding.target}: {binding.schedule.period} cycles a tile"
+            written[-1].write_text(draw(binding.schedule, title), encoding="utf-8")
+    data = {"bindings": {name: binding.to_json() for name, binding in found.items()}, "written": written}
+    said = [f"{name} on {binding.target}\n\n{binding.text()}" for name, binding in found.items()]
+    said += [f"wrote {path}" for path in written]
+    return Outcome(data, "\n\n".join(said))
+
+
 def not_built(args: argparse.Namespace) -> Outcome:
     """Commands whose arguments are settled and whose work is not written yet."""
     name = args.spec.name

@@ -18,8 +18,8 @@ from ...ir.view import Cascade
 from .assign import Array, Assignment, assign
 from .tile import Tile, tile_of
 
-_COPIES = 2
-"""Tiles whose results a register file is laid out for when the depth of its queues is set."""
+_COPIES = (2, 1)
+"""Tiles whose results a register file is laid out for beside its queues: the first of these that fits."""
 
 
 def tile_graph(
@@ -185,7 +185,7 @@ class _Builder:
         return found
 
     def queues(self, edges: list[Edge]) -> tuple[Edge, ...]:
-        """Give the queues their depth: what a register file has left beside two copies of every result."""
+        """Give the queues their depth: what a register file has left beside the results."""
         done = []
         for edge in edges:
             if edge.streamed and edge.held:
@@ -201,11 +201,12 @@ class _Builder:
             return None
         results = {edge.producer: edge.words for edge in edges if edge.held == unit and not edge.streamed}
         queues = {(e.producer, e.consumer) for e in edges if e.held == unit and e.streamed}
-        left = (entries - _COPIES * sum(results.values())) // len(queues)
+        shares = [(entries - copies * sum(results.values())) // len(queues) for copies in _COPIES]
+        left = next((share for share in shares if share >= 1), 0)
         if left < 1:
             raise PlanError(
-                f"a register file of {entries} words has no room for {len(queues)} queues beside two copies "
-                f"of {', '.join(results)}",
+                f"a register file of {entries} words has no room for {len(queues)} queues beside "
+                f"{', '.join(results)}",
                 where=unit,
                 accepted="a larger register file, or a cascade with fewer values in flight",
             )

@@ -1,0 +1,98 @@
+"""One-pass cascades to bind: from a text with other extents, or out of the groups of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ...ir.build import strings
+from ...ir.cascade import FUSED, ITERATE, walk
+from ...ir.errors import InputError, PlanError
+from ...ir.mlir import ir
+from ...ir.view import Cascade
+from ...ir.view_text import parse_cascade
+from ..analyse import extract_cascade, most_passes
+from ..fuse import one_pass
+from ..fuse.defer import defer
+from ..fuse.iterate import NotIterable, Tiling, iterate
+
+_NODES = "penstock.nodes"
+_SHAPES = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*\d+[\s,]*)+(?:#.*)?")
+
+
+def with_extents(text: str, extents: Mapping[str, int], *, where: str = "cascade") -> Cascade:
+    """A cascade written as text, with some of its extents replaced.
+
+    Raises:
+        InputError: a rank that the cascade does not have.
+        NotationError: the text is no cascade.
+    """
+    ranks = {rank for einsum in parse_cascade(text, where=where).all for rank in einsum.ranks}
+    known = ranks | set(parse_cascade(text, where=where).extents)
+    for rank in extents:
+        if rank not in known:
+            raise InputError(f"no rank '{rank}'", where=where, accepted=", ".join(sorted(known)))
+    line = " ".join(f"{rank.upper()}={extent}" for rank, extent in extents.items())
+    replaced = re.compile(rf"\b({'|'.join(map(re.escape, extents))})\s*=\s*\d+[\s,]*", re.IGNORECASE)
+    lines = [
+        replaced.sub("", each) if extents and _SHAPES.fullmatch(each.strip()) else each
+        for each in text.splitlines()
+    ]
+    return parse_cascade("\n".join([line, *lines]), where=where)
+
+
+def one_pass_form(cascade: Cascade, tile: int) -> Cascade:
+    """The cascade with its longest-read rank made generational, `tile` coordinates in a generation.
+
+    Raises:
+        PlanError: several passes remain, whatever is rewritten.
+    """
+    if cascade.generational is not None:
+        return cascade
+    count = most_passes(cascade)
+    where = f"over {count.rank}"
+    if len(count.family) > 1:
+        raise PlanError(
+            f"its rank is split and makes {count.passes} passes",
+            where=where,
+            accepted="the whole rank, or a generational one",
+        )
+    if count.rank not in cascade.extents:
+        raise PlanError("the rank has no extent", where=where, accepted=f"--shape {count.rank}=1024")
+    if count.passes > 1:
+        found = one_pass(cascade, count.rank, tile)
+        if found is None or found.passes_after > 1:
+            raise PlanError(f"makes {count.passes} passes that do not become one", where=where)
+        return found.after
+    extent = cascade.extents[count.rank]
+    try:
+        return iterate(defer(cascade, count.rank)[0], Tiling(count.rank, extent, min(tile, extent)))[0]
+    except NotIterable as error:
+        raise PlanError(f"has no iterative form: {error}", where=where) from error
+
+
+def iterative_groups(module: ir.Module) -> Iterator[tuple[str, Cascade]]:
+    """The groups of a fused module that iterate over a rank: what leaves each by name, and its cascade."""
+    for op in walk(module.operation):
+        if op.name == FUSED and any(each.name == ITERATE for each in walk(op)):
+            nodes = strings(op, _NODES) if _NODES in op.attributes else ()
+            yield next(filter(None, reversed(nodes)), "group"), extract_cascade(op)
+
+
+def bindable(source: str, module: ir.Module) -> dict[str, Cascade]:
+    """The distinct iterative cascades of a fused module, each under the name of the first layer that has it.
+
+    Raises:
+        PlanError: there is none.
+    """
+    found: dict[str, Cascade] = {}
+    for name, cascade in iterative_groups(module):
+        if cascade not in found.values():
+            found[name if name not in found else f"{name}_{len(found) + 1}"] = cascade
+    if not found:
+        raise PlanError(
+            "no group iterates over a rank",
+            where=source,
+            accepted="a model with attention, or a .txt cascade",
+        )
+    return found
