@@ -253,13 +253,14 @@ COMMANDS = (
     Command(
         "reproduce",
         "print a paper's published figures beside ours",
-        "penstock reproduce fusemax",
-        "not_built",
+        "penstock reproduce fusemax -o fusemax.html",
+        "reproduce_paper",
         (
             option(
                 "paper", choices=("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt"), help="which"
             ),
             FULL,
+            option("-o", "--out", metavar="PAGE.html", help="write a self-contained page with plots"),
         ),
     ),
     Command(

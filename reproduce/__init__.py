@@ -1,1 +1,53 @@
-"""Papers' published figures beside ours, one module for each paper; the figures themselves lie in ``published/``."""
+"""Papers' published figures beside ours: one module a paper; the published figures lie in ``published/``.
+
+`reproduce` computes a paper's rows anew; nothing is read back but what the authors published.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..ir.bundle import write_error
+from ..ir.errors import InputError
+from .rows import Check, Reproduction, Row, Section
+
+__all__ = ["BUILT", "PAPERS", "Check", "Reproduction", "Row", "Section", "reproduce", "write_page"]
+
+PAPERS = ("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt")
+BUILT = ("fusemax",)
+"""Those of `PAPERS` that are compared already."""
+
+
+def reproduce(paper: str) -> Reproduction:
+    """All figures of a paper, ours and published.
+
+    Raises:
+        InputError: no such paper, or one whose comparison is not written yet.
+    """
+    if paper not in BUILT:
+        known = paper in PAPERS
+        raise InputError(
+            f"not built yet: {paper}'s tables" if known else f"no paper {paper!r}",
+            where="penstock reproduce",
+            accepted=", ".join(BUILT),
+        )
+    from . import fusemax
+
+    return fusemax.reproduce()
+
+
+def write_page(found: Reproduction, place: Path) -> Path:
+    """Write a self-contained HTML page with the paper's plots, ours and published.
+
+    Raises:
+        BundleError: the place cannot be written to.
+    """
+    from . import fusemax_page  # the plots need matplotlib, which takes a while to import
+
+    text = fusemax_page.page(found)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise write_error(error, place) from error
+    return place
