@@ -6,5 +6,6 @@ gives. `search` follows them to the fewest passes, then the least traffic, then 
 
 from .candidate import Candidate
 from .legal import legal_rewrites
+from .search import Option, Search, search
 
-__all__ = ["Candidate", "legal_rewrites"]
+__all__ = ["Candidate", "Option", "Search", "legal_rewrites", "search"]

@@ -83,15 +83,16 @@ def candidate(
         caveat: see `Candidate`.
     """
     outer = outer_ranks(before, before.family(rank))
-    passes_before, footprint_before = _measured(before, rank, outer)
-    passes_after, footprint_after = _measured(after, rank, outer)
+    passes_before, footprint_before = measured(before, rank, outer)
+    passes_after, footprint_after = measured(after, rank, outer)
     return Candidate(
         name, rank, after, passes_before, passes_after, footprint_before, footprint_after, tuple(steps),
         condition, caveat,
     )  # fmt: skip
 
 
-def _measured(cascade: Cascade, rank: str, outer: frozenset[str]) -> tuple[dict[str, int], Polynomial]:
+def measured(cascade: Cascade, rank: str, outer: frozenset[str]) -> tuple[dict[str, int], Polynomial]:
+    """Passes per root over a rank or its parts, and what stays live per outer point; none where it is gone."""
     here = part_of(cascade, rank)
     if here is None:
         return {}, Polynomial()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
+from ...ir.einsum import Einsum
 from ...ir.view import Cascade
 from ..analyse import count_passes, most_passes
 from ..fuse.defer import defer, prune
@@ -24,6 +25,7 @@ TILE = 128
 
 _RATIO = "the ratio of what a value was and is may overflow where it passes close to zero"
 Rewriting = tuple[Cascade, list[Step]]
+_Figures = tuple[int, float, int]
 
 
 def legal_rewrites(
@@ -73,16 +75,31 @@ def _over(
     if rank in cascade.extents:
         for distributed, step, caveat in distribute(known, rank):
             yield candidate("distribute", rank, known, distributed, [step], caveat=caveat)
-    if known.generational is not None or count_passes(known, rank).passes < 2:
+    yield from tilings(known, rank, tile=tile, nonzero=nonzero)
+
+
+def tilings(
+    cascade: Cascade, rank: str, *, tile: int | None = None, nonzero: Collection[str] = ()
+) -> Iterator[Candidate]:
+    """The forms that cut a rank of several passes in tiles, one after the other or side by side.
+
+    Args:
+        cascade: with an extent for every rank.
+        rank: a rank that is not cut yet.
+        tile: see `legal_rewrites`.
+        nonzero: likewise.
+    """
+    if cascade.generational is not None or count_passes(cascade, rank).passes < 2:
         return
-    extent = known.extents[rank]
+    deferred, deferrals = defer(cascade, rank)
+    extent = cascade.extents[rank]
     tiling = Tiling(rank, extent, min(extent, tile or min(TILE, max(1, extent // 2))))
-    if {tiling.outer, tiling.inner} & set(known.extents):
+    if {tiling.outer, tiling.inner} & set(cascade.extents):
         return
     waits = count_passes(deferred, rank).passes > 1
-    start = (deferred, deferrals) if waits else (known, [])
+    start = (deferred, deferrals) if waits else (cascade, [])
     for name, rewrite in (("iterate", _iterated), ("split_k", _split)):
-        yield from _tiled(name, known, start, tiling, nonzero, rewrite)
+        yield from _tiled(name, cascade, start, tiling, nonzero, rewrite)
 
 
 def _iterated(cascade: Cascade, tiling: Tiling, nonzero: frozenset[str]) -> Rewriting | None:
@@ -143,14 +160,24 @@ def _needed(assumed: frozenset[str], works: Callable[[frozenset[str]], object]) 
 
 
 def _reordered(cascade: Cascade, rank: str | None) -> Iterator[Candidate]:
-    """Other orders of products that take fewer passes, less work or less room."""
+    """Other orders of products that take fewer passes, less work or less room; of one move the best only."""
     counted = rank if rank is not None else most_passes(cascade).rank
-    passes, weight = passes_of(cascade), cascade_weight(cascade)
+    moves: dict[tuple[Einsum, ...], list[tuple[_Figures, Candidate]]] = {}
     for after, step in reassociate(cascade):
         touched = {name for einsum in (*step.before, *step.after) for name in einsum.ranks}
-        if rank is not None and rank not in touched:
-            continue
-        found = candidate("reassociate", counted, cascade, after, [step])
-        smaller = found.footprint_after.at(after.extents) < found.footprint_before.at(cascade.extents)
-        if passes_of(after) < passes or cascade_weight(after) < weight or smaller:
-            yield found
+        if rank is None or rank in touched:
+            found = candidate("reassociate", counted, cascade, after, [step])
+            size = found.footprint_after.at(after.extents)
+            figures = (passes_of(after), cascade_weight(after), size)
+            moves.setdefault(step.before, []).append((figures, found))
+    for rivals in moves.values():
+        for figures, found in rivals:
+            before = found.footprint_before.at(cascade.extents)
+            now = (passes_of(cascade), cascade_weight(cascade), before)
+            gains = any(new < old for new, old in zip(figures, now, strict=True))
+            if gains and not any(_beats(other, figures) for other, _ in rivals):
+                yield found
+
+
+def _beats(one: _Figures, other: _Figures) -> bool:
+    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))

@@ -132,10 +132,8 @@ def _collected(terms: Terms) -> Terms | None:
     total: dict[tuple[object, object], Term] = {}
     for term in terms:
         key = (term.streams, term.closed)
-        known = total.get(key)
-        total[key] = (
-            term if known is None else replace(known, coefficient=known.coefficient + term.coefficient)
-        )
+        coefficient = term.coefficient + (total[key].coefficient if key in total else 0.0)
+        total[key] = replace(term, coefficient=coefficient)
     kept = tuple(term for term in total.values() if term.coefficient)
     return kept if 1 < len(kept) <= _TERMS else None
 

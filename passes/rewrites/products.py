@@ -244,6 +244,7 @@ class Orders:
         return operators.pop() if len(operators) == 1 else ""
 
     def carried(self, chosen: Iterable[int]) -> frozenset[str]:
+        """The ranks of some factors."""
         return frozenset().union(*(self.product.factors[place].ranks for place in chosen))
 
     def left_over(self, chosen: frozenset[int]) -> frozenset[str]:
@@ -272,6 +273,7 @@ class Orders:
         return any(not self.product.factors[place].quotient for place in chosen)
 
     def leaf_weight(self, leaf: int) -> float:
+        """What it costs to fold a factor on its own."""
         made = self.reduced_leaf(leaf, Access("_"))
         return einsum_weight(made, self.extents) if made is not None else 0.0
 
@@ -286,6 +288,7 @@ class Orders:
         return Einsum(replace(output, index=index), "id", (factor.operand,), self.semiring.fold, tuple(gone))
 
     def join_weight(self, left: frozenset[int], right: frozenset[int]) -> float:
+        """What it costs to take two partial products together."""
         return einsum_weight(self.join(left, right, (Access("_"), Access("_")), Access("_")), self.extents)
 
     def join(
@@ -308,13 +311,15 @@ class Orders:
         return Einsum(replace(output, index=index), operator, operands, fold, gone)
 
     def ordered(self, ranks: frozenset[str]) -> list[str]:
-        """Ranks in the order in which the factors carry them."""
+        """Ranks as the output has them, or where one is folded later as the factors carry them."""
+        if ranks <= set(self.product.output.ranks):
+            return [rank for rank in self.product.output.ranks if rank in ranks]
         operands = [factor.operand for factor in self.product.factors]
         listed = [rank for each in operands if not isinstance(each, Literal) for rank in each.ranks]
         return [rank for rank in dict.fromkeys(listed) if rank in ranks]
 
     def einsums(self, tree: Tree) -> tuple[Einsum, ...]:
-        """The Einsums of a tree, the last one writing the product's output; none where it is not legal."""
+        """The Einsums of a tree, the last one writing the product's output."""
         taken = set(self.taken)
         made: list[Einsum] = []
 

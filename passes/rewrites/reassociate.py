@@ -69,7 +69,7 @@ def _without(cascade: Cascade, producer: Einsum, semiring: Semiring) -> Iterator
 
 
 def _whole(cascade: Cascade, root: Einsum, semiring: Semiring) -> Iterator[tuple[Cascade, Step]]:
-    """All that only one Einsum needs put into it, in the cheapest order: a chain of three or more products."""
+    """All that only one Einsum needs put into it, in the cheapest order: a chain of products."""
     product = product_of(root, semiring)
     extents = dict(cascade.extents)
     gone: list[Einsum] = []
