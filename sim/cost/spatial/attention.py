@@ -97,7 +97,7 @@ def fusemax(
         cascade: of `one_pass`.
         target: with FuseMax's units, or FLAT's.
         p1: query tiles that share a tile of keys and values.
-        configuration: ``binding``, ``architecture`` (tiles one after the other) or ``cascade`` (FLAT's arrays).
+        configuration: ``binding``, ``architecture`` (tiles one by one) or ``cascade`` (FLAT's arrays).
         single: one tile of queries in the buffer, and outputs written over their sums.
     """
     extents = cascade.extents
@@ -246,7 +246,7 @@ def _softmax(cascade: Cascade, target: Target) -> Iterator[Nest]:
     extents = cascade.extents
     lanes = target.find_unit(ONE).shape[0]
     for width, place in itertools.product((256, 128, 64, 32), _PLACES):
-        for inner in _powers(extents["m"]) + [extents["m"]]:
+        for inner in [*_powers(extents["m"]), extents["m"]]:
             yield Nest(
                 units=dict.fromkeys(("GM", "SN", "SD", "A"), ONE),
                 splits={r: s for r, s in _splits(extents).items() if r in "bh"}

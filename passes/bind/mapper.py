@@ -1,0 +1,274 @@
+"""The mapper: the best mapping of a cascade on a spatial accelerator, by the physical model.
+
+Small spaces are searched in full. In large ones, random mappings of every dataflow are priced, and the best
+are improved one choice at a time (a rank's split, a loop order) until nothing gets better. Everything is
+priced thousands of mappings at a time; a lower bound stands beside the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import InputError, PlanError
+from ...ir.targets import Target
+from ...ir.view import Cascade
+from ...sim.cost.spatial.batch import OBJECTIVES, access_pj, clock_hz, figures, points_of
+from ...sim.cost.spatial.legal import legal, objections
+from ...sim.cost.spatial.mapping import Mapping
+from ...sim.cost.spatial.physical import SpatialCost, evaluate, least_elements
+from ...sim.cost.spatial.workload import Problem
+from .mapper_space import Box, boxes
+
+Progress = Callable[[str, float, float | None], None]
+CHUNK = 1 << 14
+"""Mappings priced at once."""
+EXHAUSTIVE = 1 << 21
+"""Mappings up to which a space is searched in full."""
+STARTS = 16
+"""Mappings of a dataflow that local search may improve."""
+LEADERS = 8
+"""Dataflows that random search goes on with."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        mapping, cost: the best mapping, and what it costs.
+        objective, value: what was minimised (s, pJ, pJ·s or bytes), and the mapping's.
+        bound: no mapping of the searched dataflows does better; a roof, which need not be reached.
+        considered: mappings looked at.
+        evaluations: of them, the legal ones, priced.
+        seconds: taken.
+        exhaustive: every mapping of every dataflow was looked at.
+    """
+
+    mapping: Mapping
+    cost: SpatialCost
+    objective: str
+    value: float
+    bound: float
+    considered: int
+    evaluations: int
+    seconds: float
+    exhaustive: bool
+
+    @property
+    def rate(self) -> float:
+        """Mappings looked at in a second."""
+        return self.considered / self.seconds if self.seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON object."""
+        return {
+            "mapping": self.mapping.to_json(),
+            "cost": self.cost.to_json(),
+            "objective": self.objective,
+            "value": self.value,
+            "bound": self.bound,
+            "considered": self.considered,
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "exhaustive": self.exhaustive,
+        }
+
+
+@dataclass
+class _Best:
+    """The best so far, and how much was looked at."""
+
+    value: float = np.inf
+    box: Box | None = None
+    digits: np.ndarray | None = None
+    considered: int = 0
+    evaluations: int = 0
+
+
+def search(
+    cascade: Cascade,
+    target: Target,
+    *,
+    objective: str = "latency",
+    budget: int = 200_000,
+    exhaustive: int = EXHAUSTIVE,
+    seed: int = 0,
+    element_bytes: int = 2,
+    progress: Progress | None = None,
+) -> Found:
+    """The best mapping of a cascade, all its Einsums fused in one nest.
+
+    Args:
+        cascade: with extents.
+        target: with a DRAM, a buffer, and one- and two-dimensional units.
+        objective: ``latency`` (s), ``energy`` (pJ), ``edp`` (pJ·s) or ``dram_bytes``.
+        budget: mappings to look at where the space is larger than `exhaustive`.
+        exhaustive: mappings up to which the space is searched in full.
+        seed: of the random mappings.
+        element_bytes: of a tensor element.
+        progress: told what has been looked at, of how much.
+
+    Raises:
+        InputError: an unknown objective.
+        PlanError: no mapping is legal; says which rule is in the way and what would fit.
+    """
+    if objective not in OBJECTIVES:
+        raise InputError(f"no objective {objective!r}", accepted=", ".join(OBJECTIVES))
+    start = time.perf_counter()
+    space = boxes(cascade, target, element_bytes=element_bytes)
+    if not space:
+        raise PlanError("no unit of the target performs some Einsum", where=target.name)
+    total = sum(box.size for box in space)
+    best = _Best()
+    whole = total <= exhaustive
+    if whole:
+        _all(space, objective, best, total, progress)
+    else:
+        _sample(space, objective, best, budget, np.random.default_rng(seed), progress)
+    if best.box is None or best.digits is None:
+        raise _infeasible(space, seed)
+    mapping = Mapping((best.box.mapping(best.digits),))
+    return Found(
+        mapping=mapping,
+        cost=evaluate(cascade, mapping, target, element_bytes=element_bytes),
+        objective=objective,
+        value=best.value,
+        bound=min(bound(box.problem, objective) for box in space),
+        considered=best.considered,
+        evaluations=best.evaluations,
+        seconds=time.perf_counter() - start,
+        exhaustive=whole,
+    )
+
+
+def bound(problem: Problem, objective: str) -> float:
+    """What no mapping of a dataflow can do better than: compulsory traffic and a fully busy unit."""
+    main = problem.target.main
+    bytes_in = bytes_out = 0
+    for tensor, place in problem.place.items():
+        if place == "dram" and tensor not in problem.source:
+            bytes_in += least_elements(problem, tensor) * problem.element_bytes
+        elif tensor in problem.results:
+            bytes_out += least_elements(problem, tensor) * problem.element_bytes
+    work = dict.fromkeys(problem.units, 0)
+    energy = 0.0
+    for step in problem.steps:
+        points = points_of(problem, step)
+        work[step.unit] += points * step.cost.cycles
+        energy += points * sum(each or 0.0 for each in step.cost.energy_pj.values())
+        energy += points * step.cost.registers * (access_pj(problem, step.unit) or 0.0)
+    energy += bytes_in * (main.energy_read_pj_per_byte or 0.0)
+    energy += bytes_out * (main.energy_write_pj_per_byte or 0.0)
+    roof = max(work[name] / problem.unit(name).instances for name in problem.units) / clock_hz(problem)
+    memory = main.seconds(bytes_in, bytes_out) if main.bandwidth_read_bytes_per_s else 0.0
+    latency = max(roof, memory)
+    return {
+        "latency": latency,
+        "energy": energy,
+        "edp": latency * energy,
+        "dram_bytes": float(bytes_in + bytes_out),
+    }[objective]
+
+
+def _price(box: Box, digits: np.ndarray, objective: str, best: _Best) -> np.ndarray:
+    """The objective of every mapping, infinite where it is not legal; keeps the best."""
+    points = box.points(digits)
+    good = legal(box.problem, points)
+    values = np.full(len(points), np.inf)
+    best.considered += len(points)
+    if good.any():
+        values[good] = figures(box.problem, points[good]).objective(objective)
+        best.evaluations += int(good.sum())
+        at = int(values.argmin())
+        if values[at] < best.value:
+            best.value, best.box, best.digits = float(values[at]), box, digits[:, at].copy()
+    return values
+
+
+def _all(space: Sequence[Box], objective: str, best: _Best, total: int, progress: Progress | None) -> None:
+    for box in space:
+        for first in range(0, box.size, CHUNK):
+            numbers = np.arange(first, min(first + CHUNK, box.size))
+            _price(box, box.digits(numbers), objective, best)
+            if progress is not None:
+                progress("mappings", best.considered, total)
+
+
+def _sample(
+    space: Sequence[Box],
+    objective: str,
+    best: _Best,
+    budget: int,
+    random: np.random.Generator,
+    progress: Progress | None,
+) -> None:
+    """Random mappings of every dataflow, more of those that look well, then the best of all improved."""
+    started: list[tuple[float, int, np.ndarray]] = []
+    lead = list(range(len(space)))
+    share = budget // 4 // len(lead)
+    while lead:
+        reached = []
+        for number in lead:
+            digits = space[number].likely(max(64, min(share, CHUNK)), random)
+            values = _price(space[number], digits, objective, best)
+            order = np.argsort(values, kind="stable")[:STARTS]
+            started += [(float(values[i]), number, digits[:, i]) for i in order if np.isfinite(values[i])]
+            reached.append((float(values.min()), number))
+            if progress is not None:
+                progress("random mappings", best.considered, budget)
+        if len(lead) <= LEADERS:
+            break
+        lead = [number for _, number in sorted(reached)[:LEADERS]]
+        share = budget // 4 // len(lead)
+    started.sort(key=lambda entry: entry[:2])
+    for value, number, digits in started:
+        if best.considered >= budget:
+            break
+        _improve(space[number], digits, value, objective, best, budget)
+        if progress is not None:
+            progress("better mappings", best.considered, budget)
+
+
+def _improve(box: Box, digits: np.ndarray, value: float, objective: str, best: _Best, budget: int) -> None:
+    """Changes one choice at a time while that helps."""
+    while best.considered < budget:
+        near = _neighbours(box, digits)
+        values = _price(box, near, objective, best)
+        at = int(values.argmin())
+        if not values[at] < value:
+            return
+        value, digits = float(values[at]), near[:, at]
+
+
+def _neighbours(box: Box, digits: np.ndarray) -> np.ndarray:
+    """Every mapping that differs in one choice, or the mapping itself where there is no choice."""
+    found = []
+    for kind, count in enumerate(box.radix):
+        for choice in range(count):
+            if choice != digits[kind]:
+                other = digits.copy()
+                other[kind] = choice
+                found.append(other)
+    return np.array(found or [digits]).T
+
+
+def _infeasible(space: Sequence[Box], seed: int) -> PlanError:
+    """Which rule leaves nothing, and what it would take."""
+    random = np.random.default_rng(seed)
+    blame: dict[tuple[str, str, str], int] = {}
+    for box in space:
+        digits = np.array([random.integers(0, radix, 512) for radix in box.radix])
+        digits[:, 0] = [int(choices[:, 1:].prod(axis=1).argmin()) for choices in box.splits] + [0, 0]
+        rules = objections(box.problem, box.points(digits))
+        counts = np.add.reduce([rule.broken.astype(np.int64) for rule in rules])
+        for rule in rules:
+            alone = int((rule.broken & (counts == counts.min())).sum())
+            key = (rule.where, rule.message, rule.accepted)
+            blame[key] = blame.get(key, 0) + alone
+    where, message, accepted = max(blame, key=lambda key: blame[key])
+    return PlanError(f"no mapping is legal: {message}", where=where, accepted=accepted or None)
