@@ -35,7 +35,6 @@ NOT_BUILT = {
     "plan map": "mallocGame, which maps values to memories",
     "plan swap": "MEMO, which plans activation swapping",
     "plan tiers": "placement on the three memory tiers of the SN40L",
-    "reproduce": "the tables that put a paper's figures beside ours",
     "explore": "design-space sweeps",
 }
 """Commands whose arguments are settled and whose work is not written yet → what is missing."""
@@ -365,6 +364,25 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
     said = [f"{name} on {binding.target}\n\n{binding.text()}" for name, binding in found.items()]
     said += [f"wrote {path}" for path in written]
     return Outcome(data, "\n\n".join(said))
+
+
+def reproduce_paper(args: argparse.Namespace) -> Outcome:
+    """``penstock reproduce``."""
+    from .reproduce import reproduce, write_page
+
+    with bar():
+        found = reproduce(args.paper)
+    data = dict(found.to_json())
+    said = [f"{section.title}\n{table(section.columns, section.rows)}" for section in found.sections]
+    if found.quirks:
+        lines = [(quirk["name"], quirk["effect"]) for quirk in found.quirks]
+        said.append("Oddities of the published figures\n" + table(("name", "effect"), lines))
+    if found.missing:
+        said.append("\n".join(["Not reproduced:", *(f"  {each}" for each in found.missing)]))
+    if args.out:
+        data["page"] = str(write_page(found, Path(args.out)))
+        said.append(f"page: {data['page']}")
+    return Outcome(data, "\n\n".join(said), ok=found.ok)
 
 
 def not_built(args: argparse.Namespace) -> Outcome:
