@@ -96,12 +96,12 @@ def data(schedule: Schedule) -> list[dict[str, Any]]:
 
 
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2", "#edc948", "#9c755f")
-_LEFT, _ROW, _GAP, _PLOT = 90, 22, 14, 900
+_LETTER, _ROW, _GAP, _PLOT = 7, 22, 14, 900
 
 
 def svg(schedule: Schedule, title: str = "") -> str:
     """The chart as SVG, complete in itself: a row per task, a rectangle per run of steps."""
-    scale = _PLOT / schedule.period
+    scale, left = _PLOT / schedule.period, 20 + _LETTER * max(len(p.task.name) for p in schedule.placed)
     parts: list[str] = []
     y = 44
     for unit in schedule.units:
@@ -113,33 +113,33 @@ def svg(schedule: Schedule, title: str = "") -> str:
             if bar.unit == unit:
                 if bar.task not in rows:
                     rows[bar.task] = y
-                    parts.append(f'<text x="{_LEFT - 6}" y="{y + 15}" class="task">{escape(bar.task)}</text>')
+                    parts.append(f'<text x="{left - 6}" y="{y + 15}" class="task">{escape(bar.task)}</text>')
                     y += _ROW
-                parts.append(_bar(bar, rows[bar.task], scale))
+                parts.append(_bar(bar, rows[bar.task], left, scale))
         y += _GAP
     parts += [
-        f'<text x="{_LEFT + cycle * scale:.1f}" y="{y + 12}" class="tick">{cycle}</text>'
+        f'<text x="{left + cycle * scale:.1f}" y="{y + 12}" class="tick">{cycle}</text>'
         for cycle in sorted({round(schedule.period * part / 8) for part in range(9)})
     ]
     head = escape(title or f"period {schedule.period} cycles, {schedule.stages} tiles in flight")
-    width, height = _LEFT + _PLOT + 30, y + 24
+    width, height = left + _PLOT + 30, y + 24
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
         "<style>.unit{font-weight:bold}.task{text-anchor:end}.tick{text-anchor:middle;fill:#555}"
-        ".name{fill:#fff;text-anchor:middle;font-size:11px}</style>"
+        ".name{text-anchor:middle;font-size:11px;stroke:#fff;stroke-width:3;paint-order:stroke}</style>"
         f'<rect width="100%" height="100%" fill="#fff"/><text x="4" y="20" font-size="15">{head}</text>'
         + "".join(parts)
         + "</svg>\n"
     )
 
 
-def _bar(bar: Bar, y: int, scale: float) -> str:
+def _bar(bar: Bar, y: int, origin: int, scale: float) -> str:
     """One run of steps: a box where they are neighbours, a comb where others take turns with them."""
     age = ascii_lowercase.index(bar.tile) if bar.tile in ascii_lowercase else int(bar.tile)
     colour = _COLOURS[age % len(_COLOURS)]
     said = f"{bar.task}[{bar.tile}], cycles {bar.start} to {bar.end - 1}, every {bar.stride}"
-    left = _LEFT + bar.start * scale
+    left = origin + bar.start * scale
     teeth = 1 if bar.stride == 1 else bar.count
     width = scale * (bar.count if teeth == 1 else 1)
     path = "".join(

@@ -125,7 +125,7 @@ def _shortest_period(
     while True:
         if progress is not None:
             progress(f"period {period}, lower bound {bound.cycles}", period - bound.cycles, None)
-        answer = _solve(problem, period, seed, effort_s / 4, feasible_only=True)
+        answer = _solve(problem, period, seed, effort_s / 2, feasible_only=True)
         if answer.placed is not None:
             return period, proven, answer.placed
         if period == limit:
@@ -178,16 +178,17 @@ class _Run:
     task: Task
     residue: cp_model.IntVar
     stage: cp_model.IntVar
-    first: cp_model.LinearExprT
+    first: cp_model.LinearExpr
     strides: dict[int, cp_model.IntVar] = field(default_factory=dict)
     starts: dict[int, list[cp_model.IntVar]] = field(default_factory=dict)
 
-    def at(self, step: int) -> cp_model.LinearExprT:
+    def at(self, step: int) -> cp_model.LinearExpr:
         """Cycle of a step."""
-        return self.first + sum(step * stride * chosen for stride, chosen in self.strides.items())
+        offsets = [step * stride for stride in self.strides]
+        return self.first + cp_model.LinearExpr.weighted_sum(list(self.strides.values()), offsets)
 
     @property
-    def last(self) -> cp_model.LinearExprT:
+    def last(self) -> cp_model.LinearExpr:
         """Cycle of the last step."""
         return self.at(self.task.steps - 1)
 
@@ -304,7 +305,7 @@ class _Model:
             self.model.add(begin <= run.first)
             self.model.add(end >= run.last)
         weight = (len(self.runs) + 1) * self.horizon
-        total = sum(run.first - begin for run in self.runs.values())
+        total = cp_model.LinearExpr.sum([run.first - begin for run in self.runs.values()])
         self.model.minimize(weight * (end - begin) + total)
 
     def hint(self, placed: tuple[Placed, ...]) -> None:
