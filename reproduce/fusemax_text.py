@@ -75,7 +75,7 @@ def _figure_7(by_id: dict[str, Row]) -> Section:
 def _figure_12(by_id: dict[str, Row]) -> Section:
     lines: list[tuple[object, ...]] = []
     for model in paper.MODELS:
-        for name in ("latency_s", "dram_bytes", "area_cm2"):
+        for name in ("latency_s", "dram_bytes", "area_cm2", "area_scaled_cm2"):
             found = [by_id[f"pareto/{name}/{model}/{side}"] for side in paper.SIDES]
             lines.append((model, name, "ours", *(row.ours for row in found), _deviation(found)))
             lines.append(("", "", "paper", *(row.paper for row in found), ""))

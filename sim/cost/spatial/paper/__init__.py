@@ -6,7 +6,7 @@ checked: no fill or drain, no limit between array and buffer, compute and DRAM o
 the physical model beside this package.
 """
 
-from .area import area_um2
+from .area import Area, area_um2
 from .chip import Chip, chip
 from .energy import Counts, energy_j
 from .figures import CONFIGURATIONS, EINSUMS_2D, Figures, attention, chip_of, end_to_end
@@ -24,6 +24,7 @@ __all__ = [
     "QUIRKS",
     "SEQUENCES",
     "SIDES",
+    "Area",
     "Chip",
     "Counts",
     "Design",

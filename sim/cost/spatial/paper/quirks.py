@@ -58,6 +58,12 @@ QUIRKS = (
         ALL,
     ),
     Quirk(
+        "registers_charged_wide",
+        "figure 12 charges register files 32 bits an entry and at least 64 entries, 16 800 µm²: three to "
+        "seven times the area of the chip with the 16-bit entries it needs (an earlier version of its data)",
+        ("binding",),
+    ),
+    Quirk(
         "cascade_buffer",
         "+Cascade splits its queries for FuseMax's 16 MiB buffer while its energy is that of FLAT's 32 MiB",
         ("cascade",),

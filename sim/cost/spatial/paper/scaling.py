@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .area import area_um2
+from .area import Area, area_um2
 from .chip import Chip, chip
 from .one_pass import binding, dram_bytes, queries_per_tile
 from .workload import WORD_BYTES, Workload
@@ -23,7 +23,7 @@ class Design:
     tiles_in_flight: int
     latency_s: float
     dram_bytes: float
-    area_cm2: float
+    area: Area
 
 
 def design(work: Workload, side: int, base: Chip | None = None) -> Design:
@@ -37,9 +37,8 @@ def design(work: Workload, side: int, base: Chip | None = None) -> Design:
         on = replace(on, buffer_bytes=2 * on.buffer_bytes)
     found = binding(work, on)
     in_flight = 2 * max(1, side // work.e)
-    return Design(
-        side, on.buffer_bytes, in_flight, found.latency_s, found.dram_bytes, area_um2(on, in_flight) * 1e-8
-    )
+    area = area_um2(on, in_flight)
+    return Design(side, on.buffer_bytes, in_flight, found.latency_s, found.dram_bytes, area)
 
 
 def _dram_seconds(work: Workload, on: Chip) -> float:

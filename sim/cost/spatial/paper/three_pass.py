@@ -153,7 +153,7 @@ def _flat_bytes(work: Workload, on: Chip, choice: FlatMapping) -> float:
     sweeps = work.p / on.cols
     if not choice.on_chip:
         return work.operand_bytes * (4 * work.m / work.e + 2 * work.p / choice.queries + 2)
-    times = dict.fromkeys(("Q", "K", "V"), sweeps)
+    times: dict[str, float] = dict.fromkeys(("Q", "K", "V"), sweeps)
     if choice.resident:
         times[choice.resident] = 1 + (sweeps - 1) * choice.spilled
     return work.operand_bytes * (sum(times.values()) + 1 + 7 * (work.m / work.e) * choice.spilled)
