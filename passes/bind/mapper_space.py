@@ -16,7 +16,7 @@ from ...ir.einsum import Einsum
 from ...ir.targets import Target, Unit
 from ...ir.view import Cascade
 from ...sim.cost.spatial.mapping import MappingError, Nest, Split
-from ...sim.cost.spatial.operations import cost_of
+from ...sim.cost.spatial.operations import cost_of, operations_of
 from ...sim.cost.spatial.points import Points
 from ...sim.cost.spatial.workload import Problem, problem
 
@@ -114,15 +114,25 @@ def boxes(cascade: Cascade, target: Target, *, element_bytes: int = 2, most_spli
     found = []
     for nest in _dataflows(cascade, target):
         try:
-            crossing = problem(cascade, nest, target, element_bytes).held
+            places = _places(problem(cascade, nest, target, element_bytes))
         except MappingError:
             continue
-        later = [tensor for tensor, ranks in crossing.items() if ranks]
-        for places in itertools.product(("array", "buffer", "dram"), repeat=len(later)):
+        for kept in itertools.product(*places.values()):
             for double in (True, False):
-                kept = dict(zip(later, places, strict=True))
-                each = replace(nest, keep=kept, double_buffered=double)
+                each = replace(nest, keep=dict(zip(places, kept, strict=True)), double_buffered=double)
                 found.append(_box(each, problem(cascade, each, target, element_bytes), most_splits))
+    return found
+
+
+def _places(stated: Problem) -> dict[str, tuple[str, ...]]:
+    """Where intermediates may be kept that have a choice: what a later pass reads, what lanes make in rows."""
+    found: dict[str, tuple[str, ...]] = {}
+    for tensor, at in stated.source.items():
+        step = stated.steps[at]
+        if stated.held.get(tensor):
+            found[tensor] = ("array", "buffer", "dram")
+        elif stated.place[tensor] == "array" and not step.flat and step.write.ranks & stated.rows:
+            found[tensor] = ("array", "buffer")
     return found
 
 
@@ -147,7 +157,7 @@ def _box(nest: Nest, stated: Problem, most_splits: int) -> Box:
 
 
 def _dataflows(cascade: Cascade, target: Target) -> Iterator[Nest]:
-    """Every pair of ranks over rows and columns; ranks of all tensors, a batch, are loops around everything."""
+    """Every pair of ranks over rows and columns; ranks that all tensors have are loops around everything."""
     einsums = cascade.einsums
     ranks = tuple(dict.fromkeys(rank for einsum in einsums for rank in einsum.ranks))
     accesses = [access for e in einsums for access in (*e.accesses, e.output)]
@@ -157,25 +167,43 @@ def _dataflows(cascade: Cascade, target: Target) -> Iterator[Nest]:
     free = [rank for rank in ranks if rank not in common and rank != cascade.generational]
     spread = free or common
     for rows, cols in itertools.product((*spread, None) if flat else (None,), (*spread, None)):
-        units = _units(einsums, rows, flat, lanes, target)
-        if units is None or (rows == cols and rows is not None):
+        if rows == cols and rows is not None:
             continue
-        yield Nest(
-            units=units,
-            splits={rank: Split(cascade.extents[rank]) for rank in ranks if rank in cascade.extents},
-            rows=(rows,) if rows else (),
-            cols=(cols,) if cols else (),
-            tile_order=tuple(rank for rank in free if rank not in (rows, cols)),
-        )
+        for units in _assignments(einsums, rows, flat, lanes, target):
+            yield Nest(
+                units=units,
+                splits={rank: Split(cascade.extents[rank]) for rank in ranks if rank in cascade.extents},
+                rows=(rows,) if rows else (),
+                cols=(cols,) if cols else (),
+                tile_order=tuple(rank for rank in free if rank not in (rows, cols)),
+            )
+
+
+def _assignments(
+    einsums: tuple[Einsum, ...], rows: str | None, flat: Unit | None, lanes: Unit | None, target: Target
+) -> list[dict[str, str]]:
+    """Units by Einsum: all that can run on the two-dimensional array, or its contractions only."""
+    found: list[dict[str, str]] = []
+    for only in (einsums, tuple(einsum for einsum in einsums if "mac" in operations_of(einsum))):
+        units = _units(einsums, rows, only, flat, lanes, target)
+        if units is not None and units not in found:
+            found.append(units)
+    return found
 
 
 def _units(
-    einsums: tuple[Einsum, ...], rows: str | None, flat: Unit | None, lanes: Unit | None, target: Target
+    einsums: tuple[Einsum, ...],
+    rows: str | None,
+    wide: tuple[Einsum, ...],
+    flat: Unit | None,
+    lanes: Unit | None,
+    target: Target,
 ) -> dict[str, str] | None:
-    """Einsums that have the rank on the rows run on the two-dimensional array where it can."""
+    """Einsums of `wide` that have the rank on the rows run on the two-dimensional array where it can."""
     found = {}
     for einsum in einsums:
-        wanted = [flat, lanes] if rows is None or rows in einsum.ranks else [lanes, flat]
+        upon = einsum in wide and (rows is None or rows in einsum.ranks)
+        wanted = [flat, lanes] if upon else [lanes, flat]
         able = [unit for unit in wanted if unit is not None and _performs(einsum, unit, target)]
         if not able:
             return None
