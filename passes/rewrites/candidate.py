@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ...ir.einsum import Index
 from ...ir.errors import NotationError
 from ..analyse import Cascade, Polynomial, count_passes, live_footprint, most_passes, outer_ranks
 from ..fuse.steps import Step
@@ -84,19 +85,39 @@ def candidate(
     """
     outer = outer_ranks(before, before.family(rank))
     passes_before, footprint_before = measured(before, rank, outer)
-    passes_after, footprint_after = measured(after, rank, outer)
+    passes_after, footprint_after = measured(after, rank, outer, parts=name == "split_k")
     return Candidate(
         name, rank, after, passes_before, passes_after, footprint_before, footprint_after, tuple(steps),
         condition, caveat,
     )  # fmt: skip
 
 
-def measured(cascade: Cascade, rank: str, outer: frozenset[str]) -> tuple[dict[str, int], Polynomial]:
-    """Passes per root over a rank or its parts, and what stays live per outer point; none where it is gone."""
+def measured(
+    cascade: Cascade, rank: str, outer: frozenset[str], *, parts: bool = False
+) -> tuple[dict[str, int], Polynomial]:
+    """Passes per root over a rank or its parts, and what stays live per outer point; none where it is gone.
+
+    Args:
+        cascade: the cascade.
+        rank: a rank of it, or of the cascade it was made from.
+        outer: ranks of the outer point.
+        parts: the rank was cut in parts that are folded one by one: what one part keeps counts too, as it
+            does where the outer part is generational.
+    """
     here = part_of(cascade, rank)
     if here is None:
         return {}, Polynomial()
-    return count_passes(cascade, here).by_root, live_footprint(cascade, here, outer)
+    size = live_footprint(cascade, here, outer)
+    family = cascade.family(here)
+    if parts and len(family) == 2:
+        size += live_footprint(_one_part(cascade, family[0], family[1]), family[1], outer)
+    return count_passes(cascade, here).by_root, size
+
+
+def _one_part(cascade: Cascade, outer: str, inner: str) -> Cascade:
+    """What streams a single part of a rank."""
+    streams = [einsum for einsum in cascade.einsums if inner in einsum.ranks]
+    return Cascade(tuple(einsum.substitute({outer: Index()}) for einsum in streams), extents=cascade.extents)
 
 
 def part_of(cascade: Cascade, rank: str) -> str | None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from ...ir.targets import Target
 from ...ir.view import Cascade
-from ..analyse import Polynomial, most_passes, outer_ranks
+from ..analyse import Polynomial, count_passes, most_passes, outer_ranks
 from ..analyse.traffic import least_traffic
 from ..fuse.steps import Step
-from .candidate import Candidate, measured
+from .candidate import Candidate, measured, part_of
 from .canonical import canonical
 from .legal import TILE, legal_rewrites, tilings
 from .weights import CYCLES, cascade_weight
@@ -29,6 +29,7 @@ _REFINED = 2
 _SHOWN = 12
 # A rank is cut in tiles of its usual size and of these fractions of it.
 _FRACTIONS = (1, 4, 16)
+_PARTS = "split_k"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Option:
     Attributes:
         rewrites: names of the rewritings that lead to it, in order; none for the cascade as written.
         cascade: the cascade.
-        passes: the most passes over any rank.
-        rank: the rank of them.
+        passes: the most passes over a rank that took several as written.
+        rank: that rank, in the names of the cascade as written.
         traffic: elements moved off chip at least, None where it lost before.
         work: cycles of all Einsums on one processing element.
         footprint: live elements per outer point while the rank is traversed.
@@ -187,6 +188,8 @@ class _Searcher:
         self.cycles = cycles
         self.rank = most_passes(cascade).rank
         self.outer = outer_ranks(cascade, cascade.family(self.rank))
+        counts = [count_passes(cascade, family[0], family) for family in cascade.families()]
+        self.ranks = [count.rank for count in counts if count.passes > 1] or [self.rank]
         self.met: dict[str, Option] = {}
 
     def run(self) -> list[Option]:
@@ -207,7 +210,7 @@ class _Searcher:
             if each.condition:
                 continue
             after = self.after(option, each)
-            if after is not None and each.name not in ("iterate", "split_k"):
+            if after is not None and each.name not in ("iterate", _PARTS):
                 whole.append(after)
         for family in option.cascade.families():
             usual = min(TILE, option.cascade.extents[family[0]] // 2)
@@ -225,8 +228,8 @@ class _Searcher:
         key = canonical(each.cascade)
         if key in self.met:
             return None
-        tiled = each.name in ("iterate", "split_k")
-        form = f"{canonical(option.cascade)} {each.name} {each.rank}" if tiled else key
+        tiled = each.name in ("iterate", _PARTS)
+        form = f"{canonical(option.cascade)} {each.rank} {each.name}" if tiled else key
         steps = (*option.steps, *each.steps)
         return self.add(self.option(each.cascade, names, steps, tuple(dict.fromkeys(caveats)), form))
 
@@ -242,13 +245,15 @@ class _Searcher:
         caveats: tuple[str, ...],
         form: str,
     ) -> Option:
-        count = most_passes(cascade)
-        _, footprint = measured(cascade, self.rank, self.outer)
+        parts = {rank: part_of(cascade, rank) for rank in self.ranks}
+        passes = {rank: count_passes(cascade, part).passes for rank, part in parts.items() if part}
+        most = max(passes, key=lambda rank: passes[rank], default=self.rank)
+        _, footprint = measured(cascade, self.rank, self.outer, parts=form.endswith(_PARTS))
         return Option(
             rewrites=names,
             cascade=cascade,
-            passes=max(1, count.passes),
-            rank=count.rank,
+            passes=max(1, passes.get(most, 1)),
+            rank=most,
             traffic=None,
             work=cascade_weight(cascade, self.cycles),
             footprint=footprint,
