@@ -182,15 +182,19 @@ class Bundle:
             ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
             VerifyError: the run broke off, or reached the cycle limit.
         """
+        from .heads import with_operands
         from .layers import with_activations
+        from .sim.rtl import bitmod, fusemax
+        from .sim.rtl.design import describe
         from .sim.rtl.record import record_run
         from .sim.rtl.simulate import simulate
 
+        again = {bitmod.KIND: with_activations, fusemax.KIND: with_operands}
         name, folder = self._design(design)
         with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
             place = self.path / folder
             if inputs is not None:
-                place = with_activations(self.files, name, inputs, Path(scratch))
+                place = again[describe(place)["design"]](self.files, name, inputs, Path(scratch))
             result = simulate(place, driver=driver, trace=trace, max_cycles=max_cycles, progress=progress)
         if inputs is None:
             record_run(self.path / SIMULATION, result)
@@ -202,7 +206,7 @@ class Bundle:
             raise InputError(
                 "the bundle holds no Verilog",
                 where=str(self.path),
-                accepted="a bundle compiled with --target bitmod-small",
+                accepted="a bundle compiled with --target bitmod-small or fusemax-small",
             )
         name = next(iter(held)) if design is None else design
         if name not in held:

@@ -87,7 +87,7 @@ def record(subject: Subject, layer: str | None) -> Recorded:
     hook = linears[chosen].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     try:
         with torch.inference_mode():
-            subject.module(*_inputs(subject).values())
+            subject.module(*own_inputs(subject).values())
     finally:
         hook.remove()
     if not seen:
@@ -96,7 +96,8 @@ def record(subject: Subject, layer: str | None) -> Recorded:
     return Recorded(chosen, linears[chosen], rows.to(torch.float16).numpy())
 
 
-def _inputs(subject: Subject) -> dict[str, torch.Tensor]:
+def own_inputs(subject: Subject) -> dict[str, torch.Tensor]:
+    """What a model is run on to see what reaches its parts: MiniLM a real text, others example inputs."""
     import torch
 
     if subject.model is not None and subject.model.entry.name == "minilm-l6":
