@@ -15,12 +15,16 @@ def page(bundles: Sequence[Contents]) -> str:
     title = ", ".join(contents.model for contents in bundles)
     links = "".join(f'<a href="#bundle-{at}">{escape(c.name)}</a>' for at, c in enumerate(bundles))
     body = "".join(_bundle(f"bundle-{at}", contents) for at, contents in enumerate(bundles))
+    return document(title, (f"<nav>{links}</nav>" if len(bundles) > 1 else "") + body)
+
+
+def document(title: str, body: str) -> str:
+    """A page of that body (HTML), with its style and the script that sorts tables."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>penstock: {escape(title)}</title><style>{_asset('page.css')}</style></head>\n<body>"
-        + (f"<nav>{links}</nav>" if len(bundles) > 1 else "")
-        + f"{body}<script>{_asset('sort.js')}</script></body></html>\n"
+        f"<title>penstock: {escape(title)}</title><style>{_asset('page.css')}</style></head>\n"
+        f"<body>{body}<script>{_asset('sort.js')}</script></body></html>\n"
     )
 
 

@@ -1,17 +1,12 @@
-"""The report's plots: each one SVG that takes its ink from the page, light or dark."""
+"""The report's plots, one function each."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
@@ -21,33 +16,8 @@ from ..rtl.compare import SimResult
 from ..verification import Case
 from . import units
 from .contents import Memory
+from .figure import BLUE, COLOURS, GREEN, GREY, INK, ORANGE, PURPLE, RED, drawn
 
-_INK = "#010203"  # becomes the page's text colour
-BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#3f85c6", "#e08a3c", "#3fa373", "#9b70c4", "#d05a5a", "#8a8f98"
-_CYCLE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#4fb0b8", "#c9a227", GREY)
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10.0,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11.0,
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "grid.color": GREY,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
-_WIDTH_IN = 9.6
 _MOST_BARS = 40
 _ROW_IN = 0.27
 
@@ -86,7 +56,7 @@ def work_bars(name: str, groups: Sequence[GroupCost]) -> str:
         _ticks(right, "x", units.size)
         right.xaxis.set_major_locator(_binary(right.get_xlim()[1], 6))
 
-    return _drawn(name, draw, 1.0 + _ROW_IN * len(rows))
+    return drawn(name, draw, 1.0 + _ROW_IN * len(rows))
 
 
 def roofline(name: str, groups: Sequence[GroupCost], roofs: Roofs) -> str:
@@ -104,7 +74,7 @@ def roofline(name: str, groups: Sequence[GroupCost], roofs: Roofs) -> str:
         low, high = min([*xs, *ridges]) / 4, max([*xs, *ridges]) * 6
         for dtype in sorted(types):
             peak = roofs.flops_per_s[dtype]
-            axes.plot([low, peak / bandwidth, high], [low * bandwidth, peak, peak], color=_INK, linewidth=1.4)
+            axes.plot([low, peak / bandwidth, high], [low * bandwidth, peak, peak], color=INK, linewidth=1.4)
             axes.annotate(
                 f"{dtype}: {units.amount(peak, 'flop/s')}",
                 (high, peak),
@@ -138,7 +108,7 @@ def roofline(name: str, groups: Sequence[GroupCost], roofs: Roofs) -> str:
         axes.legend(loc="lower right")
         _ticks(axes, "both", units.amount)
 
-    return _drawn(name, draw, 4.6)
+    return drawn(name, draw, 4.6)
 
 
 def memory_series(name: str, memory: Memory) -> str:
@@ -168,7 +138,7 @@ def memory_series(name: str, memory: Memory) -> str:
         _ticks(axes, "y", units.size)
         axes.yaxis.set_major_locator(_binary(memory.series.peak_before_bytes, 7))
 
-    return _drawn(name, draw, 3.4)
+    return drawn(name, draw, 3.4)
 
 
 def memory_map(name: str, memory: Memory) -> str:
@@ -177,7 +147,7 @@ def memory_map(name: str, memory: Memory) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for index, b in enumerate(memory.buffers):
-            colour = _CYCLE[index % len(_CYCLE)]
+            colour = COLOURS[index % len(COLOURS)]
             axes.add_patch(
                 Rectangle(
                     (b.start, b.offset),
@@ -203,7 +173,7 @@ def memory_map(name: str, memory: Memory) -> str:
         axes.yaxis.set_major_locator(_binary(memory.series.peak_after_bytes, 8))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.size(value)))
 
-    return _drawn(name, draw, 4.6)
+    return drawn(name, draw, 4.6)
 
 
 def layer_errors(name: str, cases: Sequence[Case]) -> str:
@@ -211,7 +181,7 @@ def layer_errors(name: str, cases: Sequence[Case]) -> str:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for case, colour in zip(cases, _CYCLE * len(cases), strict=False):
+        for case, colour in zip(cases, COLOURS * len(cases), strict=False):
             errors = [layer.relative for layer in case.layers]
             drawn = [error if error > 0 else float("nan") for error in errors]
             axes.plot(range(1, len(errors) + 1), drawn, ".-", color=colour, linewidth=0.8, label=case.label)
@@ -223,7 +193,7 @@ def layer_errors(name: str, cases: Sequence[Case]) -> str:
         axes.grid(axis="y")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
-    return _drawn(name, draw, 3.2)
+    return drawn(name, draw, 3.2)
 
 
 def cycles(name: str, runs: Sequence[SimResult]) -> str:
@@ -251,7 +221,7 @@ def cycles(name: str, runs: Sequence[SimResult]) -> str:
         axes.set_xlabel("cycles")
         _ticks(axes, "x", units.amount)
 
-    return _drawn(name, draw, 0.9 + 0.55 * len(runs))
+    return drawn(name, draw, 0.9 + 0.55 * len(runs))
 
 
 def pass_times(name: str, steps: Sequence[PassTime]) -> str:
@@ -267,22 +237,7 @@ def pass_times(name: str, steps: Sequence[PassTime]) -> str:
         axes.set_xlabel("seconds")
         axes.grid(axis="x")
 
-    return _drawn(name, draw, 0.8 + _ROW_IN * len(steps))
-
-
-def _drawn(name: str, draw: Callable[[Figure], None], height_in: float) -> str:
-    """The SVG text of a figure; ``name`` keeps its ids apart from those of the page's other figures."""
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    svg = re.sub(r' width="[\d.]+pt"| height="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)  # names of groups, alike in all figures
-    return svg.replace("<svg", '<svg role="img"', 1)
+    return drawn(name, draw, 0.8 + _ROW_IN * len(steps))
 
 
 def _ticks(axes: Axes, which: str, text: Callable[[float], str]) -> None:

@@ -1,10 +1,10 @@
 """Area of FuseMax arrays of other sizes (figure 12): the artifact's component tables, a fit of its buffers.
 
 Arithmetic areas are the target's. Registers follow the artifact's tables exactly: 131.18 µm² an entry and an
-address generator of so many bits; figure 12 charges each register file 32 bits an entry and at least 64
-entries, an earlier version of its data those of 16 bits that there are (`quirks`). The global buffer's area is
-CACTI's, which no closed form gives: two coefficients (bits, and squared row width for its ports) are fitted to
-the ten buffers of arrays up to 256.
+address generator of so many bits. Figure 12 charges each register file 32 bits an entry and at least 64
+entries, an earlier version of its data the entries of 16 bits that there are (`quirks`). The global buffer's
+area is CACTI's, which no closed form gives: two coefficients (bits, and squared row width for its ports) are
+fitted to the ten buffers of arrays up to 256.
 """
 
 from __future__ import annotations
