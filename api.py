@@ -49,6 +49,7 @@ def compile(
     quantize: str | None = None,
     pipeline: str | None = None,
     layer: str | None = None,
+    head: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Bundle:
@@ -61,9 +62,10 @@ def compile(
         out: the bundle's directory; temporary when None.
         shapes: sizes per rank for models of the zoo, one entry each: ``{"s": [64, 128]}``.
         dtype: ``f32`` or ``f64``.
-        quantize: Verilog targets: ``bitmod4`` (default) or ``bitmod3``.
+        quantize: linear layers in Verilog: ``bitmod4`` (default) or ``bitmod3``.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
-        layer: Verilog targets: name of the linear layer.
+        layer: Verilog targets: name of the linear layer, or of the module that attends.
+        head: attention in Verilog: which of its heads (default 0).
         seed: of example inputs.
         progress: told of each stage.
 
@@ -71,6 +73,7 @@ def compile(
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
     from .compiler import compile_cpu, compile_text, machine
+    from .heads import ARRAY, compile_head
     from .layers import compile_verilog
     from .subject import resolve
 
@@ -78,11 +81,18 @@ def compile(
     if chosen.backend not in ("cpu", "verilog"):
         raise TargetError(
             f"no code is generated for {chosen.name} yet",
-            accepted="cpu, bitmod-small; other targets price and plan only",
+            accepted="cpu, bitmod-small, fusemax-small; other targets price and plan only",
         )
+    attention = any(unit.name == ARRAY for unit in chosen.unit)
     if chosen.backend == "cpu" and (quantize or layer):
         raise InputError(
             "the CPU backend takes no --quantize or --layer yet", accepted="--target bitmod-small"
+        )
+    if head is not None and not attention:
+        raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
+    if quantize and attention:
+        raise InputError(
+            "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
         )
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
@@ -90,7 +100,9 @@ def compile(
         compile_text(Path(model), chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
-    if chosen.backend == "verilog":
+    if attention:
+        compile_head(subject, chosen, place, layer, head or 0, progress)
+    elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
         compile_cpu(subject, chosen, place, pipeline, progress)

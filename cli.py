@@ -53,6 +53,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number from 0 up."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
 def sizes(text: str) -> list[int]:
     """``64,128,256`` as numbers."""
     return [positive(part) for part in text.split(",")]
@@ -110,7 +117,7 @@ COMMANDS = (
                 help="sizes a rank is compiled for, one entry point each; repeat for other ranks",
             ),
             option("--dtype", default="f32", help="type of the computation (default f32)"),
-            option("--quantize", metavar="SCHEME", help="Verilog targets: bitmod4 (default) or bitmod3"),
+            option("--quantize", metavar="SCHEME", help="linear layers: bitmod4 (default) or bitmod3"),
             PIPELINE,
             option(
                 "--emit",
@@ -118,7 +125,8 @@ COMMANDS = (
                 help="print this text too; without -o nothing is kept",
             ),
             OUT,
-            option("--layer", metavar="NAME", help="Verilog targets: the linear layer to emit"),
+            option("--layer", metavar="NAME", help="Verilog targets: the linear layer or attention to emit"),
+            option("--head", type=whole, metavar="N", help="attention in Verilog: which head (default 0)"),
             option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
             SEED,
         ),
@@ -159,7 +167,7 @@ COMMANDS = (
             option("--driver", choices=("cpp", "cocotb"), default="cpp", help="default cpp"),
             option("--trace", metavar="F", help="write waveforms: .vcd, or .fst where lz4.h is installed"),
             option("--max-cycles", type=positive, metavar="N", help="give up after this many clock cycles"),
-            option("--inputs", metavar="F.npz", help="activations (default: those stored in the bundle)"),
+            option("--inputs", metavar="F.npz", help="activations, or q, k, v (default: the stored ones)"),
         ),
     ),
     Command(

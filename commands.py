@@ -151,6 +151,7 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             quantize=args.quantize,
             pipeline=args.pipeline,
             layer=args.layer,
+            head=args.head,
             seed=args.seed,
             progress=progress,
         )
