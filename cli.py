@@ -197,10 +197,29 @@ COMMANDS = (
     ),
     Command(
         "analyze",
-        "show ranks, passes, footprints and how fusion gets there",
-        "penstock analyze zoo:bert-base",
+        "show passes, footprints, traffic and its bounds, rewrites, and how fusion gets there",
+        "penstock analyze examples/cascades/attention3.txt --target fusemax-cloud --shape m=65536,p=65536",
         "analyze_model",
-        (option("model", metavar="MODEL", help="as for compile, or a .txt file of Einsums"),),
+        (
+            option("model", metavar="MODEL", help="as for compile, or a .txt file of Einsums"),
+            option("--target", metavar="T", help="work out the traffic for this machine's buffer"),
+            option("--buffer", type=positive, metavar="BYTES", help="or for a buffer of this size"),
+            option(
+                "--shape",
+                type=extents,
+                action="append",
+                default=[],
+                metavar="RANK=N[,RANK=N…]",
+                help="extents, instead of those of the text",
+            ),
+            option("--rank", metavar="RANK", help="only this rank"),
+            option(
+                "--element-bytes",
+                type=positive,
+                metavar="N",
+                help="bytes of an element of a text (default 2)",
+            ),
+        ),
     ),
     Command(
         "plan offsets",

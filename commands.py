@@ -133,6 +133,17 @@ def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | No
     return dict(given) or None
 
 
+def one_extent_each(given: Sequence[Mapping[str, int]]) -> dict[str, int] | None:
+    """``--shape`` options of ``analyze`` as one table; None when there were none."""
+    found: dict[str, int] = {}
+    for extents in given:
+        for rank, extent in extents.items():
+            if rank in found:
+                raise InputError(f"--shape names {rank} twice", accepted=f"--shape {rank}={extent}")
+            found[rank] = extent
+    return found or None
+
+
 def compile_model(args: argparse.Namespace) -> Outcome:
     """``penstock compile``."""
     shapes = by_rank(args.shape)
@@ -281,7 +292,14 @@ def analyze_model(args: argparse.Namespace) -> Outcome:
     from . import api
 
     with bar():
-        report = api.analyze(args.model)
+        report = api.analyze(
+            args.model,
+            target=args.target,
+            buffer_bytes=args.buffer,
+            shape=one_extent_each(args.shape),
+            rank=args.rank,
+            element_bytes=args.element_bytes,
+        )
     return Outcome(report.to_json(), report.text())
 
 

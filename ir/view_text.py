@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .einsum import Einsum
@@ -25,14 +26,21 @@ _SHAPES = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*\d+[\s,]*)+")
 _SHAPE = re.compile(r"([A-Za-z_]\w*)\s*=\s*(\d+)")
 
 
-def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
+def parse_cascade(text: str, *, where: str = "cascade", shape: Mapping[str, int] | None = None) -> Cascade:
     """Read a cascade.
+
+    Args:
+        text: the cascade.
+        where: what to call it in messages.
+        shape: rank → extent, instead of those of the text; partitions (``m1*M0+m0``) follow them.
 
     Raises:
         NotationError: a line that is no Einsum, with `where` and its line number; a tensor read too
-            early; an iterative cascade without a stopping condition; an output that no Einsum writes.
+            early; an iterative cascade without a stopping condition; an output that no Einsum writes; a
+            rank of `shape` that is not there.
     """
-    symbols: dict[str, int] = {}
+    given = {rank.upper(): extent for rank, extent in (shape or {}).items()}
+    symbols = dict(given)
     sections: dict[str, list[Einsum]] = {"init": [], "einsums": []}
     section, stop = "einsums", ""
     outputs: tuple[str, ...] = ()
@@ -47,7 +55,8 @@ def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
         elif line.endswith(":") and line[:-1] in sections:
             section = line[:-1]
         elif _SHAPES.fullmatch(line):
-            symbols.update({name: int(value) for name, value in _SHAPE.findall(line)})
+            stated = {name: int(value) for name, value in _SHAPE.findall(line)}
+            symbols |= {name: given.get(name.upper(), value) for name, value in stated.items()}
         else:
             try:
                 sections[section].append(parse_einsum(line, symbols))
@@ -63,6 +72,10 @@ def parse_cascade(text: str, *, where: str = "cascade") -> Cascade:
             f"no Einsum writes {unknown[0]}", where=where, accepted=", ".join(sorted(cascade.written))
         )
     check(cascade)
+    ranks = sorted({rank for family in cascade.families() for rank in family})
+    for rank in shape or ():
+        if rank.lower() not in ranks:
+            raise NotationError(f"no rank '{rank}' in the cascade", where=where, accepted=", ".join(ranks))
     return cascade
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,21 @@ class Polynomial:
             total[ranks] = total.get(ranks, 0) + coefficient
         kept = [(ranks, coefficient) for ranks, coefficient in total.items() if coefficient]
         return Polynomial(tuple(sorted(kept, key=lambda term: (-len(term[0]), term[0]))))
+
+    def __mul__(self, other: Polynomial) -> Polynomial:
+        total = Polynomial()
+        for left, a in self.terms:
+            for right, b in other.terms:
+                total += Polynomial.product((*left, *right), a * b)
+        return total
+
+    @property
+    def order(self) -> str:
+        """Its class, ``O(F + M0)``: products that are no factor of another, coefficients left out."""
+        products = [Counter(ranks) for ranks, coefficient in self.terms if coefficient > 0]
+        top = [one for one in products if not any(one != other and one <= other for other in products)]
+        named = ["*".join(rank.upper() for rank in sorted(one.elements())) for one in top]
+        return f"O({' + '.join(name or '1' for name in named) or '0'})"
 
     @property
     def ranks(self) -> frozenset[str]:

@@ -132,7 +132,8 @@ def _consumed(
     inner = {rank: extents[rank] for rank in output}
     folded = float(prod(extents[rank] for rank in reduced))
     fibers = [
-        (ranks & output, weight * prod(extents[rank] for rank in ranks & reduced)) for ranks, weight in operands
+        (ranks & output, weight * prod(extents[rank] for rank in ranks & reduced))
+        for ranks, weight in operands
     ]
     best = 0.0
     for ratio in (0.5, 1.0, 2.0):
@@ -199,7 +200,7 @@ def _least_vertices(
     walls += [([Fraction(int(at == axis)) for at in range(size)], Fraction(0)) for axis in range(size)]
     vertices: set[tuple[Fraction, ...]] = set()
     for chosen in combinations(walls, size):
-        point = _solve([list(row) + [value] for row, value in chosen])
+        point = _solve([[*row, value] for row, value in chosen])
         if point is None or any(value < 0 for value in point):
             continue
         if all(sum(a * b for a, b in zip(row, point, strict=True)) >= 1 for row in rows):
@@ -272,13 +273,14 @@ def _partitions(cascade: Cascade) -> Iterator[tuple[str, ...]]:
 
 def _leading(operands: Sequence[Projection], einsum: Einsum, kind: str) -> tuple[str, str]:
     """The leading term and its range, for the two shapes everybody knows; else in words."""
-    shapes = [rank.upper() for rank in einsum.ranks]
+    shapes = "*".join(rank.upper() for rank in einsum.ranks)
     folded = "*".join(rank.upper() for rank in einsum.reduced)
     pair = len(operands) == 2 and operands[0][0] & operands[1][0] == set(einsum.reduced)
-    covers = operands[0][0] | operands[1][0] == set(einsum.ranks) if pair else False
-    if covers and kind == "stored":
-        return f"2*{'*'.join(shapes)}/sqrt(S) - 2*S", f"S below the size of each of {einsum.output.tensor}'s operands"
-    if covers:
-        free = "*".join(rank.upper() for rank in einsum.output.ranks)
-        return f"{free}*({folded})^2/S", f"{folded} squared <= S <= the smaller operand of {einsum.output.tensor}"
-    return "points/S^(sum of exponents - 1)", "S below the operands"
+    covers = pair and operands[0][0] | operands[1][0] == set(einsum.ranks)
+    if not covers:
+        return "points/S^(sum of exponents - 1)", "S below the operands"
+    if kind == "stored":
+        return f"2*{shapes}/sqrt(S) - 2*S", f"S below each operand of {einsum.output.tensor}"
+    free = "*".join(rank.upper() for rank in einsum.output.ranks)
+    square = f"{folded}^2" if len(einsum.reduced) == 1 else f"({folded})^2"
+    return f"{free}*{square}/S", f"{square} <= S <= each operand of {einsum.output.tensor}"

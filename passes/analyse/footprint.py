@@ -37,6 +37,26 @@ def live_footprint(cascade: Cascade, rank: str, outer: frozenset[str] | None = N
     return state + _crossing(cascade, count_passes(cascade, family[1], family[1:]), fixed)
 
 
+def crossing_footprint(cascade: Cascade, rank: str, outer: frozenset[str]) -> Polynomial:
+    """Elements that cross a pass boundary of one rank taken by itself, apart from its family.
+
+    Asked about the tile of a split rank: Cascade 5 makes two passes over m0, and keeps M0 scores.
+    """
+    return _crossing(cascade, count_passes(cascade, rank, (rank,)), outer)
+
+
+def crossing_tensors(cascade: Cascade, count: PassCount) -> tuple[str, ...]:
+    """Tensors that carry the whole family and are read in a later pass than the one that makes them."""
+    found = []
+    for einsum in cascade.einsums:
+        name = einsum.output.tensor
+        level = count.levels[name]
+        readers = [count.levels.get(e.output.tensor, 0) for e in cascade.einsums if _reads(e, name)]
+        if set(count.family) <= set(einsum.output.ranks) and any(later > level for later in readers):
+            found.append(name)
+    return tuple(found)
+
+
 def outer_ranks(cascade: Cascade, family: tuple[str, ...]) -> frozenset[str]:
     """Ranks that every reduction over the family keeps."""
     kept = [

@@ -83,10 +83,10 @@ class _Counter:
     def run(self) -> PassCount:
         levels: dict[str, int] = {}
         for place, einsum in enumerate(self.cascade.all):
-            starts = place < len(self.cascade.init) and einsum.output.tensor in self.carried
-            if starts:
+            first = place < len(self.cascade.init)
+            if first and einsum.output.tensor in self.carried:
                 continue  # a first generation: its readers see the carried tensor itself
-            levels[einsum.output.tensor] = self.visit(einsum)
+            levels[einsum.output.tensor] = self.visit(einsum, renames=first and einsum.map == "id")
         by_root = {root: len(found) for root, found in self.read_at.items()}
         return PassCount(self.rank, self.family, by_root, levels)
 
@@ -98,7 +98,8 @@ class _Counter:
             return _State(streams, 1 if streams else 0)
         return _State(streams and known.streams, known.level)
 
-    def visit(self, einsum: Einsum) -> int:
+    def visit(self, einsum: Einsum, renames: bool) -> int:
+        """The level of an Einsum; what only renames an input is no reading of it."""
         read = [(access, self.state(access)) for access in einsum.accesses]
         if self.rank in einsum.ranks:
             level = max([1, *(state.level + (not state.streams) for _, state in read)])
@@ -110,7 +111,7 @@ class _Counter:
                 continue
             origin = self.origin(access.tensor)
             roots |= origin
-            if set(self.family) <= set(access.ranks):
+            if set(self.family) <= set(access.ranks) and not renames:
                 for root in origin:
                     self.read_at.setdefault(root, set()).add(level)
         streams = self.rank in einsum.output.ranks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -15,7 +15,10 @@ from ...ir.view_text import parse_cascade
 from ..fuse import Rewriting, rewrite_text
 from ..graph import functions
 from ..pipeline import parse_pipeline, run_pipeline
+from .analysis import Analysis, Question, analyse
+from .extract import extract_cascade
 from .passes import most_passes
+from .tables import analysis_text
 
 _PIPELINE = "relabel,simplify,fuse"
 _INSTANCE = "penstock.instance"
@@ -38,6 +41,7 @@ class Entry:
         footprint_after: likewise.
         derivation: the steps, as lines.
         function: the function that holds it; layers of one shape share one.
+        analysis: of the cascade as fused, where one was asked for.
     """
 
     name: str
@@ -51,9 +55,11 @@ class Entry:
     footprint_after: str
     derivation: tuple[str, ...]
     function: str = ""
+    analysis: Analysis | None = None
 
     def to_json(self) -> dict[str, object]:
         """The entry as a JSON object."""
+        found: dict[str, object] = {} if self.analysis is None else {"analysis": self.analysis.to_json()}
         return {
             "name": self.name,
             "kernel": self.kernel,
@@ -65,22 +71,43 @@ class Entry:
             "footprint": {"before": self.footprint_before, "after": self.footprint_after},
             "function": self.function,
             "derivation": list(self.derivation),
+            **found,
         }
 
 
 @dataclass(frozen=True)
 class Report:
-    """Every cascade with more than one pass before rewriting; `groups` counts all groups by kind."""
+    """What the analysis of a model or of a text says.
+
+    Attributes:
+        cascades: of a model every cascade with more than one pass before rewriting; of a text the one.
+        groups: how many groups there are, by kind.
+        analysis: of the cascade as written in a text.
+    """
 
     cascades: tuple[Entry, ...]
     groups: dict[str, int]
+    analysis: Analysis | None = None
 
     def to_json(self) -> dict[str, object]:
         """The report as a JSON object."""
-        return {"cascades": [entry.to_json() for entry in self.cascades], "groups": self.groups}
+        found: dict[str, object] = {"cascades": [entry.to_json() for entry in self.cascades]}
+        return found | {"groups": self.groups} | (self.analysis.to_json() if self.analysis else {})
 
     def text(self) -> str:
-        """The report for people: a line per cascade, then each distinct derivation once."""
+        """The report for people: the analysis, a line per cascade, then each distinct derivation once."""
+        parts = [analysis_text(self.analysis)] if self.analysis is not None else []
+        parts.append(self._derivations())
+        shown: dict[str, list[str]] = {}
+        for entry in self.cascades:
+            if entry.analysis is not None:
+                shown.setdefault(analysis_text(entry.analysis), []).append(entry.name)
+        for text, names in shown.items():
+            others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            parts += ["", f"{names[0]}{others}, as fused", text.rstrip("\n")]
+        return "\n".join(parts)
+
+    def _derivations(self) -> str:
         wide = max([len(entry.name) for entry in self.cascades], default=0)
         lines = [f"{'cascade':{wide}}  rank   passes  live before → after, per outer point"]
         for entry in self.cascades:
@@ -91,8 +118,9 @@ class Report:
             counted = ", ".join(f"{count} {kind}" for kind, count in self.groups.items())
             lines.append(f"groups: {counted}")
         shown: dict[tuple[str, ...], list[str]] = {}
+        searched = self.analysis is not None and self.analysis.search is not None
         for entry in self.cascades:
-            if entry.rewrites:
+            if entry.rewrites and not searched:
                 shown.setdefault(entry.derivation, []).append(entry.name)
         for derivation, names in shown.items():
             others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
@@ -100,11 +128,16 @@ class Report:
         return "\n".join(lines)
 
 
-def report_module(module: ir.Module) -> Report:
+def report_module(module: ir.Module, question: Question | None = None) -> Report:
     """Analyse a module, raised or fused; the module itself is left as it is.
+
+    Args:
+        module: the module.
+        question: what is asked of each cascade as fused; element sizes are the model's own.
 
     Raises:
         PassError: a pass does not take the module.
+        InputError: see `analyse`.
     """
     copied = parse_module(print_module(module))
     raised = any(
@@ -116,6 +149,7 @@ def report_module(module: ir.Module) -> Report:
         copied, _ = run_pipeline(copied, parse_pipeline(_PIPELINE))
     known = {function.name.value: function for function in functions(copied)}
     entries: list[Entry] = []
+    known_as: dict[str, Analysis] = {}
     groups: dict[str, int] = {}
     roots = [f for f in known.values() if "sym_visibility" not in f.attributes]
     for function in roots:
@@ -125,7 +159,26 @@ def report_module(module: ir.Module) -> Report:
             groups[kind] = groups.get(kind, 0) + 1
             if integer(op, "passes_before") > 1:
                 entries.append(_entry(name, op))
+                if question is not None:
+                    asked = replace(question, element_bytes=_element_bytes(op), rewrites=False)
+                    entries[-1] = replace(
+                        entries[-1], analysis=_analysed(extract_cascade(op), asked, known_as)
+                    )
     return Report(_unique(entries), groups)
+
+
+def _analysed(cascade: Cascade, question: Question, found: dict[str, Analysis]) -> Analysis:
+    """The analysis of a cascade, one for all layers that share it."""
+    key = f"{cascade}{question.element_bytes}"
+    if key not in found:
+        found[key] = analyse(cascade, question)
+    return found[key]
+
+
+def _element_bytes(op: ir.Operation) -> int:
+    """Bytes of an element of what a group makes."""
+    element = ir.RankedTensorType(op.results[0].type).element_type
+    return {"f64": 8, "i64": 8, "f16": 2, "bf16": 2, "i16": 2, "i8": 1, "i1": 1}.get(str(element), 4)
 
 
 def _groups(
@@ -183,16 +236,31 @@ def _unique(entries: list[Entry]) -> tuple[Entry, ...]:
     return tuple(named)
 
 
-def report_text(text: str, *, where: str = "cascade") -> Report:
+def report_text(
+    text: str,
+    *,
+    where: str = "cascade",
+    question: Question | None = None,
+    shape: Mapping[str, int] | None = None,
+) -> Report:
     """Analyse a cascade written as text.
 
+    Args:
+        text: the cascade.
+        where: what to call it.
+        question: what is asked beyond structure.
+        shape: rank → extent, instead of those of the text.
+
     Raises:
-        NotationError: the text is no cascade.
+        NotationError: the text is no cascade, or a rank asked about is not in it.
+        InputError: see `analyse`.
     """
-    cascade = parse_cascade(text, where=where)
-    count = most_passes(cascade)
-    rewriting = rewrite_text(_with_extents(cascade), count.rank)
-    return Report((_written(PurePath(where).stem, rewriting),), {})
+    cascade = parse_cascade(text, where=where, shape=shape)
+    asked = question or Question()
+    analysis = analyse(cascade, asked)
+    rank = most_passes(cascade).rank if asked.rank is None else cascade.family(asked.rank)[0]
+    rewriting = rewrite_text(_with_extents(cascade), rank)
+    return Report((_written(PurePath(where).stem, rewriting),), {}, analysis)
 
 
 def _with_extents(cascade: Cascade) -> Cascade:
