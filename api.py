@@ -18,6 +18,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import torch
 
+    from .ir.targets import Target
     from .passes.analyse.report import Report
     from .passes.bind.plan import Binding
     from .sim.report import Report as BundleReport
@@ -205,28 +206,77 @@ def opt(
     return print_module(module), [(one.name, one.seconds) for one in timings] if timing else []
 
 
-def analyze(source: str) -> Report:
-    """Cascades of a model, a module's text or a text of Einsums: passes, footprints, how fusion gets there.
+def analyze(
+    source: str,
+    *,
+    target: str | None = None,
+    buffer_bytes: int | None = None,
+    shape: Mapping[str, int] | None = None,
+    rank: str | None = None,
+    element_bytes: int | None = None,
+) -> Report:
+    """Cascades of a model, a module's text or a text of Einsums: passes, footprints, traffic, rewritings.
+
+    Args:
+        source: as for `compile`, or a file of Einsums (``.txt``).
+        target: a machine, for the buffer nearest its main memory; or
+        buffer_bytes: capacity of the on-chip buffer. With neither, no traffic is worked out.
+        shape: rank → extent, instead of those of the text; for a model of the zoo the ranks of `compile`.
+        rank: only this rank.
+        element_bytes: bytes of an element of a text's tensors, 2 when None; a model has its own.
 
     Raises:
-        InputError: the source cannot be read.
+        InputError: the source cannot be read; a rank is unknown or has no extent; the buffer is too small.
+        TargetError: an unknown target.
     """
     from .frontend.zoo import PREFIX, parse_spec
     from .ir.module import parse_module
+    from .ir.targets import load as load_target
+    from .passes.analyse.analysis import WORD_BYTES, Question
     from .passes.analyse.report import report_module, report_text
 
+    machine = None if target is None else load_target(target)
+    if machine is not None:
+        if buffer_bytes is not None:
+            raise InputError("a target has its own buffer", accepted="--target or --buffer, not both")
+        buffer_bytes = buffer_of(machine)
+    question = Question(buffer_bytes, element_bytes or WORD_BYTES, rank, target=machine)
+    asked = None if buffer_bytes is None and rank is None else question
     path = Path(source)
     if source.startswith(PREFIX):
         # Passes do not depend on the length; one entry, the longest, says it all.
         lengths = parse_spec(source)[0].lengths
-        shapes = {"s": [max(lengths)]} if lengths else None
-        return report_module(parse_module(lower(source, "", shapes=shapes)))
-    if path.suffix in (".mlir", ".cascade", ".txt"):
+        shapes = {name: [extent] for name, extent in (shape or {}).items()}
+        if lengths and not shapes:
+            shapes = {"s": [max(lengths)]}
+        return report_module(parse_module(lower(source, "", shapes=shapes or None)), asked)
+    if path.suffix in (".cascade", ".txt"):
         text = path.read_text(encoding="utf-8")
-        if path.suffix == ".mlir":
-            return report_module(parse_module(text, where=source))
-        return report_text(text, where=source)
-    return report_module(parse_module(lower(source, "")))
+        return report_text(text, where=source, question=question, shape=shape)
+    if shape:
+        raise InputError(
+            "the model's shapes are fixed", where=source, accepted="--shape with a .txt or zoo: model"
+        )
+    if path.suffix == ".mlir":
+        return report_module(parse_module(path.read_text(encoding="utf-8"), where=source), asked)
+    return report_module(parse_module(lower(source, "")), asked)
+
+
+def buffer_of(machine: Target) -> int:
+    """Bytes of the tier next to a target's main memory, on the near side.
+
+    Raises:
+        InputError: the target has none, or its size is unpublished.
+    """
+    names = [tier.name for tier in machine.tier]
+    place = names.index(machine.main_tier)
+    capacity = machine.tier[place - 1].capacity_bytes if place else None
+    if capacity is None:
+        raise InputError(
+            f"{machine.name} has no memory of known size nearer than its {machine.main_tier}",
+            accepted="--buffer BYTES",
+        )
+    return capacity
 
 
 def report(
