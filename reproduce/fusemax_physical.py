@@ -10,7 +10,10 @@ from ..sim.cost.spatial import attention, paper
 
 @dataclass(frozen=True)
 class Physical:
-    """One configuration by the physical model; None where the target publishes no constant for a figure."""
+    """One configuration by the physical model; None where the target publishes no constant for a figure.
+
+    Utilisation is the share of an array's time that operations need, as in the paper: loading is not counted.
+    """
 
     latency_s: float
     dram_bytes: float
@@ -34,7 +37,7 @@ def physical(model: str, length: str, configuration: str) -> Physical:
     return Physical(
         latency_s=found.latency_s,
         dram_bytes=found.dram_bytes,
-        util_1d=found.utilisation.get("array-1d"),
-        util_2d=found.utilisation.get("array-2d"),
+        util_1d=found.occupancy.get("array-1d"),
+        util_2d=found.occupancy.get("array-2d"),
         energy_j=None if found.unknown else found.total_energy_pj * 1e-12,
     )

@@ -20,7 +20,6 @@ NOT_BUILT = {
     "plan map": ["zoo:mlp"],
     "plan swap": ["zoo:mlp"],
     "plan tiers": ["zoo:mlp"],
-    "reproduce": ["fusemax"],
     "explore": ["space.toml"],
 }
 
