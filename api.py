@@ -320,15 +320,16 @@ def bind(
     """
     from .ir.module import parse_module
     from .ir.targets import load as load_target
+    from .ir.view_text import parse_cascade
     from .passes.bind.assign import arrays_of
-    from .passes.bind.form import bindable, one_pass_form, with_extents
+    from .passes.bind.form import bindable, one_pass_form
     from .passes.bind.plan import bind as bind_cascade
 
     machine = load_target(target)
     height = next(array.rows for array in arrays_of(machine, rows=rows, columns=cols) if array.rows)
     if source.endswith(".txt"):
         text = Path(source).read_text(encoding="utf-8")
-        cascade = one_pass_form(with_extents(text, shapes or {}, where=source), height)
+        cascade = one_pass_form(parse_cascade(text, where=source, shape=shapes), height)
         found = {Path(source).stem: cascade}
     else:
         sizes = {rank: [size] for rank, size in (shapes or {}).items()}

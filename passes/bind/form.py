@@ -1,55 +1,33 @@
-"""One-pass cascades to bind: from a text with other extents, or out of the groups of a model."""
+"""One-pass cascades to bind: made from a cascade as written, or out of the groups of a model."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ...ir.build import strings
 from ...ir.cascade import FUSED, ITERATE, walk
-from ...ir.errors import InputError, PlanError
+from ...ir.errors import PlanError
 from ...ir.mlir import ir
 from ...ir.view import Cascade
-from ...ir.view_text import parse_cascade
-from ..analyse import extract_cascade, most_passes
+from ..analyse import PassCount, count_passes, extract_cascade
 from ..fuse import one_pass
 from ..fuse.defer import defer
 from ..fuse.iterate import NotIterable, Tiling, iterate
 
 _NODES = "penstock.nodes"
-_SHAPES = re.compile(r"(?:[A-Za-z_]\w*\s*=\s*\d+[\s,]*)+(?:#.*)?")
-
-
-def with_extents(text: str, extents: Mapping[str, int], *, where: str = "cascade") -> Cascade:
-    """A cascade written as text, with some of its extents replaced.
-
-    Raises:
-        InputError: a rank that the cascade does not have.
-        NotationError: the text is no cascade.
-    """
-    ranks = {rank for einsum in parse_cascade(text, where=where).all for rank in einsum.ranks}
-    known = ranks | set(parse_cascade(text, where=where).extents)
-    for rank in extents:
-        if rank not in known:
-            raise InputError(f"no rank '{rank}'", where=where, accepted=", ".join(sorted(known)))
-    line = " ".join(f"{rank.upper()}={extent}" for rank, extent in extents.items())
-    replaced = re.compile(rf"\b({'|'.join(map(re.escape, extents))})\s*=\s*\d+[\s,]*", re.IGNORECASE)
-    lines = [
-        replaced.sub("", each) if extents and _SHAPES.fullmatch(each.strip()) else each
-        for each in text.splitlines()
-    ]
-    return parse_cascade("\n".join([line, *lines]), where=where)
 
 
 def one_pass_form(cascade: Cascade, tile: int) -> Cascade:
-    """The cascade with its longest-read rank made generational, `tile` coordinates in a generation.
+    """The cascade with a rank made generational, `tile` coordinates in a generation.
+
+    The rank is the one with the most passes; of equals, one that no result keeps and most Einsums reduce.
 
     Raises:
         PlanError: several passes remain, whatever is rewritten.
     """
     if cascade.generational is not None:
         return cascade
-    count = most_passes(cascade)
+    count = _streamed(cascade)
     where = f"over {count.rank}"
     if len(count.family) > 1:
         raise PlanError(
@@ -69,6 +47,19 @@ def one_pass_form(cascade: Cascade, tile: int) -> Cascade:
         return iterate(defer(cascade, count.rank)[0], Tiling(count.rank, extent, min(tile, extent)))[0]
     except NotIterable as error:
         raise PlanError(f"has no iterative form: {error}", where=where) from error
+
+
+def _streamed(cascade: Cascade) -> PassCount:
+    kept = {rank for e in cascade.all if e.output.tensor in cascade.results for rank in e.output.ranks}
+    counts = [count_passes(cascade, family[0], family) for family in cascade.families()]
+    return max(
+        counts,
+        key=lambda count: (
+            count.passes,
+            not kept & set(count.family),
+            sum(bool(set(einsum.reduced) & set(count.family)) for einsum in cascade.all),
+        ),
+    )
 
 
 def iterative_groups(module: ir.Module) -> Iterator[tuple[str, Cascade]]:

@@ -76,7 +76,8 @@ def tile_of(cascade: Cascade, *, rows: str | None = None, columns: str | None = 
     missing = {name for einsum in loop for name in einsum.ranks} - set(cascade.extents)
     if missing:
         raise PlanError(f"rank '{min(missing)}' has no extent", accepted="a line such as E=64, or --shape")
-    kept = _kept(loop, set(family))
+    summed = {name for einsum in after for name in einsum.reduced}
+    kept = _kept(loop, set(family) | summed)
     chosen = _columns(cascade, kept) if columns is None else columns
     if columns is not None and columns not in kept:
         raise PlanError(f"not every Einsum keeps rank '{columns}'", accepted=", ".join(kept) or "none")
@@ -119,9 +120,9 @@ def _loads(cascade: Cascade, einsum: Einsum) -> bool:
     return einsum.map == "id" and einsum.reduce is None and reads_inputs
 
 
-def _kept(loop: tuple[Einsum, ...], family: set[str]) -> tuple[str, ...]:
+def _kept(loop: tuple[Einsum, ...], apart: set[str]) -> tuple[str, ...]:
     """Ranks, in order, of every output of the loop: points along them are independent."""
-    common = set.intersection(*(set(einsum.output.ranks) for einsum in loop)) - family
+    common = set.intersection(*(set(einsum.output.ranks) for einsum in loop)) - apart
     return tuple(rank for rank in loop[0].ranks if rank in common)
 
 
