@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from .nest import Nest, fate_choices, renames
+from .nest import Nest, all_spilled, fate_choices, renames
 from .part import Part
 
 _GRID_POINTS = 6000
@@ -45,39 +45,43 @@ def best_tiling(
         The tiling, or None when none fits the buffer and stays below the limit.
     """
     best: Tiling | None = None
-    for nest in nests(part, recompute=recompute):
+    batch = frozenset(rank for rank in part.tileable if _everywhere(part, rank))
+    fitting = [
+        nest for nest in nests(part, buffer_elements, recompute=recompute) if _fits(nest, buffer_elements)
+    ]
+    for nest in sorted(fitting, key=lambda nest: nest.floor):
         known = limit if best is None else best.elements
-        found = _search(nest, buffer_elements, known)
-        if found is not None and (known is None or found.elements < known or _better(found, best)):
-            best = found
-        if best is not None and best.elements <= part.compulsory:
+        if known is not None and nest.floor >= known:
             break
+        for order in _orders(nest.order, batch):
+            known = limit if best is None else best.elements
+            found = _search(replace(nest, order=order), batch, buffer_elements, known)
+            if found is not None and (known is None or found.elements < known):
+                best = found
     return best
 
 
-def _better(found: Tiling, best: Tiling | None) -> bool:
-    return best is not None and _rank(found) < _rank(best)
+def _fits(nest: Nest, buffer_elements: int) -> bool:
+    """Whether blocks of one point fit; the order of the outer ranks does not matter then."""
+    ones = dict.fromkeys(nest.order, 1)
+    return int(nest.occupancy(ones, ones)) <= buffer_elements
 
 
-def _rank(tiling: Tiling) -> tuple[int, int, int]:
-    return tiling.elements, tiling.nest.passes, tiling.occupancy
-
-
-def nests(part: Part, *, recompute: bool = True) -> Iterator[Nest]:
-    """Every loop nest considered for a part."""
+def nests(part: Part, buffer_elements: int, *, recompute: bool = True) -> Iterator[Nest]:
+    """Every loop nest considered for a part, in one order of its outer ranks; some do not fit."""
     for stream in _streams(part):
         outer = [rank for rank in part.tileable if rank not in stream]
         if not recompute:
             outer = [rank for rank in outer if _shared(part, rank)]
-        batch = [rank for rank in outer if _everywhere(part, rank)]
-        for order in _orders([rank for rank in outer if rank not in batch]):
-            plain = Nest(part, stream, (*batch, *order))
-            for fates in fate_choices(plain, recompute=recompute):
-                nest = replace(plain, fates=fates)
-                if nest.legal:
-                    yield nest
-                    if nest.passes > 1:
-                        yield replace(nest, fibers=True)
+        plain = Nest(part, stream, tuple(outer))
+        if not _fits(replace(plain, fates=all_spilled(plain)), buffer_elements):
+            continue
+        for fates in fate_choices(plain, recompute=recompute):
+            nest = replace(plain, fates=fates)
+            if nest.legal:
+                yield nest
+                if nest.passes > 1:
+                    yield replace(nest, fibers=True)
 
 
 def _streams(part: Part) -> Iterator[tuple[str, ...]]:
@@ -88,12 +92,15 @@ def _streams(part: Part) -> Iterator[tuple[str, ...]]:
         yield ()
 
 
-def _orders(ranks: list[str]) -> Iterator[tuple[str, ...]]:
-    if len(ranks) <= 3:
-        yield from permutations(ranks)
+def _orders(ranks: tuple[str, ...], batch: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    """Orders of the outer loops: ranks that everything has outermost, then any order of up to three."""
+    first = [rank for rank in ranks if rank in batch]
+    free = [rank for rank in ranks if rank not in batch]
+    if len(free) <= 3:
+        yield from ((*first, *order) for order in permutations(free))
         return
-    for turn in range(len(ranks)):
-        yield (*ranks[turn:], *ranks[:turn])
+    for turn in range(len(free)):
+        yield (*first, *free[turn:], *free[:turn])
 
 
 def _everywhere(part: Part, rank: str) -> bool:
@@ -122,16 +129,10 @@ def _trips(extents: Mapping[str, int], blocks: Mapping[str, int]) -> dict[str, i
     return {rank: -(-extents[rank] // block) for rank, block in blocks.items()}
 
 
-def _search(nest: Nest, buffer_elements: int, known: int | None) -> Tiling | None:
+def _search(nest: Nest, batch: frozenset[str], buffer_elements: int, known: int | None) -> Tiling | None:
     extents = nest.extents
-    ones = [rank for rank in nest.order if _everywhere(nest.part, rank)]
+    ones = [rank for rank in nest.order if rank in batch]
     free = [rank for rank in nest.order if rank not in ones]
-    once = dict.fromkeys(nest.order, 1)
-    if known is not None and nest.elements({r: extents[r] for r in nest.order}, once) >= known:
-        return None
-    least = once
-    if int(nest.occupancy(least, _trips(extents, least))) > buffer_elements:
-        return None
     most = int(_GRID_POINTS ** (1 / max(1, len(free)))) if free else 1
     axes = [np.array(_candidates(extents[rank], min(most, 80)), dtype=np.float64) for rank in free]
     mesh = np.meshgrid(*axes, indexing="ij") if axes else []

@@ -124,6 +124,12 @@ class Nest:
             fiber: the whole streamed rank, not a point of it.
             drop: a rank inside the block that is traversed point by point too.
         """
+        key = (id(access), self.stream, frozenset(self.order), point, fiber, drop)
+        if key not in self.part.tiles:
+            self.part.tiles[key] = self._tile(access, point, fiber, drop)
+        return self.part.tiles[key]
+
+    def _tile(self, access: Access, point: bool, fiber: bool, drop: str) -> Term:
         one = {*self.order} if point else set()
         if not fiber:
             one |= set(self.stream)
@@ -321,6 +327,12 @@ class Nest:
             result = np.maximum(result, peak)
         return result
 
+    @cached_property
+    def floor(self) -> int:
+        """The least it can move: every outer rank in one block."""
+        blocks = {rank: self.extents[rank] for rank in self.order}
+        return int(self.elements(blocks, dict.fromkeys(self.order, 1)))
+
     def elements(self, blocks: Mapping[str, Any], trips: Mapping[str, Any]) -> Any:
         """Elements moved in all."""
         total: Any = 0
@@ -353,6 +365,11 @@ def fate_choices(nest: Nest, *, recompute: bool = True) -> Iterator[tuple[tuple[
             rest = [each[-1:] for each in rest]
         for fates in product(*rest):
             yield tuple(zip(ranked, (*(KEEP,) * kept, *fates), strict=True))
+
+
+def all_spilled(nest: Nest) -> tuple[tuple[str, str], ...]:
+    """The treatment that holds least: everything that crosses a pass boundary goes through memory."""
+    return tuple((name, SPILL) for name in nest.crossing())
 
 
 def renames(einsum: Einsum) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 from ...ir.einsum import Access, Einsum
 from ...ir.view import Cascade
 from .passes import count_passes
-from .sizes import Pattern, access_size, pattern, ranks_of
+from .sizes import Pattern, Term, access_size, pattern, ranks_of
 
 
 def in_order(cascade: Cascade) -> tuple[Einsum, ...]:
@@ -220,4 +220,9 @@ class Part:
     @cached_property
     def peaks(self) -> dict[object, list[int]]:
         """Peaks of what only passes through, kept by the loop nests that share them."""
+        return {}
+
+    @cached_property
+    def tiles(self) -> dict[object, Term]:
+        """Tile sizes, kept likewise."""
         return {}

@@ -10,6 +10,7 @@ from ...ir.einsum import Access, Index
 from ...ir.errors import InputError
 from ...ir.view import Cascade
 
+_FIXED = Index()
 Pattern = tuple[str, tuple[tuple[tuple[str, int], ...], ...]]
 
 
@@ -79,6 +80,8 @@ def _ranks(einsum: Any) -> Iterable[str]:
 
 def divided(index: Index, ranks: Collection[str]) -> tuple[Index, Index]:
     """The terms of an index expression in `ranks`, and the other terms."""
+    if len(index.terms) == 1:
+        return (index, _FIXED) if index.terms[0][0] in ranks else (_FIXED, index)
     inside = tuple(term for term in index.terms if term[0] in ranks)
     return Index(inside), Index(tuple(term for term in index.terms if term not in inside))
 
