@@ -1,8 +1,9 @@
 """The mapper: the best mapping of a cascade on a spatial accelerator, by the physical model.
 
 Small spaces are searched in full. In large ones, random mappings of every dataflow are priced, and the best
-are improved one choice at a time (a rank's split, a loop order) until nothing gets better. Everything is
-priced thousands of mappings at a time; a lower bound stands beside the result.
+are improved a choice or two at a time (a rank's split, a loop order) until nothing gets better. Dataflows
+whose lower bound is no better than the best mapping so far are left out, which loses nothing. Everything is
+priced thousands of mappings at a time; the lower bound of all stands beside the result.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ...ir.errors import InputError, PlanError
 from ...ir.targets import Target
 from ...ir.view import Cascade
 from ...sim.cost.spatial.batch import OBJECTIVES, access_pj, clock_hz, figures, points_of
-from ...sim.cost.spatial.legal import legal, objections
+from ...sim.cost.spatial.legal import Objection, legal, objections
 from ...sim.cost.spatial.mapping import Mapping
 from ...sim.cost.spatial.physical import SpatialCost, evaluate, least_elements
-from ...sim.cost.spatial.workload import Problem
+from ...sim.cost.spatial.workload import Problem, Step
 from .mapper_space import Box, boxes
 
 Progress = Callable[[str, float, float | None], None]
@@ -33,6 +34,8 @@ STARTS = 16
 """Mappings of a dataflow that local search may improve."""
 LEADERS = 8
 """Dataflows that random search goes on with."""
+LEAPS = 512
+"""Mappings two or three choices away that are tried when none is better that is one choice away."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,10 @@ class Found:
         mapping, cost: the best mapping, and what it costs.
         objective, value: what was minimised (s, pJ, pJ·s or bytes), and the mapping's.
         bound: no mapping of the searched dataflows does better; a roof, which need not be reached.
-        considered: mappings looked at.
+        considered: mappings looked at; those of dataflows that the bound rules out are not.
         evaluations: of them, the legal ones, priced.
         seconds: taken.
-        exhaustive: every mapping of every dataflow was looked at.
+        exhaustive: every mapping was looked at, or ruled out with its dataflow.
     """
 
     mapping: Mapping
@@ -123,6 +126,7 @@ def search(
     space = boxes(cascade, target, element_bytes=element_bytes)
     if not space:
         raise PlanError("no unit of the target performs some Einsum", where=target.name)
+    space.sort(key=lambda box: bound(box.problem, objective))
     total = sum(box.size for box in space)
     best = _Best()
     whole = total <= exhaustive
@@ -138,7 +142,7 @@ def search(
         cost=evaluate(cascade, mapping, target, element_bytes=element_bytes),
         objective=objective,
         value=best.value,
-        bound=min(bound(box.problem, objective) for box in space),
+        bound=bound(space[0].problem, objective),
         considered=best.considered,
         evaluations=best.evaluations,
         seconds=time.perf_counter() - start,
@@ -147,7 +151,11 @@ def search(
 
 
 def bound(problem: Problem, objective: str) -> float:
-    """What no mapping of a dataflow can do better than: compulsory traffic and a fully busy unit."""
+    """What no mapping of a dataflow can do better than.
+
+    Compulsory traffic, and every unit busy with its operations on as many instances as the ranks over rows
+    and columns can fill.
+    """
     main = problem.target.main
     bytes_in = bytes_out = 0
     for tensor, place in problem.place.items():
@@ -155,16 +163,16 @@ def bound(problem: Problem, objective: str) -> float:
             bytes_in += least_elements(problem, tensor) * problem.element_bytes
         elif tensor in problem.results:
             bytes_out += least_elements(problem, tensor) * problem.element_bytes
-    work = dict.fromkeys(problem.units, 0)
+    work = dict.fromkeys(problem.units, 0.0)
     energy = 0.0
     for step in problem.steps:
         points = points_of(problem, step)
-        work[step.unit] += points * step.cost.cycles
+        work[step.unit] += points * step.cost.cycles / _spread(problem, step)
         energy += points * sum(each or 0.0 for each in step.cost.energy_pj.values())
         energy += points * step.cost.registers * (access_pj(problem, step.unit) or 0.0)
     energy += bytes_in * (main.energy_read_pj_per_byte or 0.0)
     energy += bytes_out * (main.energy_write_pj_per_byte or 0.0)
-    roof = max(work[name] / problem.unit(name).instances for name in problem.units) / clock_hz(problem)
+    roof = max(work.values()) / clock_hz(problem)
     memory = main.seconds(bytes_in, bytes_out) if main.bandwidth_read_bytes_per_s else 0.0
     latency = max(roof, memory)
     return {
@@ -173,6 +181,18 @@ def bound(problem: Problem, objective: str) -> float:
         "edp": latency * energy,
         "dram_bytes": float(bytes_in + bytes_out),
     }[objective]
+
+
+def _spread(problem: Problem, step: Step) -> int:
+    """Instances of its unit that a step can fill."""
+    rows, cols = problem.array
+    count = 1
+    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.cols, cols)):
+        size = 1
+        for rank in axis & step.ranks:
+            size *= max(problem.extents[rank], 1)
+        count *= min(size, most)
+    return count
 
 
 def _price(box: Box, digits: np.ndarray, objective: str, best: _Best) -> np.ndarray:
@@ -192,6 +212,11 @@ def _price(box: Box, digits: np.ndarray, objective: str, best: _Best) -> np.ndar
 
 def _all(space: Sequence[Box], objective: str, best: _Best, total: int, progress: Progress | None) -> None:
     for box in space:
+        if bound(box.problem, objective) >= best.value:
+            total -= box.size
+            if progress is not None:
+                progress("mappings", best.considered, total)
+            continue
         for first in range(0, box.size, CHUNK):
             numbers = np.arange(first, min(first + CHUNK, box.size))
             _price(box, box.digits(numbers), objective, best)
@@ -214,6 +239,8 @@ def _sample(
     while lead:
         reached = []
         for number in lead:
+            if bound(space[number].problem, objective) >= best.value:
+                continue
             digits = space[number].likely(max(64, min(share, CHUNK)), random)
             values = _price(space[number], digits, objective, best)
             order = np.argsort(values, kind="stable")[:STARTS]
@@ -223,26 +250,45 @@ def _sample(
                 progress("random mappings", best.considered, budget)
         if len(lead) <= LEADERS:
             break
-        lead = [number for _, number in sorted(reached)[:LEADERS]]
-        share = budget // 4 // len(lead)
+        lead = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        share = budget // 4 // max(1, len(lead))
     started.sort(key=lambda entry: entry[:2])
     for value, number, digits in started:
         if best.considered >= budget:
             break
-        _improve(space[number], digits, value, objective, best, budget)
+        _improve(space[number], digits, value, objective, best, budget, random)
         if progress is not None:
             progress("better mappings", best.considered, budget)
 
 
-def _improve(box: Box, digits: np.ndarray, value: float, objective: str, best: _Best, budget: int) -> None:
-    """Changes one choice at a time while that helps."""
+def _improve(
+    box: Box,
+    digits: np.ndarray,
+    value: float,
+    objective: str,
+    best: _Best,
+    budget: int,
+    random: np.random.Generator,
+) -> None:
+    """Changes one choice at a time while that helps, and two or three when it does not."""
     while best.considered < budget:
-        near = _neighbours(box, digits)
-        values = _price(box, near, objective, best)
-        at = int(values.argmin())
-        if not values[at] < value:
+        for near in (_neighbours(box, digits), _leaps(box, digits, random)):
+            values = _price(box, near, objective, best)
+            at = int(values.argmin())
+            if values[at] < value:
+                value, digits = float(values[at]), near[:, at]
+                break
+        else:
             return
-        value, digits = float(values[at]), near[:, at]
+
+
+def _leaps(box: Box, digits: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Mappings that differ in two or three choices."""
+    found = np.repeat(digits[:, None], LEAPS, axis=1)
+    for _ in range(3):
+        kinds = random.integers(0, len(box.radix), LEAPS)
+        found[kinds, np.arange(LEAPS)] = random.integers(0, np.array(box.radix)[kinds])
+    return found
 
 
 def _neighbours(box: Box, digits: np.ndarray) -> np.ndarray:
@@ -260,15 +306,17 @@ def _neighbours(box: Box, digits: np.ndarray) -> np.ndarray:
 def _infeasible(space: Sequence[Box], seed: int) -> PlanError:
     """Which rule leaves nothing, and what it would take."""
     random = np.random.default_rng(seed)
-    blame: dict[tuple[str, str, str], int] = {}
+    blame: dict[str, int] = {}
+    closest: dict[str, Objection] = {}
     for box in space:
-        digits = np.array([random.integers(0, radix, 512) for radix in box.radix])
+        digits = box.likely(512, random)
         digits[:, 0] = [int(choices[:, 1:].prod(axis=1).argmin()) for choices in box.splits] + [0, 0]
         rules = objections(box.problem, box.points(digits))
         counts = np.add.reduce([rule.broken.astype(np.int64) for rule in rules])
         for rule in rules:
-            alone = int((rule.broken & (counts == counts.min())).sum())
-            key = (rule.where, rule.message, rule.accepted)
-            blame[key] = blame.get(key, 0) + alone
-    where, message, accepted = max(blame, key=lambda key: blame[key])
-    return PlanError(f"no mapping is legal: {message}", where=where, accepted=accepted or None)
+            blame[rule.where] = blame.get(rule.where, 0) + int((rule.broken & (counts == counts.min())).sum())
+            if rule.broken.any():
+                closest[rule.where] = min(closest.get(rule.where, rule), rule, key=lambda each: each.least)
+    where = max(closest, key=lambda name: blame[name])
+    rule = closest[where]
+    return PlanError(f"no mapping is legal: {rule.message}", where=where, accepted=rule.accepted or None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -125,7 +126,7 @@ def boxes(cascade: Cascade, target: Target, *, element_bytes: int = 2, most_spli
 
 
 def _places(stated: Problem) -> dict[str, tuple[str, ...]]:
-    """Where intermediates may be kept that have a choice: what a later pass reads, what lanes make in rows."""
+    """Where intermediates that have a choice are kept: what a later pass reads, what lanes make in rows."""
     found: dict[str, tuple[str, ...]] = {}
     for tensor, at in stated.source.items():
         step = stated.steps[at]
@@ -151,8 +152,8 @@ def _box(nest: Nest, stated: Problem, most_splits: int) -> Box:
         nest,
         stated,
         tuple(splits),
-        _orders(len(every), sorted(common), moving),
-        _orders(len(every), sorted(common), turning),
+        _orders(len(every), tuple(sorted(common)), tuple(moving)),
+        _orders(len(every), tuple(sorted(common)), tuple(turning)),
     )
 
 
@@ -219,6 +220,7 @@ def _performs(einsum: Einsum, unit: Unit, target: Target) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def _splits(extent: int, wide: int, most: int, *, inside: bool) -> Array:
     """Choices for a rank: its divisors, or the powers of two where they are too many; and the full width.
 
@@ -246,11 +248,9 @@ def _sizes(extent: int, most: int, limit: int) -> list[int]:
     return sorted({n for n in divisors if n <= top} | {top, 1})
 
 
-def _orders(size: int, first: list[int], free: list[int]) -> Array:
+@lru_cache(maxsize=1024)
+def _orders(size: int, first: tuple[int, ...], free: tuple[int, ...]) -> Array:
     """Loop orders as positions: `first` outermost, `free` in every order, the rest innermost."""
-    rest = [rank for rank in range(size) if rank not in first and rank not in free]
-    found = []
-    for middle in itertools.islice(itertools.permutations(free), MOST_ORDERS):
-        order = [*first, *middle, *rest]
-        found.append([order.index(rank) for rank in range(size)])
-    return np.array(found, np.int64)
+    rest = tuple(rank for rank in range(size) if rank not in first and rank not in free)
+    middles = itertools.islice(itertools.permutations(free), MOST_ORDERS)
+    return np.argsort(np.array([first + middle + rest for middle in middles], np.int64), axis=1)

@@ -17,12 +17,13 @@ MOST_POINTS = 2**58
 
 @dataclass(frozen=True)
 class Objection:
-    """A rule, and the mappings that break it."""
+    """A rule, and the mappings that break it; ``least`` is the least of what it limits."""
 
     broken: Array
     where: str
     message: str
     accepted: str = ""
+    least: int = 0
 
 
 def objections(problem: Problem, points: Points) -> list[Objection]:
@@ -190,5 +191,6 @@ def _capacity(problem: Problem, points: Points) -> list[Objection]:
             buffer.name,
             f"holds {buffer.capacity_bytes} bytes, and the tiles take {least}",
             "smaller inner trips",
+            least,
         )
     ]
