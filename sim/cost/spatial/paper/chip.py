@@ -26,7 +26,6 @@ class Chip:
         mac_pj … exp_pj: of one operation; None where the chip has no such unit.
         dram_pj_per_byte: either way.
         row_read_pj, row_write_pj: of one row of the global buffer.
-        register_pj: one read and one write of the 1D array's registers.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Chip:
     dram_pj_per_byte: float
     row_read_pj: float
     row_write_pj: float
-    register_pj: float
     target: Target = field(repr=False, compare=False)
 
     def seconds(self, cycles: float) -> float:
@@ -71,7 +69,6 @@ def chip(name: str = "fusemax-cloud") -> Chip:
     flat, line = target.find_unit(ARRAY_2D), target.find_unit(ARRAY_1D)
     buffer, dram = target.find_tier(BUFFER), target.main
     rows, cols = flat.shape
-    registers = target.registers_of(ARRAY_1D)
 
     def known(value: float | None, what: str) -> float:
         if value is None:
@@ -94,8 +91,6 @@ def chip(name: str = "fusemax-cloud") -> Chip:
         dram_pj_per_byte=known(dram.energy_read_pj_per_byte, "DRAM energy"),
         row_read_pj=known(buffer.energy_read_pj_per_byte, "the buffer's read energy") * cols * WORD_BYTES,
         row_write_pj=known(buffer.energy_write_pj_per_byte, "the buffer's write energy") * cols * WORD_BYTES,
-        register_pj=known(registers and registers.energy_read_pj, "register energy")
-        + known(registers and registers.energy_write_pj, "register energy"),
         target=target,
     )
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 
 from .chip import Chip
 
+REGISTER_PJ = 2.194455 + 1.906455
+"""A read and a write of registers, charged as a file of 64 × 32 bits whatever its depth (artifact's table)."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -47,7 +50,7 @@ def components_j(counts: Counts, on: Chip) -> dict[str, float]:
         "divide": counts.divides * on.div_pj,
         "exp": counts.exps * on.exp_pj,
         "global buffer": counts.row_reads * on.row_read_pj + counts.row_writes * on.row_write_pj,
-        "registers": counts.registers * on.register_pj,
+        "registers": counts.registers * REGISTER_PJ,
         "dram": counts.dram_bytes * on.dram_pj_per_byte,
     }
     return {name: energy * 1e-12 for name, energy in picojoules.items()}

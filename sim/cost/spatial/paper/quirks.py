@@ -36,7 +36,7 @@ QUIRKS = (
     ),
     Quirk(
         "unfused_mapper_results",
-        "at 256K tokens Unfused moves tensors of Q's size 6 times (10 at E = 128), at 1M 34 times, not 4: "
+        "from 256K tokens Unfused moves tensors of Q's size 18 times (34 at E = 128), not 4: "
         "a mapper's result, taken as an input",
         ("unfused",),
     ),

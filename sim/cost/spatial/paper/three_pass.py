@@ -65,10 +65,8 @@ FLAT_MAPPINGS: Mapping[int, Mapping[str, FlatMapping]] = MappingProxyType(
 )
 """By embedding E, then by length."""
 
-UNFUSED_OPERANDS: Mapping[int, Mapping[int, int]] = MappingProxyType(
-    {64: MappingProxyType({2**18: 6, 2**20: 34}), 128: MappingProxyType({2**18: 10, 2**20: 34})}
-)
-"""E → length → how often a tensor of Q's size crosses DRAM in Unfused: what the authors' mapper found."""
+UNFUSED_OPERANDS: Mapping[int, int] = MappingProxyType({64: 18, 128: 34})
+"""E → how often a tensor of Q's size crosses DRAM in Unfused from `LONG` on, as the authors' mapper found."""
 
 ONCE_EACH = 4
 """The same for shorter sequences: Q, K, V and AV."""
@@ -111,7 +109,7 @@ def unfused(work: Workload, on: Chip | None = None) -> Figures:
     """Unfused: QK, softmax and AV one after another, each bound by compute or by DRAM.
 
     Raises:
-        InputError: a long sequence the mapper was not run for.
+        InputError: a long sequence of an embedding the mapper was not run for.
     """
     on = on or chip("flat-cloud")
     operands = _unfused_operands(work) * work.operand_bytes
@@ -130,15 +128,14 @@ def unfused(work: Workload, on: Chip | None = None) -> Figures:
 
 
 def _unfused_operands(work: Workload) -> int:
-    if work.m < LONG and work.e == work.f and work.m == work.p:
+    if work.m < LONG:
         return ONCE_EACH
-    searched = UNFUSED_OPERANDS.get(work.e, {})
-    if work.e != work.f or work.m != work.p or work.m not in searched:
+    if work.e not in UNFUSED_OPERANDS or work.e != work.f:
         raise InputError(
-            f"no mapping of the products for E={work.e}, F={work.f}, M={work.m}, P={work.p}",
-            accepted=f"M = P, E = F: below 2^18, or 2^18 and 2^20 with E of {sorted(UNFUSED_OPERANDS)}",
+            f"no mapping of the products for E={work.e}, F={work.f}, M={work.m}",
+            accepted=f"M below {LONG}, or E = F of {' or '.join(map(str, UNFUSED_OPERANDS))}",
         )
-    return searched[work.m]
+    return UNFUSED_OPERANDS[work.e]
 
 
 def _operations(work: Workload) -> Counts:
@@ -189,9 +186,9 @@ def _flat_rows(work: Workload, on: Chip, choice: FlatMapping) -> Counts:
 
 
 def _product_rows(work: Workload, on: Chip) -> Counts:
-    """Q and K, V and the sums of AV pass through the buffer; QK and A do not."""
+    """Operands from DRAM and the sums of AV pass through the buffer; QK and A do not."""
     tiles, m1 = on.tiles(work.b, work.h, work.m, work.p), work.m / on.rows
     return Counts(
         row_reads=tiles * 2 * work.e + tiles * work.f + (tiles - tiles / m1) * work.f,
-        row_writes=tiles / m1 * (2 * work.e + work.f) + tiles * work.f,
+        row_writes=tiles / m1 * work.e * (_unfused_operands(work) - 1) + tiles * work.f,
     )
