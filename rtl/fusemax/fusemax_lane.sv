@@ -34,6 +34,8 @@ module fusemax_lane #(
   output logic [15:0]                      av_o
 );
 
+  /* verilator no_inline_module */  // one copy of its code in a simulator, short names
+
   fusemax_pkg::lane_op_t        op_q;
   fusemax_pkg::down_t           down_q;
   logic [StateAddr-1:0]         addr_q;
@@ -78,7 +80,7 @@ module fusemax_lane #(
   always_comb begin
     exponential = 1'b0;
     arithmetic  = 1'b0;
-    unique case (op_q.op)
+    case (op_q.op)
       fusemax_pkg::Op1Max,
       fusemax_pkg::Op1Sub,
       fusemax_pkg::Op1Mul,
@@ -96,7 +98,7 @@ module fusemax_lane #(
   assign factor = (op_q.op == fusemax_pkg::Op1Mul) ? y : fusemax_pkg::PlusOne;
 
   always_comb begin
-    unique case (op_q.op)
+    case (op_q.op)
       fusemax_pkg::Op1Sub: addend = {~y[31], y[30:0]};
       fusemax_pkg::Op1Add: addend = y;
       default:             addend = fusemax_pkg::PlusZero;
@@ -117,10 +119,10 @@ module fusemax_lane #(
     .result_o (sum)
   );
 
-  fp32_max i_max (.a_i(x), .b_i(y), .max_o(larger));
+  assign larger = fp32_pkg::larger(x, y);
 
   always_comb begin
-    unique case (op_q.op)
+    case (op_q.op)
       fusemax_pkg::Op1Max: result = larger;
       fusemax_pkg::Op1Mul: result = product;
       default:             result = sum;

@@ -27,11 +27,11 @@ module fusemax_mac (
   output logic [31:0] result_o
 );
 
-  logic [31:0]       coefficient, factor_a, factor_b, addend, sum, fraction, fraction_q;
-  logic signed [8:0] floor, floor_q;
+  logic [31:0]      coefficient, factor_a, factor_b, addend, sum;
+  fp32_pkg::parts_t parts, parts_q;  // n and g
 
   always_comb begin
-    unique case (step_i)
+    case (step_i)
       3'd1:    coefficient = fusemax_pkg::ExpC4;
       3'd2:    coefficient = fusemax_pkg::ExpC3;
       3'd3:    coefficient = fusemax_pkg::ExpC2;
@@ -47,30 +47,25 @@ module fusemax_mac (
     addend   = c_i;
     if (exp_i) begin
       factor_a = (step_i == 3'd1) ? fusemax_pkg::ExpC5 : x_i;
-      factor_b = (step_i == 3'd0) ? fusemax_pkg::ExpLog2e : fraction_q;
+      factor_b = (step_i == 3'd0) ? fusemax_pkg::ExpLog2e : parts_q.fraction;
       addend   = coefficient;
     end
   end
 
-  fp32_mul i_mul (.a_i(factor_a), .b_i(factor_b), .product_o);
-  fp32_add i_add (.a_i(product_o), .b_i(addend), .sum_o(sum));
-  fp32_floor i_floor (.value_i(sum), .floor_o(floor), .fraction_o(fraction));
+  assign product_o = fp32_pkg::multiply(factor_a, factor_b);
+  assign sum       = fp32_pkg::add(product_o, addend);
+  assign parts     = fp32_pkg::split(sum);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      floor_q    <= '0;
-      fraction_q <= '0;
-    end else if (en_i && exp_i && step_i == 3'd0) begin
-      floor_q    <= floor;
-      fraction_q <= fraction;
-    end
+    if (!rst_ni)                              parts_q <= '0;
+    else if (en_i && exp_i && step_i == 3'd0) parts_q <= parts;
   end
 
   // The polynomial is in [1, 2]: adding n to its exponent is multiplying by 2^n.
   logic signed [9:0] exponent;
   logic [31:0]       scaled;
 
-  assign exponent = $signed({2'b00, sum[30:23]}) + 10'(floor_q);
+  assign exponent = $signed({2'b00, sum[30:23]}) + 10'(parts_q.floor);
 
   always_comb begin
     if (sum[30:23] == 8'hFF)        scaled = sum;

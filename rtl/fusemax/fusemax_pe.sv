@@ -22,6 +22,8 @@ module fusemax_pe #(
   output logic [31:0]         v_o
 );
 
+  /* verilator no_inline_module */  // one copy of its code in a simulator, short names
+
   logic [RfEntries-1:0][31:0] rf_q;
   logic [31:0]                ra, rd, a, b, c, product, result, larger, v_d, h_q, v_q;
   logic                       write;
@@ -34,7 +36,7 @@ module fusemax_pe #(
     a = ra;
     b = fusemax_pkg::PlusOne;
     c = v_i;
-    unique case (op_i.op)
+    case (op_i.op)
       fusemax_pkg::Op2Mac: begin
         a = h_i;
         b = v_i;
@@ -63,12 +65,12 @@ module fusemax_pe #(
     .result_o (result)
   );
 
-  fp32_max i_max (.a_i(v_i), .b_i(ra), .max_o(larger));
+  assign larger = fp32_pkg::larger(v_i, ra);
 
   always_comb begin
     write = 1'b0;
     v_d   = v_i;
-    unique case (op_i.op)
+    case (op_i.op)
       fusemax_pkg::Op2Mac,
       fusemax_pkg::Op2Subv,
       fusemax_pkg::Op2Exp1,
