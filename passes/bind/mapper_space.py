@@ -167,7 +167,10 @@ def _dataflows(cascade: Cascade, target: Target) -> Iterator[Nest]:
     lanes = next((unit for unit in target.unit if len(unit.shape) == 1), None)
     free = [rank for rank in ranks if rank not in common and rank != cascade.generational]
     spread = free or common
+    few = len(spread) < 2
     for rows, cols in itertools.product((*spread, None) if flat else (None,), (*spread, None)):
+        if None in (rows, cols) and flat is not None and not few:
+            continue
         if rows == cols and rows is not None:
             continue
         for units in _assignments(einsums, rows, flat, lanes, target):

@@ -14,6 +14,7 @@ from ....ir.einsum import Access, Einsum
 from ....ir.operators import MAPS
 from ....ir.targets import RegisterFile, Target, Tier, Unit
 from ....ir.view import Cascade
+from .fibers import held, levels, ranks_of
 from .mapping import PLACES, MappingError, Nest
 from .operations import Cost, cost_of
 
@@ -139,7 +140,7 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
             lacks.
     """
     einsums = _einsums(cascade, nest)
-    ranks = tuple(dict.fromkeys(rank for einsum in einsums for rank in einsum.ranks))
+    ranks = ranks_of(einsums)
     number = {rank: place for place, rank in enumerate(ranks)}
     _check_ranks(cascade, nest, ranks)
     source = {einsum.output.tensor: place for place, einsum in enumerate(einsums)}
@@ -148,11 +149,15 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
         for tensor in cascade.carried
         if tensor in source and cascade.generational in number
     }
-    levels = [_levels(einsums, rank) for rank in ranks]
+    passes = levels(einsums)
+    fibers = {
+        tensor: frozenset(number[rank] for rank in later) - {carried.get(tensor, -1)}
+        for tensor, later in held(einsums).items()
+    }
     elsewhere = {a.tensor for e in cascade.einsums if e.output.tensor not in source for a in e.accesses}
     results = frozenset(source) & (frozenset(cascade.results) | elsewhere)
     place = dict.fromkeys([a.tensor for e in einsums for a in e.accesses], "dram")
-    place |= {tensor: _place(tensor, nest, einsums, levels, results, carried) for tensor in source}
+    place |= {t: _place(t, nest, results, t in carried or bool(fibers[t])) for t in source}
     tile = tuple(number[rank] for rank in nest.tile_order if rank in number)
     rows = frozenset(number[rank] for rank in nest.rows if rank in number)
     units = [target.find_unit(nest.units[einsum.output.tensor]) for einsum in einsums]
@@ -172,7 +177,7 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
             reads=tuple(_use(access, number) for access in einsum.accesses),
             write=_use(einsum.output, number),
             cost=cost_of(einsum, unit, target, element_bytes),
-            level=tuple(level[at] for level in levels),
+            level=tuple(level[at] for level in passes),
             after=tuple(_after(einsums, at, carried, ranks, serial)),
         )
         cols = {number[rank] for rank in nest.cols if rank in number}
@@ -181,7 +186,6 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
                 f"{step.name} is reduced over columns", where=ranks[min(step.reduced & cols)], accepted="rows"
             )
         steps.append(step)
-    held = {t: _held(t, einsums, levels, number, carried) for t in source if place[t] == "buffer"}
     return Problem(
         ranks=ranks,
         extents=tuple(cascade.extents[rank] for rank in ranks),
@@ -192,7 +196,7 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
         place=place,
         source=source,
         carried=carried,
-        held=held,
+        held={tensor: fibers[tensor] for tensor in source if place[tensor] == "buffer"},
         shares=_shares(einsums, place, source, carried) | _in_place(nest, place, results),
         results=results,
         pipelined=nest.pipelined,
@@ -202,12 +206,12 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
     )
 
 
-def _einsums(cascade: Cascade, nest: Nest) -> list[Einsum]:
+def _einsums(cascade: Cascade, nest: Nest) -> tuple[Einsum, ...]:
     known = {einsum.output.tensor: einsum for einsum in cascade.einsums}
     for name in nest.units:
         if name not in known:
             raise MappingError("no Einsum writes it", where=name, accepted=", ".join(known))
-    return [einsum for name, einsum in known.items() if name in nest.units]
+    return tuple(einsum for name, einsum in known.items() if name in nest.units)
 
 
 def _check_ranks(cascade: Cascade, nest: Nest, ranks: Sequence[str]) -> None:
@@ -257,69 +261,10 @@ def _use(access: Access, number: Mapping[str, int]) -> Use:
     return Use(access.tensor, tuple(dim for dim in dims if dim))
 
 
-def _levels(einsums: Sequence[Einsum], rank: str) -> list[int]:
-    """The pass over a rank each Einsum belongs to; 0 where it comes before the first."""
-    streams: dict[str, int] = {}
-    closed: dict[str, int] = {}
-    found = []
-    for einsum in einsums:
-        iterates = rank in einsum.ranks
-        level = int(iterates)
-        for access in einsum.accesses:
-            if access.tensor in streams:
-                fixed = rank not in access.ranks
-                level = max(level, streams[access.tensor] + int(iterates and fixed))
-            elif access.tensor in closed:
-                level = max(level, closed[access.tensor] + int(iterates))
-        (streams if rank in einsum.output.ranks else closed)[einsum.output.tensor] = level
-        found.append(level)
-    return found
-
-
-def _later(
-    tensor: str, einsums: Sequence[Einsum], levels: Sequence[Sequence[int]], axis: int, rank: str
-) -> bool:
-    """Whether an Einsum of a later pass over the rank reads the tensor's fiber of it."""
-    source = next(at for at, einsum in enumerate(einsums) if einsum.output.tensor == tensor)
-    return any(
-        levels[axis][at] > levels[axis][source]
-        for at, einsum in enumerate(einsums)
-        for access in einsum.accesses
-        if access.tensor == tensor and rank in access.ranks
-    )
-
-
-def _held(
-    tensor: str,
-    einsums: Sequence[Einsum],
-    levels: Sequence[Sequence[int]],
-    number: Mapping[str, int],
-    carried: Mapping[str, int],
-) -> frozenset[int]:
-    output = next(einsum.output for einsum in einsums if einsum.output.tensor == tensor)
-    return frozenset(
-        number[rank]
-        for rank in output.ranks
-        if number[rank] != carried.get(tensor) and _later(tensor, einsums, levels, number[rank], rank)
-    )
-
-
-def _place(
-    tensor: str,
-    nest: Nest,
-    einsums: Sequence[Einsum],
-    levels: Sequence[Sequence[int]],
-    results: frozenset[str],
-    carried: Mapping[str, int],
-) -> str:
+def _place(tensor: str, nest: Nest, results: frozenset[str], kept: bool) -> str:
     if tensor in results:
         return "dram"
-    if tensor in nest.keep:
-        return nest.keep[tensor]
-    ranks = {r: n for n, r in enumerate(dict.fromkeys(rank for e in einsums for rank in e.ranks))}
-    if tensor in carried or _held(tensor, einsums, levels, ranks, carried):
-        return "buffer"
-    return "array"
+    return nest.keep.get(tensor, "buffer" if kept else "array")
 
 
 def _after(
