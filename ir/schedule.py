@@ -64,15 +64,22 @@ class Edge:
 
 @dataclass(frozen=True)
 class Placed:
-    """When a task runs: step i of tile n in cycle ``n·period + first + i·stride``."""
+    """When a task runs: step i of tile n in cycle ``n·period + first + i·stride``.
+
+    Steps from `switch` on follow each other at another stride, `then`: the part of a long reduction that
+    shares the unit with a shorter stream takes turns with it, and the rest does not.
+    """
 
     task: Task
     first: int
     stride: int = 1
+    switch: int | None = None
+    then: int = 1
 
     def at(self, step: int) -> int:
         """Cycle of a step of tile 0."""
-        return self.first + step * self.stride
+        before = step if self.switch is None else min(step, self.switch)
+        return self.first + before * self.stride + (step - before) * self.then
 
     @property
     def last(self) -> int:
@@ -185,7 +192,7 @@ class Schedule:
         """
         taken: dict[tuple[str, int], str] = {}
         for place in self.placed:
-            if place.first < 0 or place.stride < 1:
+            if place.first < 0 or min(place.stride, place.then) < 1:
                 raise PlanError("starts before its tile, or has no stride", where=place.task.name)
             for step in range(place.task.steps):
                 key = (place.task.unit, place.at(step) % self.period)
@@ -236,9 +243,7 @@ class Schedule:
         """The schedule that `to_json` wrote."""
         return Schedule(
             period=data["period"],
-            placed=tuple(
-                Placed(Task(**place["task"]), place["first"], place["stride"]) for place in data["placed"]
-            ),
+            placed=tuple(Placed(**{**place, "task": Task(**place["task"])}) for place in data["placed"]),
             edges=tuple(Edge(**edge) for edge in data["edges"]),
             units=tuple(data["units"]),
             optimal=data["optimal"],

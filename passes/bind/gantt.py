@@ -44,13 +44,14 @@ def bars(schedule: Schedule) -> tuple[Bar, ...]:
     """Every task within one period, in order of unit and time; what goes on into the next period is two."""
     found = []
     for place in schedule.placed:
-        stages: dict[int, list[int]] = {}
+        runs: dict[tuple[int, int], list[int]] = {}
         for step in range(place.task.steps):
             stage, cycle = divmod(place.at(step), schedule.period)
-            stages.setdefault(stage, []).append(cycle)
-        for stage, cycles in stages.items():
+            apart = place.stride if place.switch is None or step < place.switch else place.then
+            runs.setdefault((stage, apart), []).append(cycle)
+        for (stage, apart), cycles in runs.items():
             tile = letter(schedule, stage)
-            found.append(Bar(place.task.unit, place.task.name, tile, cycles[0], place.stride, len(cycles)))
+            found.append(Bar(place.task.unit, place.task.name, tile, cycles[0], apart, len(cycles)))
     return tuple(sorted(found, key=lambda bar: (schedule.units.index(bar.unit), bar.start)))
 
 

@@ -1,21 +1,20 @@
 """Modulo scheduling with CP-SAT: the shortest period first, then the shortest way of a tile through it.
 
-The period is fixed and probed, from the lower bound up, because with a fixed period all is linear: a task's
-first cycle is residue + period · stage, and a run of steps with a stride keeps clear of another exactly when
-the difference of their residues lies in a set that can be tabulated. Strides above 1 let two streams share a
-unit cycle by cycle (FuseMax figure 4).
+The period is fixed and probed, from the lower bound up, because with a fixed period all is linear. Steps of a
+task may be several cycles apart, so that two streams share a unit cycle by cycle (FuseMax figure 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
 from ...ir.errors import PlanError
 from ...ir.schedule import Edge, Placed, Schedule, Task
 from .bounds import Bound, lower_bound
+from .model import Impossible, Model, Problem
 
 Progress = Callable[[str, float, float | None], None]
 
@@ -60,7 +59,7 @@ def schedule_tile(
     _check(tasks, edges, units)
     if not tasks:
         raise PlanError("nothing to schedule", accepted="at least one task")
-    problem = _Problem(tuple(tasks), tuple(edges), tuple(units), copies, dict(registers or {}), max_stride)
+    problem = Problem(tuple(tasks), tuple(edges), tuple(units), copies, dict(registers or {}), max_stride)
     bound = lower_bound(tasks, edges, units, copies)
     period, optimal, found = _shortest_period(problem, bound, seed, time_limit_s / 2, progress)
     if progress is not None:
@@ -69,21 +68,6 @@ def schedule_tile(
     schedule = Schedule(period, placed, tuple(edges), tuple(units), optimal, bound.cycles)
     schedule.check()
     return schedule
-
-
-@dataclass(frozen=True)
-class _Problem:
-    tasks: tuple[Task, ...]
-    edges: tuple[Edge, ...]
-    units: tuple[str, ...]
-    copies: int | None
-    registers: Mapping[str, int]
-    max_stride: int
-
-    @property
-    def longest(self) -> int:
-        """A period that holds a tile from its first step to its end, one task after the other."""
-        return sum(task.steps for task in self.tasks) + sum(edge.latency for edge in self.edges) + 1
 
 
 @dataclass(frozen=True)
@@ -114,7 +98,7 @@ def _check(tasks: Sequence[Task], edges: Sequence[Edge], units: Sequence[str]) -
 
 
 def _shortest_period(
-    problem: _Problem, bound: Bound, seed: int, effort_s: float, progress: Progress | None
+    problem: Problem, bound: Bound, seed: int, effort_s: float, progress: Progress | None
 ) -> tuple[int, bool, tuple[Placed, ...]]:
     """The period, whether every shorter one is refuted, and a schedule.
 
@@ -140,7 +124,7 @@ def _shortest_period(
 
 
 def _solve(
-    problem: _Problem,
+    problem: Problem,
     period: int,
     seed: int,
     effort_s: float,
@@ -149,8 +133,8 @@ def _solve(
     hint: tuple[Placed, ...] = (),
 ) -> _Answer:
     try:
-        model = _Model(problem, period)
-    except _Impossible:
+        model = Model(problem, period)
+    except Impossible:
         return _Answer(None, refuted=True)
     if not feasible_only:
         model.minimise()
@@ -165,168 +149,3 @@ def _solve(
         return _Answer(model.read(solver))
     spent_s = solver.response_proto.deterministic_time / _DETERMINISTIC_PER_SECOND
     return _Answer(None, status == cp_model.INFEASIBLE, spent_s)
-
-
-class _Impossible(Exception):
-    """A task alone does not fit in the period."""
-
-
-@dataclass
-class _Run:
-    """The variables of one task: when it starts, and how far apart its steps are."""
-
-    task: Task
-    residue: cp_model.IntVar
-    stage: cp_model.IntVar
-    first: cp_model.LinearExpr
-    strides: dict[int, cp_model.IntVar] = field(default_factory=dict)
-    starts: dict[int, list[cp_model.IntVar]] = field(default_factory=dict)
-
-    def at(self, step: int) -> cp_model.LinearExpr:
-        """Cycle of a step."""
-        offsets = [step * stride for stride in self.strides]
-        return self.first + cp_model.LinearExpr.weighted_sum(list(self.strides.values()), offsets)
-
-    @property
-    def last(self) -> cp_model.LinearExpr:
-        """Cycle of the last step."""
-        return self.at(self.task.steps - 1)
-
-
-class _Model:
-    """The constraints for one period."""
-
-    def __init__(self, problem: _Problem, period: int) -> None:
-        self.problem, self.period = problem, period
-        self.model = cp_model.CpModel()
-        work = sum(t.steps * problem.max_stride for t in problem.tasks)
-        self.horizon = work + sum(e.latency for e in problem.edges) + period * (len(problem.tasks) + 1)
-        self.runs = {task.name: self.run(task) for task in problem.tasks}
-        for unit in problem.units:
-            self.share(unit)
-        for edge in problem.edges:
-            if edge.streamed:
-                self.stream(edge)
-            else:
-                self.wait(edge)
-        self.keep()
-        self.turn()
-
-    def run(self, task: Task) -> _Run:
-        residue = self.model.new_int_var(0, self.period - 1, f"residue of {task.name}")
-        stage = self.model.new_int_var(0, self.horizon // self.period, f"stage of {task.name}")
-        run = _Run(task, residue, stage, residue + self.period * stage)
-        for stride in range(1, self.problem.max_stride + 1 if task.steps > 1 else 2):
-            if task.steps <= self.period and (task.steps - 1) * stride < self.period:
-                starts = [
-                    self.model.new_bool_var(f"{task.name} from {start} every {stride}")
-                    for start in range(self.period)
-                ]
-                run.starts[stride] = starts
-        if not run.starts:
-            raise _Impossible
-        for stride, starts in run.starts.items():
-            chosen = self.model.new_bool_var(f"{task.name} every {stride}")
-            run.strides[stride] = chosen
-            self.model.add(sum(starts) == chosen)
-        everything = [(start, x) for starts in run.starts.values() for start, x in enumerate(starts)]
-        self.model.add_exactly_one(x for _, x in everything)
-        self.model.add(residue == sum(start * x for start, x in everything))
-        return run
-
-    def share(self, unit: str) -> None:
-        """One step a cycle of the period."""
-        users: list[list[cp_model.IntVar]] = [[] for _ in range(self.period)]
-        for run in self.runs.values():
-            if run.task.unit == unit:
-                for stride, starts in run.starts.items():
-                    for start, x in enumerate(starts):
-                        for step in range(run.task.steps):
-                            users[(start + step * stride) % self.period].append(x)
-        for cycle in users:
-            self.model.add_at_most_one(cycle)
-
-    def wait(self, edge: Edge) -> None:
-        producer, consumer = self.runs[edge.producer], self.runs[edge.consumer]
-        later = edge.distance * self.period
-        self.model.add(consumer.first + later >= producer.last + edge.latency)
-
-    def stream(self, edge: Edge) -> None:
-        """Step after step, and no more in the queue than it holds; a line keeps clear where its ends do."""
-        producer, consumer = self.runs[edge.producer], self.runs[edge.consumer]
-        later, steps = edge.distance * self.period, producer.task.steps
-        for step in {0, steps - 1}:
-            self.model.add(consumer.at(step) + later >= producer.at(step) + edge.latency)
-        if edge.depth is None:
-            return
-        for step in {0, steps - 1 - edge.depth} if edge.depth < steps else ():
-            self.model.add(producer.at(step + edge.depth) + edge.latency > consumer.at(step) + later)
-        for first in range(min(edge.depth, steps)):
-            last = steps - 1 - (steps - 1 - first) % edge.depth
-            arrival = producer.at(first) + edge.latency + self.period
-            self.model.add(arrival > consumer.at(last) + later)
-
-    def keep(self) -> None:
-        """Results stay in registers until they are read, and the registers are enough."""
-        problem, most = self.problem, self.problem.copies
-        kept: dict[tuple[str, str], list[Edge]] = {}
-        queues: dict[str, dict[tuple[str, str], int]] = {}
-        for edge in problem.edges:
-            if edge.held and not edge.streamed:
-                kept.setdefault((edge.producer, edge.held), []).append(edge)
-            elif edge.held:
-                depth = edge.depth or self.runs[edge.producer].task.steps
-                queues.setdefault(edge.held, {})[edge.producer, edge.consumer] = depth
-        taken: dict[str, list[cp_model.LinearExprT]] = {
-            unit: [sum(queue.values())] for unit, queue in queues.items()
-        }
-        ceiling = most if most is not None else self.horizon // self.period + 1
-        for (name, unit), edges in kept.items():
-            copies = self.model.new_int_var(1, ceiling, f"copies of {name} in {unit}")
-            for edge in edges:
-                producer, consumer = self.runs[name], self.runs[edge.consumer]
-                read = consumer.last if edge.until is None else consumer.at(edge.until)
-                lives = read + edge.distance * self.period - producer.first - edge.latency
-                self.model.add(lives < self.period * copies)
-            taken.setdefault(unit, []).append(max(edge.words for edge in edges) * copies)
-        for unit, amounts in taken.items():
-            if unit in problem.registers:
-                self.model.add(sum(amounts) <= problem.registers[unit])
-
-    def turn(self) -> None:
-        """Schedules that differ by a rotation only are one: the first task begins the period."""
-        self.model.add(next(iter(self.runs.values())).residue == 0)
-
-    def minimise(self) -> None:
-        """The shortest way of a tile; then everything as early as can be."""
-        begin = self.model.new_int_var(0, self.horizon, "begin")
-        end = self.model.new_int_var(0, 2 * self.horizon, "end")
-        for run in self.runs.values():
-            self.model.add(begin <= run.first)
-            self.model.add(end >= run.last)
-        weight = (len(self.runs) + 1) * self.horizon
-        total = cp_model.LinearExpr.sum([run.first - begin for run in self.runs.values()])
-        self.model.minimize(weight * (end - begin) + total)
-
-    def hint(self, placed: tuple[Placed, ...]) -> None:
-        """Start from a schedule."""
-        if not placed:
-            return
-        head = next(iter(self.runs))
-        turned = -next(place.first for place in placed if place.task.name == head) % self.period
-        for place in placed:
-            run = self.runs[place.task.name]
-            stage, residue = divmod(place.first + turned, self.period)
-            self.model.add_hint(run.residue, residue)
-            self.model.add_hint(run.stage, stage)
-            for stride, chosen in run.strides.items():
-                self.model.add_hint(chosen, stride == place.stride)
-
-    def read(self, solver: cp_model.CpSolver) -> tuple[Placed, ...]:
-        placed = []
-        for run in self.runs.values():
-            first = solver.value(run.residue) + self.period * solver.value(run.stage)
-            stride = next(s for s, chosen in run.strides.items() if solver.value(chosen))
-            placed.append(Placed(run.task, first, stride))
-        begin = min(place.first for place in placed)
-        return tuple(Placed(place.task, place.first - begin, place.stride) for place in placed)

@@ -47,6 +47,12 @@ def test_a_queue_takes_its_depth():
     assert schedule(8, 1, Edge("make", "use", streamed=True, depth=3, held="v")).registers("v") == 3
 
 
+def test_steps_after_the_switch_have_a_stride_of_their_own():
+    place = Placed(MAKE, 3, 2, switch=2, then=1)
+    assert [place.at(step) for step in range(4)] == [3, 5, 7, 8]
+    assert place.last == 8
+
+
 def test_json_there_and_back():
     one = schedule(8, 9, Edge("make", "use", held="v", until=0, words=2))
     assert Schedule.from_json(one.to_json()) == one

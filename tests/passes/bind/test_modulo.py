@@ -12,6 +12,7 @@ from penstock.ir.errors import PlanError
 from penstock.ir.schedule import Edge, Placed, Schedule, Task
 from penstock.ir.targets import load
 from penstock.passes.bind.bounds import lower_bound
+from penstock.passes.bind.cascades import attention_cascade
 from penstock.passes.bind.graph import tile_graph
 from penstock.passes.bind.modulo import schedule_tile
 
@@ -124,6 +125,15 @@ def test_attention_reaches_the_bound_at_the_sizes_of_the_rtl(embedding, side, pe
     assert (found.period, found.lower_bound, found.optimal) == (period, period, True)
     assert max(*found.copies("array-2d").values(), *found.copies("array-1d").values()) <= 2
     assert all(found.registers(unit) <= REGISTERS[unit] for unit in UNITS)
+
+
+@pytest.mark.parametrize(("e", "f", "period"), [(16, 8, 33), (8, 16, 42)])
+def test_the_longer_of_two_streams_shares_the_unit_only_as_long_as_the_other_runs(e, f, period):
+    """E > F: 2D E + F + 9; E < F: 1D 2F + 10."""
+    cascade = attention_cascade(e=e, f=f, m1=4, m0=8, p1=4, p0=8)
+    tasks, edges = tile_graph(cascade, CLOUD, rows=8, cols=8, p1=4, depth=2)
+    found = schedule_tile(tasks, edges, units=UNITS, copies=2, registers=REGISTERS)
+    assert (found.period, found.optimal) == (period, True)
 
 
 @pytest.mark.parametrize(
