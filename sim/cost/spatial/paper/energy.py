@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from .chip import Chip
 
 REGISTER_PJ = 2.194455 + 1.906455
-"""A read and a write of registers, charged as a file of 64 × 32 bits whatever its depth (artifact's table)."""
+"""A read and a write of registers, charged as a file of 64 × 32 bits at any depth (artifact's table)."""
 
 
 @dataclass(frozen=True)
