@@ -235,7 +235,16 @@ class _Iteration:
         return made
 
     def factors(self, einsum: Einsum) -> list[Correction]:
-        """The closed values a summand is homomorphic in, each with how."""
+        """The closed values a summand is homomorphic in, each with how; the same at every point it folds."""
+        found = self.factors_at_a_point(einsum)
+        inside = [access for _, access in found if set(access.ranks) & set(einsum.reduced)]
+        if inside or (found and einsum.reduce not in (None, "sum")):
+            factor = (inside or [found[0][1]])[0].tensor
+            raise NotIterable(f"{einsum} folds what {factor}, which is still running, is a factor of")
+        return found
+
+    def factors_at_a_point(self, einsum: Einsum) -> list[Correction]:
+        """The closed values the map of an Einsum is homomorphic in."""
         if einsum.map in _EXPONENTIALS:
             exponent, shift = einsum.operands
             if self.free(exponent) and isinstance(shift, Access) and self.waits(shift):
@@ -260,9 +269,12 @@ class _Iteration:
         if not isinstance(operand, Access):
             return []
         if self.kinds[operand.tensor] == "provisional":
+            producer = self.producers[operand.tensor]
             if role == "div":
                 raise NotIterable(f"a division by {operand.tensor}, which is still running")
-            return self.factors(self.producers[operand.tensor])
+            if producer.output.index != operand.index:
+                raise NotIterable(f"{operand} is read at other ranks than it is written at")
+            return self.factors(producer)
         if operand.tensor not in self.nonzero:
             raise NotIterable(f"{operand.tensor} may be zero while it runs, and is a factor of a sum")
         return [(role, operand)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from ...ir.einsum import Access, Einsum, Index
 from ...ir.view import Cascade
 

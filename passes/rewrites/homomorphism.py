@@ -38,8 +38,17 @@ class Homomorphism:
         """What a summand is homomorphic in: ``exp``, ``mul`` or ``div`` with the closed value.
 
         Raises:
-            NotHomomorphic: it changes by no factor, or by a ratio of values that may be zero.
+            NotHomomorphic: it changes by no factor, by one that differs from point to point of its own
+                fold, or by a ratio of values that may be zero.
         """
+        found = self._at_a_point(einsum)
+        inside = [access for _, access in found if set(access.ranks) & set(einsum.reduced)]
+        if inside or (found and einsum.reduce not in (None, "sum")):
+            raise NotHomomorphic(f"{einsum} folds what {found[0][1].tensor} is a factor of")
+        return found
+
+    def _at_a_point(self, einsum: Einsum) -> list[tuple[str, Access]]:
+        """The closed values the map of an Einsum is homomorphic in."""
         if einsum.map in _EXPONENTIALS:
             exponent, shift = einsum.operands
             if not self.waits(exponent) and isinstance(shift, Access) and self.waits(shift):
@@ -64,7 +73,10 @@ class Homomorphism:
         if self.kinds[operand.tensor] == "provisional":
             if role == "div":
                 raise NotHomomorphic(f"a division by {operand.tensor}, which waits for a fold")
-            return self.factors(self.producers[operand.tensor])
+            producer = self.producers[operand.tensor]
+            if producer.output.index != operand.index:
+                raise NotHomomorphic(f"{operand} is read at other ranks than it is written at")
+            return self.factors(producer)
         if operand.tensor not in self.nonzero:
             raise NotHomomorphic(f"{operand.tensor} may be zero over a part of the rank, and is a factor")
         return [(role, operand)]

@@ -142,3 +142,28 @@ def test_a_factor_in_the_middle_of_a_chain_is_deferred_through_it() -> None:
     assert most_passes(deferred).passes == 1
     given = inputs_of(cascade, {"X": (6,), "D": (6,), "V": (6, 2)})
     np.testing.assert_allclose(run(deferred, given)["Y"], run(cascade, given)["Y"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        ("T[k] = sum[d] mul(N[d], U[k,d])", "is a factor of"),
+        ("T[k] = max[d] mul(N[d], U[k,d])", "is a factor of"),
+    ],
+)
+def test_a_factor_that_differs_between_the_points_of_an_inner_fold_is_no_correction(
+    inner: str, message: str
+) -> None:
+    cascade = parse_cascade(
+        f"K=6 D=3\nS[d] = sum[k] square(U[k,d])\nN[d] = exp(S[d])\n{inner}\nZ = sum[k] T[k]"
+    )
+    with pytest.raises(NotIterable, match=message):
+        iterate(cascade, Tiling("k", 6, 2), ["N"])
+
+
+def test_a_stream_read_at_other_ranks_than_it_is_written_at_is_no_summand() -> None:
+    cascade = parse_cascade(
+        "K=6 D=3 E=3\nS[d] = max[k] U[k,d]\nT[k,d] = exp_sub(U[k,d], S[d])\nZ[e] = sum[k] T[k,e]"
+    )
+    with pytest.raises(NotIterable, match="other ranks"):
+        iterate(cascade, Tiling("k", 6, 2))
