@@ -1,10 +1,14 @@
-"""What every test shares: the quick tests run first, and the checkout is known by name."""
+"""What every test shares: the quick tests run first, the checkout, and schedules made by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
+
+from penstock.ir.schedule import Edge, Placed, Schedule, Task
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,3 +20,68 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def checkout() -> Path:
     """The repository the tests were taken from; the installed package may be a wheel elsewhere."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def attention_schedule() -> Callable[..., Schedule]:
+    """``make(rows, e, f, p1, period=…)``: a schedule of an attention tile that no solver made.
+
+    Tasks begin as soon as they can and their unit has room, or up to `slack` cycles later; the period is the
+    first from the one given on that works out.
+    """
+
+    def make(rows: int, e: int, f: int, p1: int, *, period: int, slack: int = 0, seed: int = 0) -> Schedule:
+        while (found := _attention(rows, e, f, p1, period, slack, Random(seed))) is None:
+            period += 1
+        found.check()
+        return found
+
+    return make
+
+
+def _attention(
+    rows: int, e: int, f: int, p1: int, period: int, slack: int, random: Random
+) -> Schedule | None:
+    array = {"BQK": e, "LM": 1, "SLN": 7, "SLD": 1, "SLNV": f}
+    row = {"RM": 1, "PRM": 7, "SPD": 1, "RD": 1, "SPNV": f, "RNV": f}
+    stride = dict.fromkeys(("SLNV", "SPNV", "RNV"), 2) | {"BQK": 2 if 2 * e <= period else 1}
+    taken: set[tuple[str, int]] = set()
+    placed: dict[str, Placed] = {}
+
+    def end(*names: str) -> int:
+        return max(placed[name].last + 1 for name in names)
+
+    def bottom(name: str) -> int:
+        return placed[name].first + rows
+
+    for name, ready in (
+        ("BQK", lambda: 0),
+        ("LM", lambda: end("BQK")),
+        ("RM", lambda: bottom("LM")),
+        ("SLN", lambda: end("RM")),
+        ("PRM", lambda: end("RM")),
+        ("SLD", lambda: end("SLN")),
+        ("SLNV", lambda: end("SLN")),
+        ("SPD", lambda: end("PRM")),
+        ("SPNV", lambda: max(end("PRM"), bottom("SLNV") - 1)),
+        ("RNV", lambda: max(placed["SPNV"].first + 1, bottom("SLNV"))),
+        ("RD", lambda: max(end("SPD"), bottom("SLD"))),
+    ):
+        unit, steps = ("array-2d", array[name]) if name in array else ("array-1d", row[name])
+        begin = ready() + random.randint(0, slack)
+        for first in range(begin, begin + period):
+            found = Placed(Task(name, unit, steps), first, stride.get(name, 1))
+            cells = {(unit, found.at(step) % period) for step in range(steps)}
+            if len(cells) == steps and cells.isdisjoint(taken):
+                taken.update(cells)
+                placed[name] = found
+                break
+        else:
+            return None
+    edges = (
+        *(Edge("BQK", "LM"), Edge("LM", "RM", rows), Edge("RM", "SLN"), Edge("RM", "PRM")),
+        *(Edge("SLN", "SLD"), Edge("SLN", "SLNV"), Edge("PRM", "SPD"), Edge("PRM", "SPNV")),
+        *(Edge("SPD", "RD"), Edge("SLD", "RD", rows), Edge("RD", "SPD", distance=p1)),
+        *(Edge("SPNV", "RNV", streamed=True), Edge("SLNV", "RNV", rows, streamed=True)),
+    )
+    return Schedule(period, tuple(placed.values()), edges, ("array-2d", "array-1d"), False, 1)

@@ -28,6 +28,7 @@ LARGEST_POWER = 256
 """At and beyond 2^±256 the exponential is 0 or infinite, whatever the fraction."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def exp(x: Floats) -> Floats:
     """e^x as the arrays compute it, in six multiply-accumulates.
 

@@ -165,7 +165,7 @@ def lower(schedule: Schedule, tiling: Tiling) -> Program:
     """
     _check_tasks(schedule, tiling)
     _check_order(schedule, tiling)
-    array, lanes = _values(schedule, tiling)
+    array, lanes = values(schedule, tiling)
     registers = allocate(array, ARRAY_REGISTERS, schedule.period, where="registers of the 2D array")
     found = allocate(lanes, LANE_REGISTERS, schedule.period, where="registers of the 1D row")
     words, lines = [], ["cycle  2D array                                  1D row"]
@@ -242,7 +242,7 @@ def _check_order(schedule: Schedule, tiling: Tiling) -> None:
             raise PlanError("an exponential overtakes the one before it", where=name)
 
 
-def _values(schedule: Schedule, tiling: Tiling) -> tuple[list[Value], list[Value]]:
+def values(schedule: Schedule, tiling: Tiling) -> tuple[list[Value], list[Value]]:
     """Values in the registers of the 2D array and of the 1D row."""
     at = schedule.find
     bottom = tiling.rows - 1  # a word needs so long from the top row's cycle to the lane's register

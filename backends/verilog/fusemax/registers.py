@@ -64,10 +64,13 @@ def allocate(values: Sequence[Value], entries: int, period: int, *, where: str) 
                 where=where,
                 accepted="a schedule that reads it earlier",
             )
-    # What needs most first; among single registers also in the order of the writes, which suits rings.
+    # Pairs first, then what lives longest; or the single ones in the order of their writes, which leaves no
+    # gaps in a line of time: the circle is cut open where the fewest are alive.
+    load = _load(values, period)
+    cut = load.index(min(load))
     orders = (
         sorted(values, key=lambda value: (value.cycles <= period, -value.cycles, value.written)),
-        sorted(values, key=lambda value: (value.cycles <= period, value.written % period, value.written)),
+        sorted(values, key=lambda value: (value.cycles <= period, (value.written - cut) % period)),
     )
     misfits = []
     for order in orders:
@@ -77,7 +80,7 @@ def allocate(values: Sequence[Value], entries: int, period: int, *, where: str) 
         misfits.append(misfit)
     names = " or ".join(sorted({value.name for value in misfits}))
     raise PlanError(
-        f"no register is left for {names}: {_demand(values, period)} values live at once",
+        f"no register is left for {names}: {max(load)} values live at once",
         where=f"{where}, {entries} entries",
         accepted="a schedule with shorter lifetimes or shallower queues",
     )
@@ -118,11 +121,10 @@ def _cells(value: Value, shift: int, cycle: int) -> set[int]:
     return {(at + shift) % cycle for at in range(value.written + 1, value.read + 1)}
 
 
-def _demand(values: Iterable[Value], period: int) -> int:
-    """The most registers that are in use in one cycle."""
-    count = [0] * (COPIES * period)
+def _load(values: Iterable[Value], period: int) -> list[int]:
+    """Values alive in each cycle of the period."""
+    count = [0] * period
     for value in values:
-        for tile in range(COPIES):
-            for cell in _cells(value, tile * period, COPIES * period):
-                count[cell] += 1
-    return max(count, default=0)
+        for at in range(value.written + 1, value.read + 1):
+            count[at % period] += 1
+    return count
