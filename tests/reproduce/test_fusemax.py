@@ -182,6 +182,7 @@ class TestCommand:
         ):
             assert words in text
 
+    @pytest.mark.slow
     def test_page(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         place = tmp_path / "new" / "fusemax.html"
         assert cli.main(["reproduce", "fusemax", "-o", str(place)]) == cli.DONE

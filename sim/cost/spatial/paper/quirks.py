@@ -54,7 +54,7 @@ QUIRKS = (
         "phantom_buffer_reads",
         "an overflow of a 64-bit product charges buffer reads that do not happen: RNV from 256K tokens, "
         "BQK and SLN of +Cascade from 256K, QK of FLAT at 64K, SN of FLAT and Unfused from 256K or 1M; "
-        "0.5 to 7 % of the energy",
+        "0.3 to 7 % of the energy",
         ALL,
     ),
     Quirk(
