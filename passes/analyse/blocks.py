@@ -13,8 +13,8 @@ from math import prod
 
 import numpy as np
 
-from .nest import Nest, all_spilled, fate_choices, renames
-from .part import Part
+from .nest import Nest, all_spilled, fate_choices
+from .part import Part, renames
 
 _GRID_POINTS = 6000
 _CLOSE = 1.1  # grid results within this factor of the best known are worth improving
@@ -85,8 +85,13 @@ def nests(part: Part, buffer_elements: int, *, recompute: bool = True) -> Iterat
 
 
 def _streams(part: Part) -> Iterator[tuple[str, ...]]:
-    if len(part.einsums) == 1 and len(part.einsums[0].reduced) > 1:
-        yield part.einsums[0].reduced
+    """What may be traversed point by point: a rank, or all that a single Einsum reduces, in some order."""
+    reduced = part.einsums[0].reduced if len(part.einsums) == 1 else ()
+    if len(reduced) > 1:
+        together = all(
+            ranks.isdisjoint(reduced) or ranks.issuperset(reduced) for ranks in part.load_ranks.values()
+        )
+        yield from [reduced] if together or len(reduced) > 4 else permutations(reduced)
     yield from ((rank,) for rank in part.streamable)
     if not part.streamable:
         yield ()

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.einsum import Access, Einsum
-from .part import Part
+from ...ir.einsum import Access
+from .part import Part, renames
 from .sizes import Pattern, Term, divided, span
 
 KEEP, SPILL, RECOMPUTE = "keep", "spill", "recompute"
@@ -47,7 +47,8 @@ class Nest:
 
     Attributes:
         part: the Einsums.
-        stream: ranks traversed point by point (one, but for a single Einsum's several reduced ranks).
+        stream: ranks traversed point by point (one, but for a single Einsum's several reduced ranks,
+            the first outermost).
         order: outer ranks in blocks, outermost first.
         fates: what crosses a pass boundary → ``keep``, ``spill`` or ``recompute``.
         fibers: whether inputs read in several passes are kept rather than loaded again.
@@ -145,20 +146,34 @@ class Nest:
                 constant *= others
         return Term(constant, tuple(windows))
 
-    def volume(
-        self, access: Access, ranks: Collection[str], through: int | None = None, times: int = 1
-    ) -> Term:
-        """Elements moved when every block moves its share; loops from place `through` on move nothing."""
-        constant, windows, trips = times, [], []
+    def volume(self, access: Access, ranks: Collection[str], *, stays: bool = False, times: int = 1) -> Term:
+        """Elements moved when every block moves its share.
+
+        Args:
+            access: the access.
+            ranks: the ranks it has.
+            stays: whether a block stays while loops turn that it does not depend on.
+            times: passes that move it.
+        """
+        constant, windows = times, []
+        trips: list[tuple[str, tuple[str, ...]]] = []
         for index in access.index:
             block, rest = divided(index, self.order)
             if block.terms and len(index.terms) > 1:
                 windows.append((block, span(rest, self.extents)))
-                trips += block.ranks
+                trips += [(rank, ()) for rank in block.ranks]
             else:
                 constant *= span(index, self.extents)
-        missing = [rank for rank in self.order[:through] if rank not in ranks]
-        return Term(constant, tuple(windows), (*trips, *missing))
+        for place, rank in enumerate(self.order):
+            deeper = tuple(each for each in self.order[place + 1 :] if each in ranks)
+            if rank not in ranks and (deeper or not stays):
+                trips.append((rank, deeper if stays else ()))
+        return Term(constant, tuple(windows), tuple(trips))
+
+    def returns(self, ranks: Collection[str]) -> int:
+        """How often what has only some of several streamed ranks is come back to: the first is outermost."""
+        last = max(place for place, rank in enumerate(self.stream) if rank in ranks)
+        return prod(self.extents[rank] for rank in self.stream[:last] if rank not in ranks)
 
     def before(self, ranks: Collection[str]) -> int:
         """Place behind the last outer rank among `ranks`: deeper loops find the block still there."""
@@ -239,7 +254,7 @@ class Nest:
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
             held = fates.get(tensor) == KEEP or tensor in self.part.carried or self.part.starts[place]
-            if held or not (self.makes_stream(place) or self.momentary(place)):
+            if held or self.part.aliases[place] or not (self.makes_stream(place) or self.momentary(place)):
                 continue
             drop = inner if tensor in through else ""
             size = self.tile(einsum.output, point=True, drop=drop).constant * (1 + self._reach(tensor))
@@ -272,10 +287,10 @@ class Nest:
         for key, access, runs in self._input_runs():
             ranks = self.part.load_ranks[key]
             if self.streams(key):
-                times = 1 if self.fibers else len(runs)
+                times = (1 if self.fibers else len(runs)) * self.returns(ranks)
                 found.append(Flow(access.tensor, "load", self.volume(access, ranks, times=times)))
             else:
-                found.append(Flow(access.tensor, "load", self.volume(access, ranks, self.before(ranks))))
+                found.append(Flow(access.tensor, "load", self.volume(access, ranks, stays=True)))
         for tensor, elements in self.part.stores.items():
             found.append(Flow(tensor, "store", Term(elements)))
         for place, einsum in enumerate(self.part.einsums):
@@ -370,8 +385,3 @@ def fate_choices(nest: Nest, *, recompute: bool = True) -> Iterator[tuple[tuple[
 def all_spilled(nest: Nest) -> tuple[tuple[str, str], ...]:
     """The treatment that holds least: everything that crosses a pass boundary goes through memory."""
     return tuple((name, SPILL) for name in nest.crossing())
-
-
-def renames(einsum: Einsum) -> bool:
-    """Whether an Einsum computes nothing: it reads a tensor at other indices."""
-    return einsum.map == "id" and einsum.reduce is None and len(einsum.accesses) == 1

@@ -35,6 +35,11 @@ def cuts(cascade: Cascade, einsums: Sequence[Einsum]) -> tuple[int, ...]:
     return tuple(sorted(allowed))
 
 
+def renames(einsum: Einsum) -> bool:
+    """Whether an Einsum computes nothing: it reads a tensor at other indices."""
+    return einsum.map == "id" and einsum.reduce is None and len(einsum.accesses) == 1
+
+
 @dataclass(frozen=True)
 class Part:
     """A run of Einsums of a cascade executed together.
@@ -66,6 +71,11 @@ class Part:
         carried = frozenset(self.cascade.carried)
         init = {id(einsum) for einsum in self.cascade.init}
         return tuple(e.output.tensor in carried and id(e) in init for e in self.einsums)
+
+    @cached_property
+    def aliases(self) -> tuple[bool, ...]:
+        """Per Einsum whether it only renames what is read from outside, and so needs no room of its own."""
+        return tuple(renames(e) and e.accesses[0].tensor not in self.written for e in self.einsums)
 
     @cached_property
     def rank_sets(self) -> tuple[frozenset[str], ...]:

@@ -91,17 +91,19 @@ class Term:
     """A product: constant · Π spans of index expressions in block sizes · Π trips of loops over blocks.
 
     A window is an index expression in the ranks that run in blocks, and the span of the other ranks in it.
+    A loop counts only where one of the loops named beside it takes more than one trip; always if none is.
     """
 
     constant: int
     windows: tuple[tuple[Index, int], ...] = ()
-    trips: tuple[str, ...] = ()
+    trips: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def at(self, blocks: Mapping[str, Any], trips: Mapping[str, Any]) -> Any:
         """The value for block sizes and trip counts, numbers or arrays."""
         value: Any = self.constant
         for window, others in self.windows:
             value = value * (span(window, blocks) + others - 1)
-        for rank in self.trips:
-            value = value * trips[rank]
+        for rank, others in self.trips:
+            turns: Any = sum(trips[other] for other in others) > len(others) if others else 1
+            value = value * (1 + turns * (trips[rank] - 1))
         return value

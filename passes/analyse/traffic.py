@@ -15,8 +15,8 @@ from ...ir.einsum import Einsum
 from ...ir.errors import InputError
 from ...ir.view import Cascade
 from .blocks import Tiling, best_tiling
-from .nest import KEEP, SPILL, renames
-from .part import Part, cuts, in_order
+from .nest import KEEP, SPILL
+from .part import Part, cuts, in_order, renames
 from .sizes import access_size, compulsory_elements, require_extents, tensor_sizes
 
 
