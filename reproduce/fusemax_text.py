@@ -54,7 +54,8 @@ def _figure(title: str, prefix: str, by_id: dict[str, Row]) -> Section:
             lines.append(("", "", "paper", *(row.paper for row in found), ""))
             if any("physical" in row.beside for row in found):
                 lines.append(("", "", "physical", *(row.beside.get("physical") for row in found), ""))
-    return Section(title, ("model", "configuration", "", *paper.SEQUENCES, "off by"), tuple(lines))
+    columns = ("model", "configuration", "", *paper.SEQUENCES, "off by")
+    return Section(f"{title} (TrXL and T5: --json)", columns, tuple(lines))
 
 
 def _figure_7(by_id: dict[str, Row]) -> Section:

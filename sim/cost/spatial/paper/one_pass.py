@@ -61,7 +61,7 @@ def cascade(work: Workload, on: Chip | None = None) -> Figures:
     """
     on = on or chip("flat-cloud")
     m1 = work.m / on.rows
-    room = chip("fusemax-cloud").buffer_bytes if on.name == "flat-cloud" else on.buffer_bytes
+    room = chip("fusemax-cloud").buffer_bytes
     p1 = queries_per_tile(work, replace(on, buffer_bytes=room), per_query=2 * on.rows)
     tiles = on.tiles(work.b, work.h, work.m, work.p)
     line = 4 * on.rows + 5 + 2 * work.f + work.f / m1  # LM, SLN (2), SLD a row each; RM, PRM (2), SPD, RD

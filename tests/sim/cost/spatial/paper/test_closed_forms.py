@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.ir.errors import InputError
+from penstock.ir.errors import InputError, TargetError
 from penstock.reproduce.published import read
 from penstock.sim.cost.spatial import paper
 from penstock.sim.cost.spatial.paper import elision, one_pass, three_pass
@@ -223,3 +223,9 @@ def test_linear_layers_move_at_least_what_they_must(tokens: int, width: int, inn
         assert found.dram_bytes >= 2 * (weights + rows * (4 * 2 * width + 2 * (width + inner)))
         assert found.counts.macs == rows * weights
         assert found.latency_s >= on.seconds(found.counts.macs / (on.rows * on.cols)) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("name", ["cpu", "bitmod-28nm", "no-such-target"])
+def test_targets_without_both_arrays_are_refused(name: str) -> None:
+    with pytest.raises(TargetError):
+        paper.chip(name)
