@@ -38,6 +38,7 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "simplify": ("simplify", "Simplify"),
     "fuse": ("fuse", "Fuse"),
     "place": ("place", "Place"),
+    "bind": ("bind.attach", "Bind"),
 }
 
 

@@ -62,7 +62,7 @@ def lower_bound(
     if _late(names, arcs, high):
         raise PlanError(
             "results wait for themselves: no period is long enough",
-            accepted="dependences whose cycles go through an earlier tile",
+            accepted="cycles of dependences that go through an earlier tile, and copies for as many tiles",
         )
     while low < high:
         middle = (low + high) // 2

@@ -174,15 +174,23 @@ class Model:
         self.model.add(next(iter(self.runs.values())).residue == 0)
 
     def minimise(self) -> None:
-        """The shortest way of a tile; then everything as early as can be."""
+        """The shortest way of a tile; then everything as early as can be, and steps without gaps."""
         begin = self.model.new_int_var(0, self.horizon, "begin")
         end = self.model.new_int_var(0, 2 * self.horizon, "end")
         for run in self.runs.values():
             self.model.add(begin <= run.first)
             self.model.add(end >= run.last)
-        weight = (len(self.runs) + 1) * self.horizon
+        weight = (len(self.runs) + 2) * self.horizon
         total = cp_model.LinearExpr.sum([run.first - begin for run in self.runs.values()])
-        self.model.minimize(weight * (end - begin) + total)
+        gaps = cp_model.LinearExpr.sum(
+            [
+                chosen
+                for run in self.runs.values()
+                for rhythm, chosen in run.rhythms.items()
+                if rhythm.switch is not None or rhythm.stride > 1
+            ]
+        )
+        self.model.minimize(weight * (end - begin) + total + gaps)
 
     def hint(self, placed: tuple[Placed, ...]) -> None:
         """Start from a schedule."""

@@ -1,8 +1,8 @@
 """What one tile of a one-pass cascade is, and how it lies on the arrays (FuseMax figure 5).
 
-The generational rank counts the tiles. Its inner sub-rank lies on the rows of a two-dimensional array, and a
-rank that every Einsum of the loop keeps lies on the columns; any further rank that all of them keep is a
-loop around everything. What is left of an Einsum's ranks is done step by step.
+The generational rank counts the tiles. Its inner sub-rank lies on the rows of a two-dimensional array. Ranks
+that all running values have and nobody sums over are independent points: one lies on the columns, any others
+are loops around everything. What is left of an Einsum's ranks is done step by step.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def tile_of(cascade: Cascade, *, rows: str | None = None, columns: str | None = 
         cascade: with a generational rank, and extents.
         rows: rank to lay on the rows (default: the sub-rank inside a generation, else the rank that most
             Einsums reduce or compute over).
-        columns: rank to lay on the columns (default: of the ranks that all Einsums of the loop keep, the one
-            that the fewest inputs have, so that most of the inputs are shared by the columns).
+        columns: rank to lay on the columns (default: of the ranks of independent points, the one that the
+            fewest inputs have, so that most of the inputs are shared by the columns).
 
     Raises:
         PlanError: no generational rank, more than one pass, or a rank that cannot lie where it is wanted.
@@ -76,11 +76,10 @@ def tile_of(cascade: Cascade, *, rows: str | None = None, columns: str | None = 
     missing = {name for einsum in loop for name in einsum.ranks} - set(cascade.extents)
     if missing:
         raise PlanError(f"rank '{min(missing)}' has no extent", accepted="a line such as E=64, or --shape")
-    summed = {name for einsum in after for name in einsum.reduced}
-    kept = _kept(loop, set(family) | summed)
+    kept = _kept(cascade, loop, {*family, *(name for einsum in (*loop, *after) for name in einsum.reduced)})
     chosen = _columns(cascade, kept) if columns is None else columns
     if columns is not None and columns not in kept:
-        raise PlanError(f"not every Einsum keeps rank '{columns}'", accepted=", ".join(kept) or "none")
+        raise PlanError(f"points along '{columns}' are not independent", accepted=", ".join(kept) or "none")
     outer = tuple(each for each in kept if each != chosen)
     return Tile(
         cascade=cascade,
@@ -120,10 +119,12 @@ def _loads(cascade: Cascade, einsum: Einsum) -> bool:
     return einsum.map == "id" and einsum.reduce is None and reads_inputs
 
 
-def _kept(loop: tuple[Einsum, ...], apart: set[str]) -> tuple[str, ...]:
-    """Ranks, in order, of every output of the loop: points along them are independent."""
-    common = set.intersection(*(set(einsum.output.ranks) for einsum in loop)) - apart
-    return tuple(rank for rank in loop[0].ranks if rank in common)
+def _kept(cascade: Cascade, loop: tuple[Einsum, ...], apart: set[str]) -> tuple[str, ...]:
+    """Ranks, in order, of every running value that nobody sums over: points along them are independent."""
+    running = [set(einsum.output.ranks) for einsum in loop if einsum.output.tensor in cascade.carried]
+    common = set.intersection(*running) - apart
+    order = dict.fromkeys(rank for einsum in loop for rank in einsum.ranks)
+    return tuple(rank for rank in order if rank in common)
 
 
 def _columns(cascade: Cascade, kept: tuple[str, ...]) -> str | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
+from penstock.ir.build import integer, string, strings
+from penstock.ir.cascade import FUSED, walk
 from penstock.ir.errors import PlanError
 from penstock.ir.schedule import Schedule
 from penstock.ir.targets import load
@@ -19,6 +21,7 @@ from penstock.passes.bind.partition import partition
 from penstock.passes.bind.plan import Binding, bind
 from penstock.passes.bind.tile import tile_of
 
+from ..modules import IR, run_passes
 from .cases import attention
 
 CLOUD = load("fusemax-cloud")
@@ -163,6 +166,18 @@ def test_the_command_says_what_is_wrong(words, says, checkout: Path, capsys: pyt
     text = str(checkout / "examples" / "cascades" / "attention1.txt")
     assert main(["plan", "bind", text, *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_pass_writes_the_epoch_on_the_group():
+    """Causal, masked attention of two batches and three heads: these are loops around the array."""
+    text = (IR / "fuse" / "attention.mlir").read_text(encoding="utf-8")
+    module = run_passes(text, "relabel,simplify,fuse{m_tile=8},bind{target=fusemax-small}")
+    group = next(op for op in walk(module.operation) if op.name == FUSED)
+    epoch = strings(group, "penstock.epoch")
+    assert string(group, "penstock.target") == "fusemax-small"
+    assert any(line.startswith("QK on array-2d, 8 steps") for line in epoch)
+    assert any(line.startswith("RAV_num on array-1d, 4 steps") for line in epoch)
+    assert integer(group, "penstock.period") == 25
 
 
 @pytest.mark.slow
