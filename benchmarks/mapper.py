@@ -31,10 +31,10 @@ from penstock.ir import targets
 from penstock.ir.targets import Target
 from penstock.ir.view import Cascade
 from penstock.ir.view_text import parse_cascade
-from penstock.passes.bind.mapper import OBJECTIVES, search
+from penstock.passes.bind.mapper import search
 from penstock.passes.bind.mapper_space import boxes
 from penstock.sim.cost.spatial.attention import attention, one_pass, three_pass
-from penstock.sim.cost.spatial.batch import figures
+from penstock.sim.cost.spatial.batch import OBJECTIVES, figures
 from penstock.sim.cost.spatial.legal import legal
 
 MAPPINGS = 1 << 14

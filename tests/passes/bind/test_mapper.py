@@ -13,9 +13,10 @@ from penstock.ir import targets
 from penstock.ir.errors import InputError, PlanError
 from penstock.ir.view import Cascade
 from penstock.ir.view_text import parse_cascade
-from penstock.passes.bind.mapper import OBJECTIVES, search
+from penstock.passes.bind.mapper import search
 from penstock.passes.bind.mapper_space import boxes
 from penstock.sim.cost.spatial.attention import attention, one_pass
+from penstock.sim.cost.spatial.batch import OBJECTIVES
 from penstock.sim.cost.spatial.mapping import Mapping, MappingError
 from penstock.sim.cost.spatial.physical import evaluate
 
