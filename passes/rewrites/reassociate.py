@@ -127,13 +127,14 @@ def _orders(
 ) -> list[Order]:
     """Orders of a product that make none of the tensors again that are to go."""
     taken = cascade.written | set(cascade.inputs)
-    made = [(einsum.map, einsum.operands, einsum.reduce) for einsum in gone]
+    made = [_body(einsum) for einsum in gone]
     orders = Orders(gathered(product, semiring), semiring, extents, taken, _ORDERS).all()
-    return [
-        order
-        for order in orders
-        if not any((each.map, each.operands, each.reduce) in made for each in order.einsums)
-    ]
+    return [order for order in orders if not any(_body(each) in made for each in order.einsums)]
+
+
+def _body(einsum: Einsum) -> tuple[object, ...]:
+    """All of an Einsum but what it writes."""
+    return einsum.map, einsum.operands, einsum.reduce, frozenset(einsum.reduced)
 
 
 def _replaced(

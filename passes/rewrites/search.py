@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ...ir.targets import Target
 from ...ir.view import Cascade
 from ..analyse import Polynomial, count_passes, most_passes, outer_ranks
+from ..analyse.sizes import require_extents
 from ..analyse.traffic import least_traffic
 from ..fuse.steps import Step
 from .candidate import Candidate, measured, part_of
@@ -158,6 +159,7 @@ def search(
     Raises:
         InputError: a rank has no extent, or the buffer does not hold one point of an Einsum.
     """
+    require_extents(cascade)
     cycles = cycles_of(cost) if isinstance(cost, Target) else cost or CYCLES
     found = _Searcher(cascade, cycles).run()
     ranked = _ranked(found, buffer_elements)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from penstock.passes.analyse import parse_cascade
@@ -23,8 +22,7 @@ def test_every_legal_rewriting_of_a_random_cascade_keeps_its_values(text: str) -
             assert_same(cascade, each.cascade, inputs)
 
 
-@pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cascades(pieces=3))
 def test_the_best_of_a_random_cascade_keeps_its_values_and_takes_no_pass_more(text: str) -> None:
     cascade = parse_cascade(text)
