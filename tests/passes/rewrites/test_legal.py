@@ -19,8 +19,8 @@ from penstock.passes.rewrites.split import split_k
 from .cascades import assert_same, example, inputs_of
 
 
-def names(text: str, **options: object) -> list[str]:
-    return [each.name for each in legal_rewrites(parse_cascade(text), **options)]  # pyright: ignore
+def names(text: str) -> list[str]:
+    return [each.name for each in legal_rewrites(parse_cascade(text))]
 
 
 def test_cascade_1_becomes_cascade_2_or_with_a_value_that_is_not_zero_cascade_3(checkout: Path) -> None:

@@ -10,9 +10,9 @@ from penstock.passes.rewrites import Candidate, legal_rewrites
 from .cascades import assert_same, inputs_of
 
 
-def rewritten(text: str, name: str, **options: int) -> Candidate:
+def rewritten(text: str, name: str, tile: int | None = None) -> Candidate:
     """The only rewriting of that name."""
-    found = [each for each in legal_rewrites(parse_cascade(text), **options) if each.name == name]
+    found = [each for each in legal_rewrites(parse_cascade(text), tile=tile) if each.name == name]
     assert len(found) == 1, [each.name for each in found]
     assert_same(parse_cascade(text), found[0].cascade, inputs_of(parse_cascade(text)))
     return found[0]
