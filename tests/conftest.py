@@ -11,6 +11,11 @@ import pytest
 from penstock.ir.schedule import Edge, Placed, Schedule, Task
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` writes what is printed now where a test would compare it with what was."""
+    parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests before slow ones, otherwise in the order collected: the cheap answer comes first."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

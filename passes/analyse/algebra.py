@@ -58,10 +58,11 @@ class Polynomial:
         return total
 
     def __str__(self) -> str:
-        parts = []
+        text = ""
         for ranks, coefficient in self.terms:
             shapes = [rank.upper() for rank in ranks]
-            if coefficient != 1 or not shapes:
-                shapes.insert(0, str(coefficient))
-            parts.append("*".join(shapes))
-        return " + ".join(parts) or "0"
+            if abs(coefficient) != 1 or not shapes:
+                shapes.insert(0, str(abs(coefficient)))
+            sign = " - " if coefficient < 0 else " + "
+            text += (sign if text else sign.strip(" +")) + "*".join(shapes)
+        return text or "0"
