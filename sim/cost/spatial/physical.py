@@ -151,7 +151,8 @@ def epochs(stated: Problem, points: Points, schedule: Schedule) -> EpochCycles:
     Args:
         stated: the nest.
         points: its numbers, one mapping.
-        schedule: of one tile. Einsums it leaves out come after each block.
+        schedule: of one tile. Einsums it leaves out come after each block; results of which the buffer has
+            one tile leave as they are made.
 
     Raises:
         MappingError: nothing is carried from generation to generation.
@@ -169,13 +170,17 @@ def epochs(stated: Problem, points: Points, schedule: Schedule) -> EpochCycles:
     rest = [step for step in stated.steps if step.name not in scheduled]
     post = {step.unit: int(found.cycles.steps[step.name][0]) // max(blocks, 1) for step in rest}
     main, clock = stated.target.main, clock_hz(stated)
-    loads = {True: 0, False: 0}
+    loads, stored = {True: 0, False: 0}, 0
     for tensor, place in stated.place.items():
         if place == "dram" and tensor not in stated.source:
             use = stated.readers(tensor)[0][1]
             size = int(tile_elements(stated, points, use)[0]) * stated.element_bytes
             loads[rank in use.ranks] += size
+        elif tensor in stated.single:
+            use = stated.steps[stated.source[tensor]].write
+            stored += int(tile_elements(stated, points, use)[0]) * stated.element_bytes
     speed = (main.bandwidth_read_bytes_per_s or math.inf) / clock
+    leaving = math.ceil(stored * clock / (main.bandwidth_write_bytes_per_s or math.inf))
     rows, cols = stated.array
     shape = EpochShape(
         m1=m1,
@@ -184,7 +189,7 @@ def epochs(stated: Problem, points: Points, schedule: Schedule) -> EpochCycles:
         q_cycles=math.ceil(loads[False] / speed),
         kv_cycles=math.ceil(loads[True] / speed),
         fill_cycles=rows + cols,
-        post_cycles=sum(post.values()),
+        post_cycles=max(sum(post.values()), leaving),
         post_busy=sum(post.values()),
         post_unit=next(iter(post), stated.units[-1]),
     )
