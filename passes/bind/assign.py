@@ -185,6 +185,8 @@ def cost(tile: Tile, einsum: Einsum, array: Array, target: Target, tiles: int = 
     if not leaves and (tensor in tile.cascade.results or tensor in read_after):
         return Cost(None, "gives away only what it reduces over its rows")
     points = {rank: _extent(tile, rank, array) for rank in tile.serial(einsum.ranks)}
+    if tile.columns in einsum.reduced:  # after the loop: from lane to lane
+        points[tile.columns] = min(tile.extents[tile.columns], array.columns)
     steps = max(1, math.ceil(round(math.prod(points.values()) * (cycles or 1.0), 6)))
     over = "·".join(rank.upper() for rank, extent in points.items() if extent > 1)
     return Cost(steps, f"{over or 'one point'} × ({' + '.join(said) or 'move 1'})", leaves)

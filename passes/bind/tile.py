@@ -1,8 +1,8 @@
 """What one tile of a one-pass cascade is, and how it lies on the arrays (FuseMax figure 5).
 
 The generational rank counts the tiles. Its inner sub-rank lies on the rows of a two-dimensional array. Ranks
-that all running values have and nobody sums over are independent points: one lies on the columns, any others
-are loops around everything. What is left of an Einsum's ranks is done step by step.
+that all running values have and the loop never sums over are independent points: one lies on the columns, any
+others are loops around everything. What is left of an Einsum's ranks is done step by step.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def tile_of(cascade: Cascade, *, rows: str | None = None, columns: str | None = 
     missing = {name for einsum in loop for name in einsum.ranks} - set(cascade.extents)
     if missing:
         raise PlanError(f"rank '{min(missing)}' has no extent", accepted="a line such as E=64, or --shape")
-    kept = _kept(cascade, loop, {*family, *(name for einsum in (*loop, *after) for name in einsum.reduced)})
-    chosen = _columns(cascade, kept) if columns is None else columns
+    kept = _kept(cascade, loop, {*family, *(name for einsum in loop for name in einsum.reduced)})
+    chosen = _columns(cascade, kept, after) if columns is None else columns
     if columns is not None and columns not in kept:
         raise PlanError(f"points along '{columns}' are not independent", accepted=", ".join(kept) or "none")
     outer = tuple(each for each in kept if each != chosen)
@@ -127,10 +127,12 @@ def _kept(cascade: Cascade, loop: tuple[Einsum, ...], apart: set[str]) -> tuple[
     return tuple(rank for rank in order if rank in common)
 
 
-def _columns(cascade: Cascade, kept: tuple[str, ...]) -> str | None:
+def _columns(cascade: Cascade, kept: tuple[str, ...], after: tuple[Einsum, ...]) -> str | None:
+    """The rank for the columns: not one that is summed over in the end, if there is another."""
     inputs = {a.tensor: set(a.ranks) for e in cascade.all for a in e.accesses if a.tensor in cascade.inputs}
     readers = {rank: sum(rank in ranks for ranks in inputs.values()) for rank in kept}
-    return min(reversed(kept), key=lambda rank: readers[rank], default=None)
+    summed = {rank for einsum in after for rank in einsum.reduced}
+    return min(reversed(kept), key=lambda rank: (rank in summed, readers[rank]), default=None)
 
 
 def _rows(loop: tuple[Einsum, ...], family: tuple[str, ...], taken: set[str | None]) -> str | None:

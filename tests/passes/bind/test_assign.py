@@ -55,6 +55,18 @@ def test_running_values_without_rows_stay_off_the_array():
     assert by_unit(moments)["array-2d"] == {"LS", "LQ"}
 
 
+def test_a_sum_over_the_columns_in_the_end_goes_from_lane_to_lane():
+    mean = """
+    T=16 D=64
+    S[t]  = sum[d] X[t,d]
+    ALL[] = sum[t] S[t]
+    """
+    tile = tile_of(one_pass_form(cascade(mean), 8))
+    assert (tile.columns, tile.rows) == ("t", "d0")
+    found = assign(tile, CLOUD, rows=8, columns=8)
+    assert (found.units["ALL"], found.steps["ALL"]) == ("array-1d", 8)
+
+
 def test_moves_are_named():
     found = assign(tile_of(attention(64, 256, 128)), CLOUD, tiles=128)
     assert {tensor for tensor, source, _ in found.transfers if source == "array-2d"} == {"LM", "SLD", "SLNV"}
