@@ -98,4 +98,4 @@ def test_a_layer_of_minilm_is_bit_exact_in_rtl(driver: str, tmp_path: Path) -> N
     assert result.bit_exact
     assert result.cycles_rtl == result.cycles_model
     assert result.results == 128 * 384
-    assert result.relative_error_quantized < 1e-3
+    assert result.errors["arithmetic"] < 1e-3

@@ -81,7 +81,7 @@ def test_huge_scores_pick_the_largest() -> None:
 def test_rising_scores_make_every_correction_count() -> None:
     """The maximum moves with every tile, so that all that was summed is scaled down each time."""
     q = np.ones((2, 1), np.float16)
-    k = np.arange(20, dtype=np.float16)[:, None] / 4
+    k = (np.arange(20)[:, None] / 4).astype(np.float16)
     v = np.random.default_rng(1).standard_normal((20, 6)).astype(np.float16)
     assert error(attention(q, k, v, rows=4), q, k, v) < ERROR_BOUND / 4
 

@@ -15,6 +15,7 @@ from penstock.backends.verilog import emit
 from penstock.ir.errors import BundleError, InputError, ToolMissing, VerifyError
 from penstock.passes.quantize import quantize
 from penstock.sim.rtl import verilator
+from penstock.sim.rtl.bitmod import LinearResult
 from penstock.sim.rtl.simulate import simulate
 
 SHAPE = (2, 20, 130)
@@ -54,6 +55,7 @@ def test_a_layer_is_bit_exact_in_the_models_cycles(layer: Path, driver: str) -> 
         return
     seen: list[tuple[str, float, float | None]] = []
     result = simulate(layer, driver, progress=lambda *said: seen.append(said))
+    assert isinstance(result, LinearResult)
     assert result.bit_exact
     assert result.cycles_rtl == result.cycles_model
     assert result.ok
