@@ -56,12 +56,17 @@ def test_running_values_without_rows_stay_off_the_array():
 
 
 def test_a_sum_over_the_columns_in_the_end_goes_from_lane_to_lane():
-    mean = """
-    T=16 D=64
-    S[t]  = sum[d] X[t,d]
-    ALL[] = sum[t] S[t]
+    total = """
+    T=16 D1=8 D0=8
+    init:
+      S[0,t] = 0.0
+    einsums:
+      L[d1,t]   = sum[d0] X[t,d1*D0+d0]
+      S[d1+1,t] = add(S[d1,t], L[d1,t])
+      ALL[]     = sum[t] S[D1,t]
+    stop: d1 >= D1
     """
-    tile = tile_of(one_pass_form(cascade(mean), 8))
+    tile = tile_of(cascade(total))
     assert (tile.columns, tile.rows) == ("t", "d0")
     found = assign(tile, CLOUD, rows=8, columns=8)
     assert (found.units["ALL"], found.steps["ALL"]) == ("array-1d", 8)
