@@ -40,6 +40,18 @@ def design_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_sources(tmp_path_factory.mktemp("props"), rtl.properties("common", "bitmod"))
 
 
+@pytest.fixture(scope="session")
+def fusemax_sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The FuseMax design as files, packages first."""
+    return write_sources(tmp_path_factory.mktemp("fusemax"), rtl.sources("common", "fusemax"))
+
+
+@pytest.fixture(scope="session")
+def fusemax_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Its assertions as files."""
+    return write_sources(tmp_path_factory.mktemp("fusemax_props"), rtl.properties("common", "fusemax"))
+
+
 def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
     """Write sources to a folder, in order."""
     for name, text in texts.items():
@@ -47,19 +59,36 @@ def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
     return [folder / name for name in texts]
 
 
+def stream_vectors(sources: list[Path], harness: str, inputs: Vectors, folder: Path) -> Vectors:
+    """Run a harness: uint32 ``[cycles, 4]`` in, the same out."""
+    assert inputs.dtype == np.uint32
+    assert inputs.shape[1] == 4
+    model = build([*sources, HARNESS / f"{harness}.sv"], harness, HARNESS / "stream_main.cpp")
+    inputs.tofile(folder / "in.bin")
+    subprocess.run([model.executable, folder / "in.bin", folder / "out.bin"], check=True, env=os.environ)
+    return np.fromfile(folder / "out.bin", np.uint32).reshape(inputs.shape)
+
+
 @pytest.fixture(scope="session")
 def run_vectors(
     design_sources: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, Vectors], Vectors]:
-    """``run_vectors(harness, inputs)``: uint32 ``[cycles, 4]`` in, the same out."""
+    """``run_vectors(harness, inputs)``: `stream_vectors` on the BitMoD design."""
 
     def run(harness: str, inputs: Vectors) -> Vectors:
-        assert inputs.dtype == np.uint32
-        assert inputs.shape[1] == 4
-        model = build([*design_sources, HARNESS / f"{harness}.sv"], harness, HARNESS / "stream_main.cpp")
-        folder = tmp_path_factory.mktemp(harness)
-        inputs.tofile(folder / "in.bin")
-        subprocess.run([model.executable, folder / "in.bin", folder / "out.bin"], check=True, env=os.environ)
-        return np.fromfile(folder / "out.bin", np.uint32).reshape(inputs.shape)
+        return stream_vectors(design_sources, harness, inputs, tmp_path_factory.mktemp(harness))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_fusemax(
+    fusemax_sources: list[Path], fusemax_properties: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Vectors], Vectors]:
+    """``run_fusemax(harness, inputs)``: `stream_vectors` on the FuseMax design and its assertions."""
+
+    def run(harness: str, inputs: Vectors) -> Vectors:
+        sources = [*fusemax_sources, *fusemax_properties]
+        return stream_vectors(sources, harness, inputs, tmp_path_factory.mktemp(harness))
 
     return run

@@ -13,6 +13,21 @@ from numpy.typing import NDArray
 
 OPS_2D = {"mac": 1, "maxd": 2, "subv": 3, "sumd": 4, "macd": 5} | {f"exp{k}": 8 + k for k in range(6)}
 OPS_1D = {"max": 1, "sub": 2, "mul": 3, "add": 4} | {f"exp{k}": 8 + k for k in range(6)}
+# Where fields lie in a micro-operation.
+PLACES_2D = {
+    "rd": 7,
+    "rd_rot": 11,
+    "ra": 12,
+    "ra_rot": 16,
+    "first": 17,
+    "idx": 18,
+    "lane": 25,
+    "lane_rot": 30,
+}
+PLACES_1D = {"rd": 7, "rd_rot": 12, "a": 13, "a_rot": 18, "b": 19, "b_rot": 24} | {
+    name: 25 + place for place, name in enumerate(("a_state", "rd_state", "b_state", "idx"))
+}
+PLACES_1D["init_inf"] = 36
 
 # Lane registers, each with its copy for odd tiles.
 LM, RM, PRM, SLD, SPD, SPNV, SLNV = range(0, 14, 2)
@@ -81,15 +96,9 @@ def fold(operations: list[Operation], period: int) -> list[int] | None:
 
 def encode(operation: Operation, stage: int) -> int:
     """The bits of a program word that say it."""
-    fields = dict(operation.fields)
-    if operation.unit == 2:
-        places = {"rd": 7, "rd_rot": 11, "ra": 12, "ra_rot": 16, "first": 17, "idx": 18, "lane": 25, "lane_rot": 30}
-        word = OPS_2D[operation.name] | stage << 4
-        return word | sum(fields.get(name, 0) << place for name, place in places.items())
-    places = {"rd": 7, "rd_rot": 12, "a": 13, "a_rot": 18, "b": 19, "b_rot": 24, "a_state": 25, "rd_state": 26}
-    places |= {"b_state": 27, "idx": 28, "init_inf": 36}
-    word = OPS_1D[operation.name] | stage << 4
-    return (word | sum(fields.get(name, 0) << place for name, place in places.items())) << 32
+    codes, places, base = (OPS_2D, PLACES_2D, 0) if operation.unit == 2 else (OPS_1D, PLACES_1D, 32)
+    fields = sum(value << places[name] for name, value in operation.fields.items())
+    return (codes[operation.name] | stage << 4 | fields) << base
 
 
 def program(rows: int, e: int, f: int, stages: int) -> list[int]:

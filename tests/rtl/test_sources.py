@@ -19,6 +19,7 @@ PARAMETERS = [
     {"Rows": 3, "Cols": 5, "MaxTokens": 9, "MaxGroups": 12},
     {"Rows": 44, "Cols": 1, "MaxTokens": 44, "MaxGroups": 2},
 ]
+FOLDERS = ("common", "bitmod", "fusemax")
 LINE = 110
 
 
@@ -63,7 +64,7 @@ def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(design_sou
 
 
 def test_every_file_holds_the_module_it_is_named_after_and_says_what_it_is() -> None:
-    for name, text in {**rtl.sources("common", "bitmod"), **rtl.properties("common", "bitmod")}.items():
+    for name, text in {**rtl.sources(*FOLDERS), **rtl.properties(*FOLDERS)}.items():
         declared = re.findall(r"^(?:module|package) (\w+)", text, re.M)
         assert declared == [name.removesuffix(".sv")], name
         heading = re.findall(

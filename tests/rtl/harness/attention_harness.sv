@@ -1,16 +1,10 @@
 // A FuseMax array of 2 x 2 elements behind two queues, so that its words can be given without looking.
 //
-// in_i: {out_ready[107], start[106], in_valid[105], prog_valid[104], in_data[103:72], prog_data[71:0]}.
+// in_i: {period[127:122], blocks[121:120], stages[119:118], last_rows[117:116], m1[115:112], p1[111:109], 0,
+// out_ready[107], start[106], in_valid[105], prog_valid[104], in_data[103:72], prog_data[71:0]}.
 // out_o: {busy_1d[127:112], busy_2d[111:96], stall cycles[95:80], cycles[79:48], done[33], valid[32], data[31:0]}.
 
-module attention_harness #(
-  parameter int unsigned P1       = 2,
-  parameter int unsigned M1       = 3,
-  parameter int unsigned LastRows = 1,
-  parameter int unsigned Period   = 26,
-  parameter int unsigned Stages   = 2,
-  parameter int unsigned Blocks   = 2
-) (
+module attention_harness (
   input  logic         clk_i,
   input  logic         rst_ni,
   input  logic [127:0] in_i,
@@ -49,18 +43,18 @@ module attention_harness #(
     .Cols     (2),
     .E        (6),
     .F        (5),
-    .MaxP1    (P1),
+    .MaxP1    (4),
     .MaxPeriod(32)
   ) i_attention (
     .clk_i,
     .rst_ni,
     .start_i       (in_i[106]),
-    .p1_i          (16'(P1)),
-    .m1_i          (16'(M1)),
-    .last_rows_i   (16'(LastRows)),
-    .period_i      (16'(Period)),
-    .stages_i      (16'(Stages)),
-    .blocks_i      (16'(Blocks)),
+    .p1_i          (16'(in_i[111:109])),
+    .m1_i          (16'(in_i[115:112])),
+    .last_rows_i   (16'(in_i[117:116])),
+    .period_i      (16'(in_i[127:122])),
+    .stages_i      (16'(in_i[119:118])),
+    .blocks_i      (16'(in_i[121:120])),
     .busy_o        (busy),
     .done_o        (done),
     .cycles_o      (cycles),

@@ -1,0 +1,39 @@
+"""Cocotb cases run from pytest: all of a module's, in one simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import find_libpython
+import pytest
+
+from penstock.ir.errors import ToolMissing
+from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
+
+
+def run_cases(
+    sources: list[Path], top: str, module: str, count: int, folder: Path, flags: tuple[str, ...]
+) -> None:
+    """Run the ``count`` cases of a module of this folder on ``top``; all must pass.
+
+    Where this Python has no shared library, which a simulator needs, the run must say so.
+    """
+    model = build_for_cocotb(sources, top, flags=flags)
+    if find_libpython.find_libpython() is None:
+        with pytest.raises(ToolMissing, match="libpython"):
+            run_module(model, top, module, folder)
+        return
+    random_start = ("+verilator+rand+reset+2",)
+    process = run_module(model, top, module, folder, random_start, module_folder=Path(__file__).parent)
+    status = process.wait(timeout=300)
+    log = (folder / "cocotb.log").read_text(encoding="utf-8")
+    assert status == 0, log[-6000:]
+    cases = list(ElementTree.parse(folder / "results.xml").iter("testcase"))
+    failed = [
+        case.get("name")
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
+    assert len(cases) == count, log[-6000:]
+    assert not failed, f"{failed}\n{log[-6000:]}"
