@@ -34,6 +34,8 @@ STARTS = 16
 """Mappings of a dataflow that local search may improve."""
 LEADERS = 8
 """Dataflows that random search goes on with."""
+LEAST = 32
+"""Random mappings of a dataflow, at least."""
 LEAPS = 512
 """Mappings two or three choices away that are tried when none is better that is one choice away."""
 
@@ -241,7 +243,9 @@ def _sample(
         for number in lead:
             if bound(space[number].problem, objective) >= best.value:
                 continue
-            digits = space[number].likely(max(64, min(share, CHUNK)), random)
+            if best.considered >= budget // 2:
+                break
+            digits = space[number].likely(max(LEAST, min(share, CHUNK)), random)
             values = _price(space[number], digits, objective, best)
             order = np.argsort(values, kind="stable")[:STARTS]
             started += [(float(values[i]), number, digits[:, i]) for i in order if np.isfinite(values[i])]

@@ -7,7 +7,8 @@ a pass is kept; its splits and loop orders are points of a box, so that many are
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,6 +24,9 @@ from ...sim.cost.spatial.workload import Problem, problem
 
 Array = np.ndarray
 MOST_ORDERS = 5040
+"""Orders of one level's loops, the first ones where there are more."""
+MOST_PLACES = 27
+"""Combinations of places of intermediates that are all tried."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,23 @@ def boxes(cascade: Cascade, target: Target, *, element_bytes: int = 2, most_spli
             places = _places(problem(cascade, nest, target, element_bytes))
         except MappingError:
             continue
-        for kept in itertools.product(*places.values()):
+        for keep in _choices(places):
             for double in (True, False):
-                each = replace(nest, keep=dict(zip(places, kept, strict=True)), double_buffered=double)
+                each = replace(nest, keep=keep, double_buffered=double)
                 found.append(_box(each, problem(cascade, each, target, element_bytes), most_splits))
+    return found
+
+
+def _choices(places: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
+    """Every combination where they are few; else all in one place, but for one tensor."""
+    combinations = itertools.product(*places.values())
+    if math.prod(map(len, places.values())) <= MOST_PLACES:
+        return [dict(zip(places, kept, strict=True)) for kept in combinations]
+    found = []
+    for common in ("array", "buffer", "dram"):
+        base = {tensor: common if common in open_to else open_to[0] for tensor, open_to in places.items()}
+        single = [base | {tensor: place} for tensor, open_to in places.items() for place in open_to]
+        found += [each for each in (base, *single) if each not in found]
     return found
 
 
