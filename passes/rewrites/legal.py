@@ -13,6 +13,7 @@ from ..fuse.iterate import NotIterable, Tiling, iterate
 from ..fuse.steps import Step
 from .candidate import Candidate, candidate, passes_of, with_extents
 from .canonical import canonical
+from .chunk import chunk
 from .homomorphism import NotHomomorphic, kinds_over
 from .moments import distribute
 from .reassociate import reassociate
@@ -22,6 +23,8 @@ from .weights import cascade_weight
 
 # Extent of a tile that a rank is split into, where it is long enough.
 TILE = 128
+# Extent of a chunk of a recurrence: the decays within one are its cube.
+CHUNK = 8
 
 _RATIO = "the ratio of what a value was and is may overflow where it passes close to zero"
 Rewriting = tuple[Cascade, list[Step]]
@@ -68,6 +71,7 @@ def _over(
 ) -> Iterator[Candidate]:
     """Rewritings of the folds over one rank."""
     if known.generational == rank:
+        yield from _chunked(cascade, rank, tile)
         return
     deferred, deferrals = defer(known, rank)
     if deferrals:
@@ -76,6 +80,14 @@ def _over(
         for distributed, step, caveat in distribute(known, rank):
             yield candidate("distribute", rank, known, distributed, [step], caveat=caveat)
     yield from tilings(known, rank, tile=tile, nonzero=nonzero)
+
+
+def _chunked(cascade: Cascade, rank: str, tile: int | None) -> Iterator[Candidate]:
+    """A linear recurrence in chunks: more work, most of it in parallel."""
+    extent = cascade.extents.get(rank, 1)
+    made = chunk(cascade, tile or max(1, min(CHUNK, extent // 2)))
+    if made is not None:
+        yield candidate("chunk", rank, cascade, made[0], made[1])
 
 
 def tilings(

@@ -31,6 +31,7 @@ _SHOWN = 12
 # A rank is cut in tiles of its usual size and of these fractions of it.
 _FRACTIONS = (1, 4, 16)
 _PARTS = "split_k"
+_CUT = ("iterate", "chunk", _PARTS)
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class _Searcher:
             if each.condition:
                 continue
             after = self.after(option, each)
-            if after is not None and each.name not in ("iterate", _PARTS):
+            if after is not None and each.name not in _CUT:
                 whole.append(after)
         for family in option.cascade.families():
             usual = min(TILE, option.cascade.extents[family[0]] // 2)
@@ -230,7 +231,7 @@ class _Searcher:
         key = canonical(each.cascade)
         if key in self.met:
             return None
-        tiled = each.name in ("iterate", _PARTS)
+        tiled = each.name in _CUT
         form = f"{canonical(option.cascade)} {each.rank} {each.name}" if tiled else key
         steps = (*option.steps, *each.steps)
         return self.add(self.option(each.cascade, names, steps, tuple(dict.fromkeys(caveats)), form))

@@ -59,7 +59,7 @@ def test_tile_summaries_may_be_read_again_without_a_pass(checkout: Path) -> None
 
 
 def test_a_cascade_as_good_as_it_gets_is_left_alone(checkout: Path) -> None:
-    for name in ("cascade2", "cascade3", "attention1", "mlp_chain", "gated_scan"):
+    for name in ("cascade2", "cascade3", "attention1", "mlp_chain"):
         assert legal_rewrites(example(checkout, name)) == ()
 
 
@@ -122,6 +122,31 @@ def test_moments_count_points_so_their_extents_must_be_known() -> None:
 def test_what_cannot_be_cut_in_parts_is_named(text: str, message: str) -> None:
     with pytest.raises(NotHomomorphic, match=message):
         split_k(parse_cascade("K=6\n" + text), Tiling("k", 6, 2), frozenset())
+
+
+SCAN = "T=8\ninit:\n  S[0] = 0.0\neinsums:\n  {body}\nstop: t >= T"
+
+
+@pytest.mark.parametrize("tile", [2, 4, 8, 16, 32])
+def test_a_selective_scan_computes_the_same_in_chunks(checkout: Path, tile: int) -> None:
+    scan = example(checkout, "gated_scan")
+    (found,) = legal_rewrites(scan, tile=tile)
+    assert (found.name, found.passes) == ("chunk", (1, 1))
+    assert_same(scan, found.cascade, inputs_of(scan))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "D[t] = mul(A[t], S[t])\n  E[t] = tanh(D[t])\n  S[t+1] = add(E[t], X[t])",
+        "D[t] = mul(S[t], S[t])\n  S[t+1] = add(D[t], X[t])",
+        "D[t] = mul(A[t], S[t])\n  S[t+1] = add(D[t], X[t])\n  Y[t] = exp(S[t])",
+        "D[t] = mul(A[t], S[t])\n  B[t] = mul(X[t], S[t])\n  S[t+1] = add(D[t], B[t])",
+        "D[t] = mul(A[t], S[t])\n  S[t+1] = max(D[t], X[t])",
+    ],
+)
+def test_what_is_carried_otherwise_than_linearly_stays_in_generations(body: str) -> None:
+    assert legal_rewrites(parse_cascade(SCAN.format(body=body))) == ()
 
 
 def test_an_unknown_rank_is_refused(checkout: Path) -> None:

@@ -214,6 +214,39 @@ TEXTS = {
         Y[f,p] = div(Y_num[f,p], D[p])
         """,
     ),
+    "a linear recurrence is parallel within a chunk": (
+        "chunk",
+        """
+        T=6
+        init:
+        S[0] = 2.0
+        einsums:
+        D[t] = mul(A[t], S[t])
+        S[t+1] = add(D[t], X[t])
+        Y[t] = exp(S[t+1])
+        Z = S[T]
+        stop: t >= T
+        """,
+        """
+        S[0] = 2.0
+        AFT[tj,ti] = gt(@ti, @tj)
+        UPTO[t0,ti] = le(@ti, @t0)
+        SEG[t0,tj,ti] = and(AFT[tj,ti], UPTO[t0,ti])
+        SEEN[t1,t0,tj,ti] = where(SEG[t0,tj,ti], A[t1*3+ti], 1.0)
+        DS[t1,t0,tj] = prod[ti] SEEN[t1,t0,tj,ti]
+        CAME[t0,tj] = le(@tj, @t0)
+        DW[t1,t0,tj] = where(CAME[t0,tj], DS[t1,t0,tj], 0.0)
+        LS[t1,t0] = sum[tj] mul(DW[t1,t0,tj], X[t1*3+tj])
+        AU[t1,t0,ti] = where(UPTO[t0,ti], A[t1*3+ti], 1.0)
+        DU[t1,t0] = prod[ti] AU[t1,t0,ti]
+        PS[t1] = mul(DU[t1,2], S[t1])
+        S[t1+1] = add(PS[t1], LS[t1,2])
+        BS[t1,t0] = mul(DU[t1,t0], S[t1])
+        ES[t1,t0] = add(BS[t1,t0], LS[t1,t0])
+        Y[t1,t0] = exp(ES[t1,t0])
+        Z[] = S[2]
+        """,
+    ),
 }
 
 
