@@ -1,4 +1,4 @@
-"""Small proofs by a SAT solver: the accumulator's width for all operands, the queue's order for a while."""
+"""Small proofs by a SAT solver: an accumulator's width for all operands; a queue, a memory for a while."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ def prove(top: str, options: str, sources: list[Path]) -> tuple[int, str]:
     return done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
 
 
+def broken(sources: list[Path], folder: Path, name: str, before: str, after: str) -> list[Path]:
+    """The sources with one of them changed."""
+    text = next(path for path in sources if path.name == name).read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    (folder / name).write_text(text.replace(before, after), encoding="utf-8")
+    return [folder / name if path.name == name else path for path in sources]
+
+
 def test_the_accumulator_never_needs_a_fifteenth_magnitude_bit(design_sources: list[Path]) -> None:
     status, said = prove("accumulate_formal", "-maxsteps 4", design_sources)
     assert status == PROVED, said
@@ -35,14 +43,8 @@ def test_the_accumulator_never_needs_a_fifteenth_magnitude_bit(design_sources: l
 def test_the_proof_fails_without_the_place_rounding_up_may_need(
     design_sources: list[Path], tmp_path: Path
 ) -> None:
-    name = "bitmod_pe_accumulate.sv"
-    broken = tmp_path / name
-    text = next(path for path in design_sources if path.name == name).read_text(encoding="utf-8")
-    assert "mantissa_d = carried ?" in text
-    broken.write_text(
-        text.replace("mantissa_d = carried ?", "mantissa_d = 1'b0 & carried ?"), encoding="utf-8"
-    )
-    sources = [broken if path.name == name else path for path in design_sources]
+    before, after = "mantissa_d = carried ?", "mantissa_d = 1'b0 & carried ?"
+    sources = broken(design_sources, tmp_path, "bitmod_pe_accumulate.sv", before, after)
     status, said = prove("accumulate_formal", "-maxsteps 4", sources)
     assert status == REFUTED, said
     assert "proof did fail" in said
@@ -52,3 +54,36 @@ def test_a_queue_of_three_keeps_every_word_in_order_for_fourteen_cycles(design_s
     """From reset, for every input: long enough to go around the queue four times."""
     status, said = prove("fifo_formal", "-tempinduct-baseonly -maxsteps 14", design_sources)
     assert status == PROVED, said
+
+
+def test_a_lanes_state_gives_what_was_last_written_for_eight_cycles(fusemax_sources: list[Path]) -> None:
+    """From reset, for every sequence of reads, writes and pauses."""
+    status, said = prove("lane_state_formal", "-tempinduct-baseonly -maxsteps 8", fusemax_sources)
+    assert status == PROVED, said
+
+
+def test_the_proof_fails_where_a_read_misses_the_write_of_its_cycle(
+    fusemax_sources: list[Path], tmp_path: Path
+) -> None:
+    sources = broken(fusemax_sources, tmp_path, "fusemax_lane_state.sv", "we_i && waddr_i == raddr_i", "1'b0")
+    status, said = prove("lane_state_formal", "-tempinduct-baseonly -maxsteps 8", sources)
+    assert status == REFUTED, said
+    assert "proof did fail" in said
+
+
+def test_no_division_begins_without_a_place_for_its_result_for_twenty_cycles(
+    fusemax_sources: list[Path],
+) -> None:
+    """From reset, for every way in which results leave: long enough for two blocks of four divisions."""
+    status, said = prove("quotients_formal", "-tempinduct-baseonly -maxsteps 20", fusemax_sources)
+    assert status == PROVED, said
+
+
+def test_the_proof_fails_where_divisions_do_not_wait_for_a_place(
+    fusemax_sources: list[Path], tmp_path: Path
+) -> None:
+    before, after = "(~divide | (room_q != '0))", "1'b1"
+    sources = broken(fusemax_sources, tmp_path, "fusemax_quotients.sv", before, after)
+    status, said = prove("quotients_formal", "-tempinduct-baseonly -maxsteps 20", sources)
+    assert status == REFUTED, said
+    assert "proof did fail" in said

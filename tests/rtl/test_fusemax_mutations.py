@@ -26,11 +26,6 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "1'b0 & m1_first_i[row.stage]",
     ),
     "nothing waits for keys": ("fusemax_sequencer.sv", "= ~waits", "= ~waits | 1'b1"),
-    "divisions without a place for their results": (
-        "fusemax_quotients.sv",
-        "(~divide | (room_q != '0))",
-        "1'b1",
-    ),
 }
 SHAPE = Shape(p1=4, m1=3, last_rows=1, stages=2, blocks=3)
 
@@ -38,7 +33,7 @@ SHAPE = Shape(p1=4, m1=3, last_rows=1, stages=2, blocks=3)
 def noticed(sources: list[Path], folder: Path) -> bool:
     """Whether a run of slow streams goes wrong."""
     blocks = SHAPE.random_blocks(7, scale=5.0)
-    vectors = stream(SHAPE, blocks, gaps=0.85, closed=0.97, seed=8)
+    vectors = stream(SHAPE, blocks, gaps=0.95, closed=0.97, seed=8)
     try:
         got = outcome(SHAPE, stream_vectors(sources, "attention_harness", vectors, folder))
     except (subprocess.CalledProcessError, AssertionError):  # an assertion fired, or it never ends
