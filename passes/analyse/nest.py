@@ -120,7 +120,7 @@ class Nest:
         """Elements of an access held at once.
 
         Args:
-            access: the access.
+            access: the access; a constant in an index is how much farther it reaches.
             point: one point of the outer ranks, not the block.
             fiber: the whole streamed rank, not a point of it.
             drop: a rank inside the block that is traversed point by point too.
@@ -139,7 +139,7 @@ class Nest:
         constant, windows = 1, []
         for index in access.index:
             block, rest = divided(index, set(self.order) - one)
-            others = span(rest, {r: 1 if r in one else self.extents[r] for r in rest.ranks})
+            others = index.const + span(rest, {r: 1 if r in one else self.extents[r] for r in rest.ranks})
             if block.terms:
                 windows.append((block, others))
             else:
@@ -159,8 +159,8 @@ class Nest:
         trips: list[tuple[str, tuple[str, ...]]] = []
         for index in access.index:
             block, rest = divided(index, self.order)
-            if block.terms and len(index.terms) > 1:
-                windows.append((block, span(rest, self.extents)))
+            if block.terms and (len(index.terms) > 1 or index.const):
+                windows.append((block, index.const + span(rest, self.extents)))
                 trips += [(rank, ()) for rank in block.ranks]
             else:
                 constant *= span(index, self.extents)
@@ -213,11 +213,11 @@ class Nest:
             last = max([level, *(max(self.runs[r]) for r in self.part.readers.get(tensor, ()))])
             if self.makes_stream(place):
                 if fates.get(tensor) == KEEP:
-                    yield Held(self.tile(einsum.output, fiber=True), level, last)
+                    yield Held(self.tile(self.part.made[place], fiber=True), level, last)
                 elif tensor in self.part.carried:
-                    yield Held(self.tile(einsum.output), level, last)
+                    yield Held(self.tile(self.part.made[place]), level, last)
             elif not self.momentary(place):
-                yield Held(self.tile(einsum.output), level, last)
+                yield Held(self.tile(self.part.made[place]), level, last)
 
     def momentary(self, place: int) -> bool:
         """Whether a tensor that does not stream is made and used point by point behind its pass."""
@@ -247,23 +247,36 @@ class Nest:
         return peaks
 
     def _passing(self, inner: str) -> list[int]:
-        """Per pass the peak when `inner` is traversed point by point inside the block."""
-        through = self.part.passing(inner) if inner else frozenset()
-        fates = dict(self.fates)
+        """Per pass the peak when `inner` is traversed point by point inside the block.
+
+        Then, and in a recurrence inside the block, Einsums take turns, and all they make is alive together;
+        otherwise each is done before the next one starts.
+        """
+        recurs = bool(self.part.carried) and self.part.cascade.generational not in self.stream
+        turns = bool(inner) or recurs
         alive = [[0] * (len(self.part.einsums) + 1) for _ in range(self.passes)]
-        for place, einsum in enumerate(self.part.einsums):
-            tensor = einsum.output.tensor
-            held = fates.get(tensor) == KEEP or tensor in self.part.carried or self.part.starts[place]
-            if held or self.part.aliases[place] or not (self.makes_stream(place) or self.momentary(place)):
-                continue
-            drop = inner if tensor in through else ""
-            size = self.tile(einsum.output, point=True, drop=drop).constant * (1 + self._reach(tensor))
-            for run in range(1, self.passes + 1):
-                used = [r for r in self.part.readers.get(tensor, ()) if run in self._during(r)]
-                used += [place] if run in self._during(place) else []
-                for at in range(min(used, default=0), max(used, default=-1) + 1):
-                    alive[run - 1][at] += size
+        for place in range(len(self.part.einsums)):
+            size = self._momentary_size(place, inner)
+            readers = self.part.readers.get(self.part.einsums[place].output.tensor, ()) if size else ()
+            for run in range(1, self.passes + 1) if size else ():
+                used = [each for each in (place, *readers) if run in self._during(each)]
+                if used:
+                    first, last = (0, len(self.part.einsums)) if turns else (min(used), max(used))
+                    for at in range(first, last + 1):
+                        alive[run - 1][at] += size
         return [max(each) for each in alive]
+
+    def _momentary_size(self, place: int, inner: str) -> int:
+        """Elements at one outer point of what an Einsum makes, 0 for what is held or only renamed."""
+        tensor = self.part.einsums[place].output.tensor
+        if self.part.starts[place] or self.part.aliases[place] or dict(self.fates).get(tensor) == KEEP:
+            return 0
+        if not (self.makes_stream(place) or self.momentary(place)):
+            return 0
+        # Of a carried tensor the last generation, beside the held one that replaces it.
+        drop = inner if inner and tensor in self.part.passing(inner) else ""
+        reach = 0 if tensor in self.part.carried else self._reach(tensor)
+        return self.tile(self.part.made[place], point=True, drop=drop).constant * (1 + reach)
 
     def _during(self, place: int) -> set[int]:
         return {max(1, run) for run in self.runs[place]}
@@ -301,8 +314,8 @@ class Nest:
             later = len({run for run in runs if run > self.levels[place]})
             ranks = self.part.made_ranks[place]
             if tensor not in self.part.stores:
-                found.append(Flow(tensor, "spill", self.volume(einsum.output, ranks)))
-            found.append(Flow(tensor, "refill", self.volume(einsum.output, ranks, times=later)))
+                found.append(Flow(tensor, "spill", self.volume(self.part.made[place], ranks)))
+            found.append(Flow(tensor, "refill", self.volume(self.part.made[place], ranks, times=later)))
         return found
 
     @property

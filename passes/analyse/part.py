@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...ir.einsum import Access, Einsum
+from ...ir.einsum import Access, Einsum, Index
 from ...ir.view import Cascade
 from .passes import count_passes
 from .sizes import Pattern, Term, access_size, pattern, ranks_of
@@ -38,6 +38,15 @@ def cuts(cascade: Cascade, einsums: Sequence[Einsum]) -> tuple[int, ...]:
 def renames(einsum: Einsum) -> bool:
     """Whether an Einsum computes nothing: it reads a tensor at other indices."""
     return einsum.map == "id" and einsum.reduce is None and len(einsum.accesses) == 1
+
+
+def _together(accesses: Sequence[Access]) -> Access:
+    """One access for several of one pattern; a constant says how far apart their shifts are."""
+    shifts = [[access.index[axis].const for access in accesses] for axis in range(len(accesses[0].index))]
+    index = tuple(
+        Index(one.terms, max(at) - min(at)) for one, at in zip(accesses[0].index, shifts, strict=True)
+    )
+    return Access(accesses[0].tensor, index)
 
 
 @dataclass(frozen=True)
@@ -109,13 +118,24 @@ class Part:
 
     @cached_property
     def loads(self) -> dict[Pattern, tuple[Access, tuple[int, ...]]]:
-        """What is read from outside: pattern → an access of it and the places of its readers."""
-        found: dict[Pattern, tuple[Access, list[int]]] = {}
+        """What is read from outside: pattern → an access and the places of its readers.
+
+        The constant of an index is how far apart the shifts are that it is read at.
+        """
+        found: dict[Pattern, list[tuple[Access, int]]] = {}
         for place, einsum in enumerate(self.einsums):
             for access in einsum.accesses:
                 if access.tensor not in self.written:
-                    found.setdefault(pattern(access), (access, []))[1].append(place)
-        return {key: (access, tuple(dict.fromkeys(places))) for key, (access, places) in found.items()}
+                    found.setdefault(pattern(access), []).append((access, place))
+        return {
+            key: (_together([access for access, _ in read]), tuple(dict.fromkeys(place for _, place in read)))
+            for key, read in found.items()
+        }
+
+    @cached_property
+    def made(self) -> tuple[Access, ...]:
+        """Per Einsum what it writes, generations left out."""
+        return tuple(_together([einsum.output]) for einsum in self.einsums)
 
     @cached_property
     def load_ranks(self) -> dict[Pattern, frozenset[str]]:
