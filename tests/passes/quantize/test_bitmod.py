@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.ir.bitmod_format import FORMATS, BitmodFormat
+from penstock.ir.bitmod_format import FORMATS, BitmodFormat, BitmodWeights
 from penstock.ir.errors import InputError
 from penstock.passes.quantize import quantize
+from penstock.passes.quantize.bitmod import SCALE_RANGE
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,51 @@ def test_the_first_of_equal_candidates_wins() -> None:
     assert quantize(weights, "bitmod4").special[0, 0] == 0
 
 
+def searched(weights: NDArray, chosen: BitmodFormat) -> BitmodWeights:
+    """Algorithm 1 as it reads: a search among the sorted levels for every weight and candidate."""
+    channels, inputs = weights.shape
+    count = -(-inputs // 128)
+    groups = np.pad(weights.astype(np.float64), ((0, 0), (0, count * 128 - inputs))).reshape(-1, 128)
+    largest = np.abs(groups).max(axis=1)
+    best = np.full(len(groups), np.inf)
+    codes, special = np.zeros(groups.shape, np.uint8), np.zeros(len(groups), np.uint8)
+    delta = np.zeros(len(groups))
+    for index, table in enumerate(chosen.values()):
+        levels, first = np.unique(table[list(chosen.codes)], return_index=True)
+        grid = levels / 2.0
+        scale = np.clip(largest / np.abs(grid).max(), *SCALE_RANGE)
+        nearest = np.searchsorted((grid[1:] + grid[:-1]) / 2, groups / scale[:, None], side="left")
+        error = np.square(grid[nearest] * scale[:, None] - groups).sum(axis=1)
+        better = error < best
+        best[better], delta[better], special[better] = error[better], scale[better], index
+        codes[better] = np.array(chosen.codes, np.uint8)[first][nearest[better]]
+    shaped = delta.reshape(channels, count)
+    channel = shaped.max(axis=1) / 127
+    steps = np.clip(np.rint(shaped / channel[:, None]), 0, 127).astype(np.uint8)
+    return BitmodWeights(
+        chosen,
+        inputs,
+        codes.reshape(channels, count, 128),
+        special.reshape(channels, count),
+        steps,
+        (channel / 2).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("name", ["bitmod4", "bitmod3"])
+@pytest.mark.parametrize("kind", ["float32", "float64", "float16", "heavy tails", "quarters", "extremes"])
+def test_the_table_lookup_equals_the_search_bit_for_bit(name: str, kind: str) -> None:
+    draw = np.random.default_rng(8)
+    weights = {
+        "heavy tails": lambda: draw.standard_t(2, (64, 640)),
+        "quarters": lambda: draw.integers(-32, 33, (64, 640)) / 4,  # ties everywhere
+        "extremes": lambda: draw.standard_normal((64, 640)) * np.logspace(-12, 9, 64)[:, None],
+    }.get(kind, lambda: (draw.standard_normal((64, 300)) * 0.02).astype(kind))()
+    got, expected = quantize(weights, name), searched(weights, FORMATS[name])
+    for part in ("codes", "special", "group_scale", "channel_scale"):
+        np.testing.assert_array_equal(getattr(got, part), getattr(expected, part), err_msg=part)
+
+
 @pytest.mark.parametrize("inputs", [1, 127, 128, 129, 300])
 def test_ragged_inputs_are_padded_with_zeros(inputs: int) -> None:
     weights = np.random.default_rng(inputs).standard_normal((3, inputs))
@@ -102,7 +148,7 @@ def test_zero_weights_stay_zero() -> None:
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = np.random.default_rng(6).standard_normal((5, 384))
     whole = quantize(weights)
-    monkeypatch.setattr("penstock.passes.quantize.bitmod._BLOCK_ELEMENTS", 256)
+    monkeypatch.setattr("penstock.passes.quantize.blocks.BLOCK_ELEMENTS", 256)
     parts = quantize(weights)
     np.testing.assert_array_equal(whole.codes, parts.codes)
     np.testing.assert_array_equal(whole.group_scale, parts.group_scale)
