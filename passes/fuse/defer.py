@@ -43,13 +43,16 @@ def defer(cascade: Cascade, rank: str) -> tuple[Cascade, list[Step]]:
 
 def prune(cascade: Cascade) -> Cascade:
     """Drop Einsums that no result depends on."""
-    wanted = set(cascade.results if not cascade.outputs else cascade.outputs)
-    kept: list[Einsum] = []
-    for einsum in reversed(cascade.all):
-        if einsum.output.tensor in wanted:
-            kept.append(einsum)
-            wanted |= {access.tensor for access in einsum.accesses}
-    alive = {id(einsum) for einsum in kept}
+    wanted = set(cascade.results)
+    alive: set[int] = set()
+    found = True
+    while found:  # what is carried may be read, of an earlier generation, before the place that writes it
+        found = False
+        for einsum in reversed(cascade.all):
+            if einsum.output.tensor in wanted and id(einsum) not in alive:
+                found = True
+                alive.add(id(einsum))
+                wanted |= {access.tensor for access in einsum.accesses}
     return replace(
         cascade,
         init=tuple(e for e in cascade.init if id(e) in alive),

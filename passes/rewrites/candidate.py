@@ -13,7 +13,7 @@ from ..fuse.steps import Step
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rewriting that keeps every result of a cascade.
+    """A rewriting that keeps every result of a cascade; a chunked rank's may come in chunks, in order.
 
     Attributes:
         name: ``defer``, ``distribute``, ``reassociate``, ``iterate``, ``welford``, ``split_k`` or ``chunk``.

@@ -20,6 +20,7 @@ from .reassociate import reassociate
 from .signs import positive
 from .split import split_k
 from .weights import cascade_weight
+from .welford import welford
 
 # Extent of a tile that a rank is split into, where it is long enough.
 TILE = 128
@@ -110,7 +111,7 @@ def tilings(
         return
     waits = count_passes(deferred, rank).passes > 1
     start = (deferred, deferrals) if waits else (cascade, [])
-    for name, rewrite in (("iterate", _iterated), ("split_k", _split)):
+    for name, rewrite in (("iterate", _iterated), ("welford", welford), ("split_k", _split)):
         yield from _tiled(name, cascade, start, tiling, nonzero, rewrite)
 
 

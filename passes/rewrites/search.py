@@ -31,7 +31,7 @@ _SHOWN = 12
 # A rank is cut in tiles of its usual size and of these fractions of it.
 _FRACTIONS = (1, 4, 16)
 _PARTS = "split_k"
-_CUT = ("iterate", "chunk", _PARTS)
+_CUT = ("iterate", "welford", "chunk", _PARTS)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,11 @@ def _joined(names: tuple[str, ...]) -> str:
 
 
 def search(
-    cascade: Cascade, *, buffer_elements: int, cost: Mapping[str, float] | Target | None = None
+    cascade: Cascade,
+    *,
+    buffer_elements: int,
+    cost: Mapping[str, float] | Target | None = None,
+    stable: bool = False,
 ) -> Search:
     """Follow legal rewritings to the best cascade.
 
@@ -156,13 +160,14 @@ def search(
         buffer_elements: capacity of the on-chip buffer.
         cost: cycles per operation class on one processing element, or the target to take them from; those
             of `weights.CYCLES` when None.
+        stable: leave out rewritings with a caveat.
 
     Raises:
         InputError: a rank has no extent, or the buffer does not hold one point of an Einsum.
     """
     require_extents(cascade)
     cycles = cycles_of(cost) if isinstance(cost, Target) else cost or CYCLES
-    found = _Searcher(cascade, cycles).run()
+    found = _Searcher(cascade, cycles, stable).run()
     ranked = _ranked(found, buffer_elements)
     return Search(ranked, buffer_elements, len(found))
 
@@ -186,8 +191,9 @@ def cycles_of(target: Target) -> dict[str, float]:
 class _Searcher:
     """Cascades met so far, by what they compute."""
 
-    def __init__(self, cascade: Cascade, cycles: Mapping[str, float]) -> None:
+    def __init__(self, cascade: Cascade, cycles: Mapping[str, float], stable: bool) -> None:
         self.start = cascade
+        self.stable = stable
         self.cycles = cycles
         self.rank = most_passes(cascade).rank
         self.outer = outer_ranks(cascade, cascade.family(self.rank))
@@ -210,7 +216,7 @@ class _Searcher:
         """New cascades one rewriting away whose ranks are whole; those with a rank cut are noted too."""
         whole: list[Option] = []
         for each in legal_rewrites(option.cascade):
-            if each.condition:
+            if not self.allowed(each):
                 continue
             after = self.after(option, each)
             if after is not None and each.name not in _CUT:
@@ -220,9 +226,13 @@ class _Searcher:
             for fraction in _FRACTIONS[1:] if len(family) == 1 else ():
                 if usual // fraction > 1:
                     for each in tilings(option.cascade, family[0], tile=usual // fraction):
-                        if not each.condition:
+                        if self.allowed(each):
                             self.after(option, each)
         return whole
+
+    def allowed(self, each: Candidate) -> bool:
+        """Whether a rewriting is legal without a condition, and stable where that is asked."""
+        return not each.condition and not (self.stable and each.caveat)
 
     def after(self, option: Option, each: Candidate) -> Option | None:
         """The option one rewriting further, None where it was met before."""

@@ -11,7 +11,7 @@ from penstock.ir.einsum import Einsum
 from penstock.ir.interpreter.einsum import evaluate
 from penstock.passes.analyse import Cascade, check, most_passes, parse_cascade, read_cascade
 from penstock.passes.fuse import one_pass
-from penstock.passes.fuse.defer import defer
+from penstock.passes.fuse.defer import defer, prune
 from penstock.passes.fuse.iterate import NotIterable, Tiling, iterate
 
 
@@ -167,3 +167,12 @@ def test_a_stream_read_at_other_ranks_than_it_is_written_at_is_no_summand() -> N
     )
     with pytest.raises(NotIterable, match="other ranks"):
         iterate(cascade, Tiling("k", 6, 2))
+
+
+def test_what_is_carried_is_kept_where_only_the_next_generation_reads_it() -> None:
+    text = (
+        "T=3\ninit:\n  S[0] = 1.0\neinsums:\n  Y[t] = exp(S[t])\n  S[t+1] = add(S[t], X[t])\n"
+        "  U[t] = neg(X[t])\nstop: t >= T\noutputs: Y\n"
+    )
+    kept = prune(parse_cascade(text))
+    assert [einsum.output.tensor for einsum in kept.einsums] == ["Y", "S"]

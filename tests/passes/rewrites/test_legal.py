@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from penstock.ir.errors import NotationError
+from penstock.ir.interpreter import run_cascade
 from penstock.passes.analyse import parse_cascade
 from penstock.passes.fuse.iterate import Tiling
-from penstock.passes.rewrites import legal_rewrites
+from penstock.passes.rewrites import legal_rewrites, search
 from penstock.passes.rewrites.canonical import canonical
 from penstock.passes.rewrites.homomorphism import NotHomomorphic
 from penstock.passes.rewrites.signs import positive
@@ -98,6 +99,50 @@ def test_a_difference_of_moments_says_that_digits_cancel() -> None:
     (found,) = [each for each in legal_rewrites(parse_cascade(text)) if each.name == "distribute"]
     assert "digits cancel" in found.caveat
     assert found.to_json()["caveat"] == found.caveat
+
+
+VARIANCE = "K=12\nS = sum[k] X[k]\nM = div(S, 12.0)\nC[k] = sub(X[k], M)\nV = sum[k] square(C[k])"
+LAYER_NORM = """
+T=5 D=8 O=3
+S[t] = sum[d] X[t,d]
+M[t] = mul(S[t], 0.125)
+C[t,d] = sub(X[t,d], M[t])
+Q[t] = sum[d] square(C[t,d])
+V[t] = mul(Q[t], 0.125)
+E[t] = add(V[t], 0.01)
+R[t] = rsqrt(E[t])
+N[t,d] = mul(C[t,d], R[t])
+G[t,d] = mul(N[t,d], GA[d])
+B[t,d] = add(G[t,d], BE[d])
+Y[t,o] = sum[d] mul(B[t,d], W[d,o])
+"""
+
+
+def test_a_variance_far_from_zero_is_right_when_it_is_carried_and_not_from_its_moments() -> None:
+    cascade = parse_cascade(VARIANCE)
+    far = {"X": 1e8 + np.random.default_rng(0).normal(size=12)}
+    values = {e.name: run_cascade(e.cascade, far)["V"] for e in legal_rewrites(cascade, tile=4)}
+    wanted = run_cascade(cascade, far)["V"]
+    assert abs(values["welford"] / wanted - 1) < 1e-6
+    assert abs(values["distribute"] / wanted - 1) > 0.5
+
+
+@pytest.mark.parametrize(("stable", "rewrites"), [(False, "distribute"), (True, "welford")])
+def test_a_layer_norm_before_a_product_takes_one_pass(stable: bool, rewrites: str) -> None:
+    cascade = parse_cascade(LAYER_NORM if not stable else VARIANCE)
+    found = search(cascade, buffer_elements=64, stable=stable)
+    assert found.best.passes == 1
+    assert found.best.rewrites[-1] == rewrites
+    assert bool(found.best.caveats) != stable
+    for option in found.options:
+        assert_same(cascade, option.cascade, inputs_of(cascade))
+
+
+def test_the_variance_of_a_layer_norm_is_carried_where_nothing_else_waits_for_it() -> None:
+    distributed = next(e for e in legal_rewrites(parse_cascade(LAYER_NORM)) if "Y" in e.steps[0].why)
+    carried = next(e for e in legal_rewrites(distributed.cascade, tile=4) if e.name == "welford")
+    assert carried.passes == (2, 1)
+    assert_same(parse_cascade(LAYER_NORM), carried.cascade, inputs_of(parse_cascade(LAYER_NORM)))
 
 
 def test_moments_count_points_so_their_extents_must_be_known() -> None:

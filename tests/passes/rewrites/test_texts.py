@@ -214,6 +214,33 @@ TEXTS = {
         Y[f,p] = div(Y_num[f,p], D[p])
         """,
     ),
+    "a variance is carried without a difference of moments": (
+        "welford",
+        """
+        K=8
+        S = sum[k] X[k]
+        M = mul(S, 0.125)
+        C[k] = sub(X[k], M)
+        V = sum[k] square(C[k])
+        """,
+        """
+        AV[0] = 0.0
+        RV[0] = 0.0
+        TV[k1] = sum[k0] X[k1*4+k0]
+        MV[k1] = mul(TV[k1], 0.25)
+        CV[k1,k0] = sub(X[k1*4+k0], MV[k1])
+        LV[k1] = sum[k0] square(CV[k1,k0])
+        DV[k1] = sub(MV[k1], AV[k1])
+        GV[k1] = div(DV[k1], @(k1+1))
+        AV[k1+1] = add(AV[k1], GV[k1])
+        QV[k1] = square(DV[k1])
+        WV[k1] = div(@(k1*4), @(k1+1))
+        BV[k1] = mul(QV[k1], WV[k1])
+        EV[k1] = add(LV[k1], BV[k1])
+        RV[k1+1] = add(RV[k1], EV[k1])
+        V[] = RV[2]
+        """,
+    ),
     "a linear recurrence is parallel within a chunk": (
         "chunk",
         """
