@@ -10,14 +10,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from ....ir.errors import InputError
 from ....ir.schedule import Schedule
 from ....ir.targets import Target
 from ....ir.view import Cascade
 from ....ir.view_text import parse_cascade
+from .batch import figures
+from .legal import legal
 from .mapping import Mapping as SpatialMapping
 from .mapping import MappingError, Nest, Split
 from .physical import SpatialCost, evaluate
+from .points import Points
+from .workload import problem
 
 CONFIGURATIONS = ("unfused", "flat", "cascade", "architecture", "binding")
 TWO, ONE = "array-2d", "array-1d"
@@ -286,16 +292,19 @@ def _first(cascade: Cascade, nests: list[Nest], target: Target) -> Nest:
 
 
 def _best(cascade: Cascade, nests: list[Nest], target: Target) -> Nest:
-    """The nest of least latency, then of least traffic."""
-    found: list[tuple[float, int, int]] = []
-    failure: MappingError | None = None
-    for place, nest in enumerate(nests):
-        try:
-            cost = evaluate(cascade, SpatialMapping((nest,)), target)
-        except MappingError as error:
-            failure = error
-        else:
-            found.append((cost.latency_s, cost.dram_bytes, place))
+    """The nest of least latency, then of least traffic; those that keep the same are priced together."""
+    alike: dict[tuple[tuple[str, str], ...], list[Nest]] = {}
+    for nest in nests:
+        alike.setdefault(tuple(sorted(nest.keep.items())), []).append(nest)
+    found: list[tuple[float, int, int, Nest]] = []
+    for group in alike.values():
+        stated = problem(cascade, group[0], target)
+        points = Points.of(stated, group)
+        priced = figures(stated, points)
+        traffic = priced.dram_bytes
+        for at in np.flatnonzero(legal(stated, points)):
+            found.append((float(priced.latency_s[at]), int(traffic[at]), len(found), group[at]))
     if not found:
-        raise failure or MappingError("nothing to choose from")
-    return nests[min(found)[2]]
+        evaluate(cascade, SpatialMapping((nests[0],)), target)
+        raise MappingError("nothing to choose from")
+    return min(found, key=lambda entry: entry[:3])[3]

@@ -266,3 +266,10 @@ def test_a_convolution_counts_its_halo() -> None:
     cost = evaluate(cascade, Mapping((nest,)), FUSEMAX)
     assert cost.dram_read_bytes == {"X": 2 * 2 * 6, "W": 2 * 3, "Z": 0}
     assert cost.compulsory_bytes == 2 * (10 + 3 + 8)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_a_buffer_that_holds_no_tile_is_refused(configuration: str) -> None:
+    target = larger(FUSEMAX if configuration in ("binding", "architecture") else FLAT, 4096)
+    with pytest.raises(MappingError, match="sram: holds 4096 bytes"):
+        attention(2, 4, 64, 64, 1024, 1024, target, configuration)
