@@ -14,7 +14,7 @@ from penstock.sim.rtl.verilator import lint
 PARAMETERS = [
     {"Rows": 4, "Cols": 4},
     {"Rows": 2, "Cols": 2, "E": 2, "F": 2, "MaxP1": 1, "MaxPeriod": 2},
-    {"Rows": 16, "Cols": 16, "E": 128, "F": 128, "MaxP1": 9},
+    {"Rows": 8, "Cols": 16, "E": 128, "F": 128, "MaxP1": 9},
     {"Rows": 3, "Cols": 7, "E": 5, "F": 9, "MaxP1": 3, "RfEntries": 16, "LaneEntries": 20},
 ]
 TOP = "fusemax_attention"
