@@ -14,7 +14,7 @@ from .rows import Check, Reproduction, Row, Section
 __all__ = ["BUILT", "PAPERS", "Check", "Reproduction", "Row", "Section", "reproduce", "write_page"]
 
 PAPERS = ("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt")
-BUILT = ("fusemax",)
+BUILT = ("fusemax", "bitmod")
 """Those of `PAPERS` that are compared already."""
 
 
@@ -31,6 +31,10 @@ def reproduce(paper: str) -> Reproduction:
             where="penstock reproduce",
             accepted=", ".join(BUILT),
         )
+    if paper == "bitmod":
+        from . import bitmod
+
+        return bitmod.reproduce()
     from . import fusemax
 
     return fusemax.reproduce()
@@ -42,9 +46,11 @@ def write_page(found: Reproduction, place: Path) -> Path:
     Raises:
         BundleError: the place cannot be written to.
     """
-    from . import fusemax_page  # the plots need matplotlib, which takes a while to import
-
-    text = fusemax_page.page(found)
+    if found.paper == "bitmod":  # the plots need matplotlib, which takes a while to import
+        from .bitmod_page import page
+    else:
+        from .fusemax_page import page
+    text = page(found)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")

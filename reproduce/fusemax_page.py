@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from ..sim.cost.spatial import paper
 from ..sim.report.figure import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, drawn
 from ..sim.report.html import document
-from ..sim.report.markup import Cell, details, note, table, verdict
-from .fusemax_text import percent
+from ..sim.report.markup import details, note, table
+from .page import all_rows, deviations
 from .rows import Reproduction, Row
 
 COLOURS = dict(zip(paper.CONFIGURATIONS, (GREY, BLUE, PURPLE, ORANGE, GREEN), strict=True))
@@ -41,7 +41,7 @@ def page(found: Reproduction) -> str:
             "circle the physical model's. Nayak et al., MICRO 2024."
         ),
         "<h2>Worst deviations</h2>",
-        _deviations(found),
+        deviations(found),
     ]
     for title, prefix, label, most in BARS:
         values = {key: _three(rows[f"{prefix}/{'/'.join(key)}"]) for key in _keys()}
@@ -54,7 +54,10 @@ def page(found: Reproduction) -> str:
     quirks = [[quirk["name"], quirk["effect"]] for quirk in found.quirks]
     parts += ["<h2>Oddities of the published figures</h2>", table(["name", "effect"], quirks)]
     parts += ["<h2>Not reproduced</h2>", *map(note, found.missing)]
-    parts += ["<h2>All rows</h2>", details(f"{len(found.rows)} figures", _all(found), kind="fold")]
+    parts += [
+        "<h2>All rows</h2>",
+        details(f"{len(found.rows)} figures", all_rows(found, ["physical"]), kind="fold"),
+    ]
     return document("FuseMax, published and ours", "\n".join(parts))
 
 
@@ -164,36 +167,3 @@ def _pareto(rows: Mapping[str, Row]) -> str:
         axes.legend()
 
     return drawn("fig12", draw, 4.2)
-
-
-def _deviations(found: Reproduction) -> str:
-    lines: list[Sequence[Cell | str | int]] = [
-        [
-            each.quantity,
-            each.compared,
-            Cell(percent(each.worst), each.worst),
-            Cell(percent(each.bound), each.bound),
-            verdict(each.ok, "held", "broken"),
-            each.row,
-        ]
-        for each in found.checks
-    ]
-    return table(["quantity", "rows", "worst", "bound", "", "at"], lines)
-
-
-def _all(found: Reproduction) -> str:
-    def number(value: float | None) -> Cell:
-        return Cell("" if value is None else f"{value:.6g}", value)
-
-    lines = [
-        [
-            row.id,
-            number(row.ours),
-            number(row.paper),
-            number(row.beside.get("physical")),
-            row.unit,
-            row.source,
-        ]
-        for row in found.rows
-    ]
-    return table(["id", "ours", "paper", "physical", "unit", "source"], lines)

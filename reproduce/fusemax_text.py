@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..sim.cost.spatial import paper
 from .rows import Check, Row, Section
+from .tables import deviations, percent
 
 SHOWN = ("bert", "xlm")
 """TrXL and T5 differ from BERT in size only: their ratios are equal, and all their rows are in the JSON."""
@@ -31,18 +32,13 @@ def sections(rows: Sequence[Row], checks: Sequence[Check]) -> tuple[Section, ...
         _figure_12(by_id),
         _figure_1b(by_id),
         _headlines(rows),
-        _deviations(checks),
+        deviations(checks),
     )
 
 
 def _deviation(rows: Sequence[Row]) -> str:
     found = [abs(row.deviation) for row in rows if row.deviation is not None]
     return percent(max(found)) if found else ""
-
-
-def percent(share: float) -> str:
-    """A relative deviation as people read it: nothing below what rounding explains."""
-    return "exact" if share < 1e-12 else f"{share:.2g}" if share < 1e-5 else f"{share:.3%}"
 
 
 def _figure(title: str, prefix: str, by_id: dict[str, Row]) -> Section:
@@ -105,22 +101,3 @@ def _headlines(rows: Sequence[Row]) -> Section:
 
     columns = ("headline", "ours", "their data", "as printed", "geometric mean", "off by")
     return Section("Headlines: +Binding's ratios, arithmetic means", columns, tuple(lines()))
-
-
-def _deviations(checks: Sequence[Check]) -> Section:
-    lines = [
-        (
-            each.quantity,
-            each.compared,
-            percent(each.worst),
-            percent(each.bound),
-            "held" if each.ok else "BROKEN",
-            each.row,
-        )
-        for each in checks
-    ]
-    return Section(
-        "Worst deviation from the published figures",
-        ("quantity", "rows", "worst", "bound", "", "at"),
-        tuple(lines),
-    )

@@ -173,6 +173,23 @@ class RegisterFile(_Record):
 
 
 @dataclass(frozen=True)
+class Datapath(_Record):
+    """How the instances of a unit multiply, for models that count steps of an array.
+
+    Attributes:
+        unit: an array of rows of output channels and columns of tokens.
+        lanes: inputs an instance multiplies in a step.
+        weights: ``parallel`` when a weight enters at once, ``serial`` when two bits a cycle.
+        energy_pj_per_cycle: of one instance.
+    """
+
+    unit: str = key(keys.NAME)
+    lanes: int = key(keys.WHOLE)
+    weights: str = key(keys.WEIGHTS)
+    energy_pj_per_cycle: float = key(keys.POSITIVE)
+
+
+@dataclass(frozen=True)
 class Target(_Record):
     """A machine a program is compiled for or priced on.
 
@@ -195,6 +212,7 @@ class Target(_Record):
     transfer: tuple[Transfer, ...] = records(Transfer)
     component: tuple[Component, ...] = records(Component)
     register: tuple[RegisterFile, ...] = records(RegisterFile)
+    datapath: tuple[Datapath, ...] = records(Datapath)
 
     @property
     def main(self) -> Tier:

@@ -168,6 +168,7 @@ SHAPE = Kind("a non-empty list of positive whole numbers", _shape)
 TABLE = Kind(_TABLE_WORDS, _table)
 BACKEND = one_of("cpu", "cuda", "verilog", "model")
 DUPLEX = one_of("half", "full")
+WEIGHTS = one_of("parallel", "serial")
 
 
 def key(kind: Kind) -> Any:

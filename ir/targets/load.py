@@ -144,11 +144,12 @@ def _check_names(target: Target, where: str) -> None:
 
 
 def _check_parts(target: Target, where: str) -> None:
-    """Components and registers name units and buffers that exist."""
+    """Components, registers and datapaths name units and buffers that exist."""
     units, buffers = [unit.name for unit in target.unit], [buffer.name for buffer in target.buffer]
     named = [(f"component[{i}].unit", each.unit, units) for i, each in enumerate(target.component)]
     named += [(f"register[{i}].unit", each.unit, units) for i, each in enumerate(target.register)]
     named += [(f"register[{i}].buffer", each.buffer, buffers) for i, each in enumerate(target.register)]
+    named += [(f"datapath[{i}].unit", each.unit, units) for i, each in enumerate(target.datapath)]
     for path, name, known in named:
         if name not in known:
             raise TargetError(
