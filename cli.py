@@ -335,7 +335,7 @@ def build_parser() -> Parser:
         group, _, word = command.name.rpartition(" ")
         if group not in groups:
             nested = groups[""].add_parser(
-                group, help="the memory planners on their own", epilog=f"example: {command.example}"
+                group, help="the planners on their own", epilog=f"example: {command.example}"
             )
             groups[group] = nested.add_subparsers(metavar="PLANNER", required=True, dest="planner")
         sub = groups[group].add_parser(

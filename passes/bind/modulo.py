@@ -20,6 +20,8 @@ Progress = Callable[[str, float, float | None], None]
 
 MAX_STRIDE = 4
 """Steps of a task are at most so many cycles apart."""
+MOST_CHOICES = 3_000_000
+"""Cycles × steps × strides of all tasks that the solver is given: some half a minute of one core."""
 _DETERMINISTIC_PER_SECOND = 3.0  # CP-SAT's deterministic time in a second of one core on such models
 _WALL_FACTOR = 20.0  # far off, so that a busy machine gives the same answer, only later
 
@@ -53,14 +55,21 @@ def schedule_tile(
         progress: told which period is tried.
 
     Raises:
-        PlanError: a task on no unit, an edge between no tasks, results that wait for themselves, or no
-            schedule with these queues and registers.
+        PlanError: a task on no unit, an edge between no tasks, results that wait for themselves, a tile
+            too long for the solver, or no schedule with these queues and registers.
     """
     _check(tasks, edges, units)
     if not tasks:
         raise PlanError("nothing to schedule", accepted="at least one task")
     problem = Problem(tuple(tasks), tuple(edges), tuple(units), copies, dict(registers or {}), max_stride)
     bound = lower_bound(tasks, edges, units, copies)
+    choices = bound.cycles * max_stride * sum(task.steps for task in tasks if task.steps > 1)
+    if choices > MOST_CHOICES:
+        raise PlanError(
+            f"a tile of {bound.cycles} cycles is too long to be scheduled cycle by cycle",
+            where=bound.reason,
+            accepted="smaller extents of the ranks that are done step by step",
+        )
     period, optimal, found = _shortest_period(problem, bound, seed, time_limit_s / 2, progress)
     if progress is not None:
         progress(f"period {period}: shortest makespan", period, None)

