@@ -13,10 +13,11 @@ from penstock.ir import targets
 from penstock.ir.errors import InputError, PlanError
 from penstock.ir.view import Cascade
 from penstock.ir.view_text import parse_cascade
-from penstock.passes.bind.mapper import search
+from penstock.passes.bind.mapper import bound, search
 from penstock.passes.bind.mapper_space import boxes
 from penstock.sim.cost.spatial.attention import attention, one_pass
-from penstock.sim.cost.spatial.batch import OBJECTIVES
+from penstock.sim.cost.spatial.batch import OBJECTIVES, figures
+from penstock.sim.cost.spatial.legal import legal
 from penstock.sim.cost.spatial.mapping import Mapping, MappingError
 from penstock.sim.cost.spatial.physical import evaluate
 
@@ -81,6 +82,19 @@ def test_a_larger_buffer_never_costs_more(shape: tuple[int, int, int], size: int
         small = search(cascade, with_buffer(size), objective=objective)
         large = search(cascade, with_buffer(size + more), objective=objective)
         assert large.value <= small.value * (1 + 1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.tuples(*[st.integers(1, 200)] * 3), st.sampled_from(OBJECTIVES), st.integers(0, 2**32 - 1))
+def test_no_mapping_beats_the_bound(shape: tuple[int, int, int], objective: str, seed: int) -> None:
+    """Dataflows are left out by it, so it must hold for every mapping."""
+    random = np.random.default_rng(seed)
+    for box in boxes(matmul(*shape), FUSEMAX):
+        points = box.points(box.likely(256, random))
+        points = points[legal(box.problem, points)]
+        if len(points):
+            values = figures(box.problem, points).objective(objective)
+            assert values.min() >= bound(box.problem, objective) * (1 - 1e-12)
 
 
 def test_with_room_for_everything_traffic_is_compulsory() -> None:

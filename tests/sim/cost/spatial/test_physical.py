@@ -259,6 +259,23 @@ def test_a_mapping_prints_as_its_loops() -> None:
     )
 
 
+def test_the_papers_mapping_prints_as_the_paper_has_it() -> None:
+    """§V, mapping 1: b, h / p2 / m1 / p1 / ∥p0 ∥m0."""
+    cascade = one_pass(64, 12, 64, 64, 65536, 65536, 256)
+    lines = str(fusemax(cascade, FUSEMAX, p1=128)).splitlines()
+    assert [line.split(maxsplit=1)[1].strip() for line in lines[:9]] == [
+        "for b in 64",
+        "for h in 12",
+        "for p in 2",
+        "for m1 in 256",
+        "for p in 128",
+        "parallel m0 in 256",
+        "parallel p in 256",
+        "for e in 64",
+        "for f in 64",
+    ]
+
+
 def test_a_convolution_counts_its_halo() -> None:
     cascade = parse_cascade("H=8 R=3\nZ[h] = sum[r] mul(X[h+r], W[r])\n")
     splits = {"h": Split(2, 1, 4), "r": Split(1, 3)}
