@@ -1,8 +1,8 @@
-"""BitMoD (Chen et al., HPCA 2025): figures 7 and 8 beside the authors' own numbers, and errors of its data types.
+"""BitMoD (Chen et al., HPCA 2025): figures 7 and 8 beside the authors' own numbers, errors of its data types.
 
-Published numbers are the arrays the paper's plots were drawn from; the text prints a few, rounded. Ours are the
-authors' cost model with its oddities (`sim.cost.bitmod_paper`), beside them the model corrected. Errors of data
-types are ours alone: the paper gives perplexities, which need its models.
+Published numbers are the arrays the paper's plots were drawn from; the text prints a few, rounded. Ours are
+the authors' cost model with its oddities (`sim.cost.bitmod_paper`), beside them the model corrected. Errors of
+data types are ours alone: the paper gives perplexities, which need its models.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ class Quantity:
 
 
 EXACT, ROUNDED_UJ, FITTED, BUFFERS = 0.0, 2e-5, 2e-3, 1e-2
-"""Cycles; energies printed as whole microjoules; with fitted buffers; buffers alone (one width interpolated)."""
+"""Cycles; energies in whole microjoules; with fitted buffers; on chip alone (one width is interpolated)."""
 PRINTED_BOUND = 1.5e-2
 """Half a unit of the last printed digit, rounded twice."""
 
 CYCLES = Quantity("cycles", "cycles", "figure 7; speedup_plot.ipynb: cycle_{design}_{setting}", EXACT)
 ENERGIES = (
     Quantity("energy", "J", "figure 8; energy_plot.ipynb: energy_{design}_{setting}", FITTED),
-    Quantity("energy_dram", "J", "figure 8; energy_plot.ipynb: energy_{design}_{setting}, DRAM", ROUNDED_UJ),
     Quantity(
-        "energy_onchip", "J", "figure 8; energy_plot.ipynb: energy_{design}_{setting}, on chip", BUFFERS
+        "energy_dram", "J", "figure 8; energy_plot.ipynb: energy_{design}_{setting}[1] - [0]", ROUNDED_UJ
     ),
+    Quantity("energy_onchip", "J", "figure 8; energy_plot.ipynb: energy_{design}_{setting}[0]", BUFFERS),
 )
 SPEEDUP = Quantity("speedup", "×", "figure 7; from speedup_plot.ipynb", 1e-12)
 ENERGY_RATIO = Quantity("energy_ratio", "1", "figure 8; from energy_plot.ipynb", FITTED)
@@ -76,7 +76,7 @@ PRINTED: Mapping[str, float] = {
     "energy_vs_ant": 1.48,
     "energy_vs_olive": 1.31,
 }
-"""Headlines as section V-C prints them: ratios of mean speedups (of mean energies), the two settings' mean."""
+"""Headlines as section V-C prints them: ratios of mean speedups, or energies, and both settings' mean."""
 PAIRS = {"ll_vs_fp16": ("ll", "fp16"), "vs_ant": ("ly", "ant"), "vs_olive": ("ly", "olive")}
 """Headline → the design praised, and over which."""
 MANY_TOKENS = 256
@@ -151,8 +151,8 @@ def _ratios(
     """Bars of figures 7 and 8: whole tasks, a prompt and the tokens made after it, beside FP16's."""
 
     def task(found: Mapping[Point, Cost | Published], point: Point, name: str) -> float:
-        setting, *rest = point
-        prompt = getattr(found["disc", *rest], name)
+        setting, model, design = point
+        prompt = getattr(found["disc", model, design], name)
         return prompt if setting == "disc" else prompt + paper.GENERATED_TOKENS * getattr(found[point], name)
 
     for quantity, name in ((SPEEDUP, "cycles"), (ENERGY_RATIO, "energy_j")):

@@ -62,7 +62,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "nvfp": "nvfp{bits}",
     }
 )
-"""Name in the rows → the quantizer's; ``er`` and ``ea`` have only the special values in, and out of, range."""
+"""Name in the rows → the quantizer's; ``er`` has only the special values in range, ``ea`` those out of it."""
 
 
 def errors() -> Iterator[Row]:

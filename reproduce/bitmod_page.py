@@ -32,8 +32,8 @@ def page(found: Reproduction) -> str:
     parts = [
         "<h1>BitMoD: published figures beside ours</h1>",
         note(
-            "Bars are ours, by the authors' model with its oddities; a short line across a bar is the published "
-            "number, a circle the corrected model's. Chen et al., HPCA 2025."
+            "Bars are ours, by the authors' model with its oddities; a short line across a bar is the "
+            "published number, a circle the corrected model's. Chen et al., HPCA 2025."
         ),
         "<h2>Worst deviations</h2>",
         deviations(found),

@@ -1,4 +1,4 @@
-"""The comparison with BitMoD as tables: cycles, speed, energy, headlines, errors, and the deviations found."""
+"""The comparison with BitMoD as tables: cycles, speed, energy, headlines, errors, deviations found."""
 
 from __future__ import annotations
 

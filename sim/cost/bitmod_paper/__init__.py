@@ -1,8 +1,9 @@
 """BitMoD's own cost model of LLM inference on FP16, ANT, OliVe and BitMoD accelerators, and it corrected.
 
-The authors' simulator (Chen et al., HPCA 2025, sections V-A and V-C) counts, for every matrix product, tiles of
-the array and bytes of DRAM, takes the larger time, and adds layers up. `PUBLISHED` are its rules as they were
-when figures 7 and 8 were drawn, `CORRECTED` the same without what it has wrong; `QUIRKS` lists the differences.
+The authors' simulator (Chen et al., HPCA 2025, sections V-A and V-C) counts, for every matrix product, tiles
+of the array and bytes of DRAM, takes the larger time, and adds layers up. `PUBLISHED` are its rules as they
+were when figures 7 and 8 were drawn, `CORRECTED` the same without what it has wrong; `QUIRKS` lists the
+differences.
 Any matrix products can be priced, those of a compiled module included (`cost_module`).
 """
 

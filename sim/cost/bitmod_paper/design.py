@@ -25,25 +25,25 @@ class Precision:
         scale_bits: of a group's scale.
         selector_bits: that name a group's special value.
         kv_bits: of K and V.
+        group: weights that share a scale.
     """
 
     weight_bits: float
     scale_bits: int = 0
     selector_bits: int = 0
     kv_bits: int = 16
+    group: int = GROUP
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight_bits) and self.weight_bits >= 1):
             raise InputError(f"weights of {self.weight_bits} bits", accepted="1 or more")
-        if min(self.scale_bits, self.selector_bits) < 0 or self.kv_bits < 1:
-            raise InputError(
-                f"a precision of {self}", accepted="no negative widths, K and V of 1 or more bits"
-            )
+        if min(self.scale_bits, self.selector_bits) < 0 or min(self.kv_bits, self.group) < 1:
+            raise InputError(f"a precision of {self}", accepted="widths from 0 on, K and V of 1 bit or more")
 
     def stored_bits(self, rules: Rules) -> float:
         """Bits of a weight in memory, its share of the group's included."""
         selector = 0 if rules.selector_is_free else self.selector_bits
-        return self.weight_bits + (self.scale_bits + selector) / GROUP
+        return self.weight_bits + (self.scale_bits + selector) / self.group
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def design_of(target: Target) -> Design:
     """The design a target describes.
 
     Raises:
-        TargetError: it is none this model prices: no ``[[datapath]]``, an array that is not rows × columns, no
-            weight or activation buffer, or DRAM figures unpublished.
+        TargetError: this model does not price it: no ``[[datapath]]``, an array that is not rows × columns,
+            no weight or activation buffer, or DRAM figures unpublished.
     """
     if len(target.datapath) != 1:
         raise TargetError(

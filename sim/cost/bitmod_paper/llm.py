@@ -1,4 +1,4 @@
-"""The language models of BitMoD's figures 7 and 8 (section V-A), by the sizes in their public configurations."""
+"""The language models of BitMoD's figures 7 and 8 (section V-A): sizes in their public configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matrix products of a compiled module, to be priced on any design: weights times activations, and attention.
+"""The matrix products of a compiled module, to be priced on any design: linear layers and attention.
 
 Any stage of a module will do, as raised or fused: products are Einsums that sum products of two tensors, each
 with ranks of the output that the other lacks. Ranks they share are a batch (key-value heads).

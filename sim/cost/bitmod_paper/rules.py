@@ -1,4 +1,4 @@
-"""Which of the simulator's oddities hold: all of them for the published figures, none for the corrected ones."""
+"""Which of the simulator's oddities hold: all for the published figures, none for the corrected ones."""
 
 from __future__ import annotations
 
