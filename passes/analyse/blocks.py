@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import permutations
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from .nest import Nest, all_spilled, fate_choices
+from .fates import all_spilled, fate_choices
+from .nest import Nest
 from .part import Part, renames
 
 _GRID_POINTS = 6000
@@ -29,11 +32,17 @@ class Tiling:
     elements: int
     occupancy: int
 
+    @cached_property
+    def work(self) -> int:
+        """Points computed, those computed again counted again."""
+        made = self.nest.made(_trips(self.nest.extents, self.blocks))
+        return _points(self.nest.part, made)
+
 
 def best_tiling(
     part: Part, buffer_elements: int, *, recompute: bool = True, limit: int | None = None
 ) -> Tiling | None:
-    """The tiling of a part with the least traffic found.
+    """The tiling of a part with the least traffic found, and of those the one that computes least.
 
     Args:
         part: the Einsums.
@@ -49,16 +58,31 @@ def best_tiling(
     fitting = [
         nest for nest in nests(part, buffer_elements, recompute=recompute) if _fits(nest, buffer_elements)
     ]
-    for nest in sorted(fitting, key=lambda nest: nest.floor):
-        known = limit if best is None else best.elements
+    once = _points(part)
+    for nest in sorted(fitting, key=lambda nest: (nest.floor, len(nest.repeated))):
+        known = limit if best is None else best.elements + (best.work > once)
         if known is not None and nest.floor >= known:
             break
         for order in _orders(nest.order, batch):
-            known = limit if best is None else best.elements
             found = _search(replace(nest, order=order), batch, buffer_elements, known)
-            if found is not None and (known is None or found.elements < known):
+            if found is not None and (known is None or found.elements < known) and _better(found, best):
                 best = found
+                known = best.elements + (best.work > once)
     return best
+
+
+def _better(found: Tiling, best: Tiling | None) -> bool:
+    return best is None or (found.elements, found.work) < (best.elements, best.work)
+
+
+def _points(part: Part, made: Mapping[str, Any] | None = None) -> Any:
+    """Points of all Einsums that compute something, each as often as `made` says, or once."""
+    extents = part.cascade.extents
+    return sum(
+        prod(extents[rank] for rank in einsum.ranks) * (made[einsum.output.tensor] if made else 1)
+        for einsum in part.einsums
+        if einsum.accesses and not renames(einsum)
+    )
 
 
 def _fits(nest: Nest, buffer_elements: int) -> bool:
@@ -70,18 +94,18 @@ def _fits(nest: Nest, buffer_elements: int) -> bool:
 def nests(part: Part, buffer_elements: int, *, recompute: bool = True) -> Iterator[Nest]:
     """Every loop nest considered for a part, in one order of its outer ranks; some do not fit."""
     for stream in _streams(part):
-        outer = [rank for rank in part.tileable if rank not in stream]
-        if not recompute:
-            outer = [rank for rank in outer if _shared(part, rank)]
-        plain = Nest(part, stream, tuple(outer))
-        if not _fits(replace(plain, fates=all_spilled(plain)), buffer_elements):
-            continue
-        for fates in fate_choices(plain, recompute=recompute):
-            nest = replace(plain, fates=fates)
-            if nest.legal:
-                yield nest
-                if nest.passes > 1:
-                    yield replace(nest, fibers=True)
+        everything = tuple(rank for rank in part.tileable if rank not in stream)
+        shared = tuple(rank for rank in everything if _shared(part, rank))
+        for outer in dict.fromkeys((everything, shared)) if recompute else (shared,):
+            plain = Nest(part, stream, outer)
+            if not _fits(replace(plain, fates=all_spilled(plain)), buffer_elements):
+                continue
+            for fates in fate_choices(plain, recompute=recompute):
+                nest = replace(plain, fates=fates)
+                if nest.legal:
+                    yield nest
+                    if nest.passes > 1:
+                        yield replace(nest, fibers=True)
 
 
 def _streams(part: Part) -> Iterator[tuple[str, ...]]:
@@ -148,6 +172,10 @@ def _search(nest: Nest, batch: frozenset[str], buffer_elements: int, known: int 
     fits = np.broadcast_to(np.asarray(nest.occupancy(blocks, trips)), (count,)) <= buffer_elements
     costs = np.where(fits, moved, np.inf)
     at = int(np.argmin(costs))
+    ties = np.flatnonzero(costs == costs[at])
+    if len(ties) > 1:
+        work = np.broadcast_to(np.asarray(_points(nest.part, nest.made(trips)), dtype=np.float64), (count,))
+        at = int(ties[np.argmin(work[ties])])
     if not np.isfinite(costs[at]) or (known is not None and costs[at] > _CLOSE * known):
         return None
     start = dict.fromkeys(ones, 1) | {r: int(a.ravel()[at]) for r, a in zip(free, mesh, strict=True)}
@@ -171,7 +199,7 @@ def _improve(nest: Nest, start: dict[str, int], free: list[str], buffer_elements
                 for other in (*(each for each in free if each != rank), rank):
                     changed[other] = _largest(nest, changed, other, buffer_elements)
                 measured = _measure(nest, changed)
-                if measured.occupancy <= buffer_elements and measured.elements < found.elements:
+                if measured.occupancy <= buffer_elements and _better(measured, found):
                     found = measured
         if found is best:
             return best

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ...ir.einsum import Access
-from .part import Part, renames
+from .part import Part
 from .sizes import Pattern, Term, divided, span
 
 KEEP, SPILL, RECOMPUTE = "keep", "spill", "recompute"
-_FATES = 81
 
 
 @dataclass(frozen=True)
@@ -175,6 +173,10 @@ class Nest:
         last = max(place for place, rank in enumerate(self.stream) if rank in ranks)
         return prod(self.extents[rank] for rank in self.stream[:last] if rank not in ranks)
 
+    def shifts(self, access: Access) -> int:
+        """How often an element is read as the stream passes, where it is read at several shifts."""
+        return prod(1 + index.const for index in access.index if not set(index.ranks).isdisjoint(self.stream))
+
     def before(self, ranks: Collection[str]) -> int:
         """Place behind the last outer rank among `ranks`: deeper loops find the block still there."""
         places = [place + 1 for place, rank in enumerate(self.order) if rank in ranks]
@@ -195,13 +197,14 @@ class Nest:
         for key, access, runs in self._input_runs():
             ranks = self.part.load_ranks[key]
             if not self.streams(key):
-                yield Held(self.tile(access), runs[0], runs[-1])
+                # What may stay while the loop of a rank it lacks turns is there in every pass.
+                stays = not ranks.issuperset(self.order)
+                yield Held(self.tile(access), 1 if stays else runs[0], self.passes if stays else runs[-1])
             elif self.fibers and len(runs) > 1:
                 yield Held(self.tile(access, fiber=True), runs[0], runs[-1])
             else:
-                alone = ranks.issuperset(self.order[: self.before(ranks)])
                 for run in runs:
-                    yield Held(self.tile(access, point=alone), run, run)
+                    yield Held(self.tile(access, point=self.aside(ranks)), run, run)
 
     def _held_made(self) -> Iterator[Held]:
         fates = dict(self.fates)
@@ -216,7 +219,11 @@ class Nest:
                     yield Held(self.tile(self.part.made[place], fiber=True), level, last)
                 elif tensor in self.part.carried:
                     yield Held(self.tile(self.part.made[place]), level, last)
-            elif not self.momentary(place):
+                elif not self.aside(self.part.made_ranks[place]) and not self.part.aliases[place]:
+                    yield from (
+                        Held(self.tile(self.part.made[place]), run, run) for run in self._alive(place)
+                    )
+            elif not (self.momentary(place) and self.aside(self.part.made_ranks[place])):
                 yield Held(self.tile(self.part.made[place]), level, last)
 
     def momentary(self, place: int) -> bool:
@@ -232,16 +239,23 @@ class Nest:
         """Whether an Einsum runs along the streamed rank."""
         return not self.part.rank_sets[place].isdisjoint(self.stream)
 
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Ranks inside the block of which one may be traversed point by point too."""
+        taken = {*self.order, *self.stream, *(rank for ranks in self.part.whole.values() for rank in ranks)}
+        return tuple(rank for rank in self.part.ranks if rank not in taken)
+
+    def aside(self, ranks: Collection[str]) -> bool:
+        """Whether a point of what has these ranks is done with before the next one is needed."""
+        return set(self.order[: self.before(ranks)]) <= set(ranks)
+
     @cached_property
     def passing_peak(self) -> list[int]:
         """Per pass (from 1) the most elements alive at once of what is made and used at one outer point."""
-        key = (self.stream, frozenset(self.order), self.fates)
+        key = (self.stream, self.order, self.fates)
         if key in self.part.peaks:
             return self.part.peaks[key]
-        candidates = [r for r in self.part.ranks if r not in self.order and r not in self.stream]
-        whole = {rank for ranks in self.part.whole.values() for rank in ranks}
-        inner = [r for r in candidates if r not in whole]
-        options = [self._passing(rank) for rank in ("", *inner)]
+        options = [self._passing(rank) for rank in ("", *self.inner)]
         peaks = [min(option[at] for option in options) for at in range(self.passes)]
         self.part.peaks[key] = peaks
         return peaks
@@ -250,21 +264,25 @@ class Nest:
         """Per pass the peak when `inner` is traversed point by point inside the block.
 
         Then, and in a recurrence inside the block, Einsums take turns, and all they make is alive together;
-        otherwise each is done before the next one starts.
+        otherwise each is done before the next one starts. What lacks an outer rank stays for all its points.
         """
         recurs = bool(self.part.carried) and self.part.cascade.generational not in self.stream
         turns = bool(inner) or recurs
         alive = [[0] * (len(self.part.einsums) + 1) for _ in range(self.passes)]
         for place in range(len(self.part.einsums)):
             size = self._momentary_size(place, inner)
-            readers = self.part.readers.get(self.part.einsums[place].output.tensor, ()) if size else ()
-            for run in range(1, self.passes + 1) if size else ():
-                used = [each for each in (place, *readers) if run in self._during(each)]
-                if used:
-                    first, last = (0, len(self.part.einsums)) if turns else (min(used), max(used))
-                    for at in range(first, last + 1):
-                        alive[run - 1][at] += size
+            stays = turns or not self.part.made_ranks[place].issuperset(self.order)
+            for run, used in self._alive(place).items() if size else ():
+                first, last = (0, len(self.part.einsums)) if stays else (min(used), max(used))
+                for at in range(first, last + 1):
+                    alive[run - 1][at] += size
         return [max(each) for each in alive]
+
+    def _alive(self, place: int) -> dict[int, list[int]]:
+        """Pass → places of the Einsums that make or read in it what one Einsum writes."""
+        places = (place, *self.part.readers.get(self.part.einsums[place].output.tensor, ()))
+        used = {run: [at for at in places if run in self._during(at)] for run in range(1, self.passes + 1)}
+        return {run: at for run, at in used.items() if at}
 
     def _momentary_size(self, place: int, inner: str) -> int:
         """Elements at one outer point of what an Einsum makes, 0 for what is held or only renamed."""
@@ -272,6 +290,8 @@ class Nest:
         if self.part.starts[place] or self.part.aliases[place] or dict(self.fates).get(tensor) == KEEP:
             return 0
         if not (self.makes_stream(place) or self.momentary(place)):
+            return 0
+        if not self.aside(self.part.made_ranks[place]) and tensor not in self.part.carried:
             return 0
         # Of a carried tensor the last generation, beside the held one that replaces it.
         drop = inner if inner and tensor in self.part.passing(inner) else ""
@@ -300,7 +320,7 @@ class Nest:
         for key, access, runs in self._input_runs():
             ranks = self.part.load_ranks[key]
             if self.streams(key):
-                times = (1 if self.fibers else len(runs)) * self.returns(ranks)
+                times = (1 if self.fibers else len(runs)) * self.returns(ranks) * self.shifts(access)
                 found.append(Flow(access.tensor, "load", self.volume(access, ranks, times=times)))
             else:
                 found.append(Flow(access.tensor, "load", self.volume(access, ranks, stays=True)))
@@ -333,7 +353,7 @@ class Nest:
             e.output.tensor for place, e in enumerate(self.part.einsums) if len(self.runs[place]) > 1
         )
 
-    def made(self, trips: Mapping[str, int]) -> dict[str, int]:
+    def made(self, trips: Mapping[str, Any]) -> dict[str, Any]:
         """Tensor → how often it is computed: per pass that needs it, and per block of a rank it lacks."""
         found = {}
         for place, einsum in enumerate(self.part.einsums):
@@ -367,34 +387,3 @@ class Nest:
         for flow in self.flows:
             total = total + flow.term.at(blocks, trips)
         return total
-
-
-def fate_choices(nest: Nest, *, recompute: bool = True) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Ways to treat what crosses pass boundaries: every combination where there are at most 81.
-
-    With more, the smallest are kept and the rest is spilled or made again. What only renames is always
-    read again where it comes from.
-    """
-    written, carried = nest.part.written, nest.part.carried
-    crossing = [name for name in nest.crossing() if not renames(written[name]) or name in carried]
-    offered = {
-        name: (KEEP, SPILL, RECOMPUTE) if recompute and name not in carried else (KEEP, SPILL)
-        for name in crossing
-    }
-    if prod(len(each) for each in offered.values()) <= _FATES:
-        for fates in product(*offered.values()):
-            yield tuple(zip(crossing, fates, strict=True))
-        return
-    fiber = {name: nest.tile(written[name].output, point=True, fiber=True).constant for name in crossing}
-    ranked = sorted(crossing, key=lambda name: fiber[name])
-    for kept in range(len(ranked) + 1):
-        rest = [offered[name][1:] for name in ranked[kept:]]
-        if prod(len(each) for each in rest) > _FATES // 5:
-            rest = [each[-1:] for each in rest]
-        for fates in product(*rest):
-            yield tuple(zip(ranked, (*(KEEP,) * kept, *fates), strict=True))
-
-
-def all_spilled(nest: Nest) -> tuple[tuple[str, str], ...]:
-    """The treatment that holds least: everything that crosses a pass boundary goes through memory."""
-    return tuple((name, SPILL) for name in nest.crossing())
