@@ -257,6 +257,38 @@ COMMANDS = (
         ),
     ),
     Command(
+        "plan nest",
+        "search the best loop nest of a cascade on an accelerator: tiles, loop orders, units",
+        "penstock plan nest examples/cascades/attention3.txt --shape e=64,f=64,m=4096,p=4096",
+        "plan_nest",
+        (
+            option("file", metavar="FILE.txt", help="a cascade of Einsums"),
+            option("--target", default="fusemax-cloud", metavar="T", help="default fusemax-cloud"),
+            option(
+                "--shape",
+                type=extents,
+                action="append",
+                default=[],
+                metavar="RANK=N[,…]",
+                help="extents of ranks, instead of those in the file",
+            ),
+            option(
+                "--objective",
+                choices=("latency", "energy", "edp", "dram_bytes"),
+                default="latency",
+                help="what to minimise (default latency)",
+            ),
+            option(
+                "--budget",
+                type=positive,
+                default=200_000,
+                metavar="N",
+                help="mappings to look at, where not all can be (default 200000)",
+            ),
+            SEED,
+        ),
+    ),
+    Command(
         "plan map",
         "place a model's values with mallocGame",
         "penstock plan map zoo:bert-base --target tpu-v4i",

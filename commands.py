@@ -385,6 +385,25 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
     return Outcome(data, "\n\n".join(said))
 
 
+def plan_nest(args: argparse.Namespace) -> Outcome:
+    """``penstock plan nest``."""
+    from .ir.view_text import read_cascade
+    from .passes.bind.mapper import search
+
+    shapes = {rank: size for given in args.shape for rank, size in given.items()}
+    cascade = read_cascade(args.file, shape=shapes)
+    with bar() as progress:
+        found = search(
+            cascade,
+            load(args.target),
+            objective=args.objective,
+            budget=args.budget,
+            seed=args.seed,
+            progress=progress,
+        )
+    return Outcome(found.to_json(), found.text())
+
+
 def reproduce_paper(args: argparse.Namespace) -> Outcome:
     """``penstock reproduce``."""
     from .reproduce import reproduce, write_page

@@ -79,8 +79,8 @@ def parse_cascade(text: str, *, where: str = "cascade", shape: Mapping[str, int]
     return cascade
 
 
-def read_cascade(path: str | Path) -> Cascade:
-    """Read a cascade from a text file.
+def read_cascade(path: str | Path, *, shape: Mapping[str, int] | None = None) -> Cascade:
+    """Read a cascade from a text file, with extents instead of its own where `shape` has them.
 
     Raises:
         InputError: the file cannot be read as text, or see `parse_cascade`.
@@ -89,4 +89,4 @@ def read_cascade(path: str | Path) -> Cascade:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), accepted="a text file") from error
-    return parse_cascade(text, where=str(path))
+    return parse_cascade(text, where=str(path), shape=shape)

@@ -69,6 +69,16 @@ class Found:
         """Mappings looked at in a second."""
         return self.considered / self.seconds if self.seconds else 0.0
 
+    def text(self) -> str:
+        """The mapping as loops, what it costs, and how it was found."""
+        unit = {"latency": "s", "energy": "pJ", "edp": "pJ·s", "dram_bytes": "bytes"}[self.objective]
+        how = "all of them or their bounds" if self.exhaustive else "a sample, improved"
+        return (
+            f"{self.mapping}\n{self.cost.text()}\n"
+            f"{self.objective.replace('_', ' ')} {self.value:.6g} {unit}, no mapping below {self.bound:.6g}; "
+            f"{self.considered} mappings looked at ({how}), {self.rate:.0f} a second"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The result as a JSON object."""
         return {
@@ -80,6 +90,7 @@ class Found:
             "considered": self.considered,
             "evaluations": self.evaluations,
             "seconds": self.seconds,
+            "per_second": self.rate,
             "exhaustive": self.exhaustive,
         }
 

@@ -100,6 +100,27 @@ class SpatialCost:
         """Components whose energy the target does not give."""
         return tuple(name for name, each in self.energy_pj.items() if each is None)
 
+    def text(self) -> str:
+        """The figures for people."""
+        parts = f"units {self.compute_s:.4g} s, buffer {self.buffer_s:.4g} s, DRAM {self.dram_s:.4g} s"
+        lines = [
+            f"latency   {self.latency_s:.4g} s, {self.cycles:.0f} cycles; {self.bound} sets it ({parts})"
+        ]
+        for unit, share in self.utilisation.items():
+            lines.append(f"{unit:9} busy {share:.1%}, its instances {self.occupancy[unit]:.1%}")
+        moved = f"{self.dram_bytes} bytes, of which compulsory {self.compulsory_bytes}"
+        ports = self.buffer_read_bytes + self.buffer_written_bytes
+        lines += [
+            f"DRAM      {moved}",
+            f"buffer    {ports} bytes moved, {self.buffer_occupied_bytes} occupied",
+        ]
+        known = sorted(((e, name) for name, e in self.energy_pj.items() if e), reverse=True)
+        shares = ", ".join(f"{name} {e / self.total_energy_pj:.1%}" for e, name in known)
+        lines.append(f"energy    {self.total_energy_pj * 1e-12:.4g} J: {shares or 'none'}")
+        if self.unknown:
+            lines.append(f"          without {', '.join(self.unknown)}: unpublished")
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
         """The figures as a JSON object."""
         more = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.cli import main
 from penstock.ir import targets
 from penstock.ir.errors import InputError, PlanError
 from penstock.ir.view import Cascade
@@ -140,6 +143,20 @@ def test_progress_is_told() -> None:
     search(matmul(16, 16, 16), FUSEMAX, progress=lambda *entry: told.append(entry))
     assert told
     assert told[-1][1] == told[-1][2]
+
+
+def test_the_command_searches_a_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "matmul.txt"
+    file.write_text("M=4 N=4 K=4\nZ[m,n] = sum[k] mul(A[m,k], B[k,n])\n", encoding="utf-8")
+    words = ["plan", "nest", str(file), "--shape", "m=32,n=32,k=32", "--objective", "dram_bytes"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["value"] == found["bound"] == 3 * 2 * 32 * 32
+    assert found["cost"]["operations"] == {"mac": 32**3}
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "Z on array-" in said
+    assert "DRAM      6144 bytes, of which compulsory 6144" in said
 
 
 def test_what_cannot_fit_is_said() -> None:
