@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from penstock.ir.interpreter import input_shapes, run_cascade
 from penstock.passes.analyse import Cascade, check, parse_cascade, read_cascade
 
-EXTENTS = {"a": 3, "b": 4, "c": 2, "d": 5, "m": 6}
+EXTENTS = {"a": 3, "b": 4, "c": 2, "d": 5, "m": 6, "u": 3, "w": 2}
 UNARY = ("tanh", "neg", "square", "id", "abs")
 BINARY = ("add", "sub", "mul", "max")
 
@@ -112,6 +112,23 @@ class Writer:
         scaled = self.add(f"mul({at(tensor)}, {at(scale)})", tensor[1])
         self.contract(scaled, rank)
 
+    def variance(self) -> None:
+        tensor = self.bounded()
+        if tensor[1]:
+            rank = self.draw(st.sampled_from(tensor[1]))
+            total = self.fold(tensor, rank, "sum")
+            mean = self.add(f"div({at(total)}, {EXTENTS[rank]}.0)", total[1])
+            centred = self.add(f"sub({at(tensor)}, {at(mean)})", tensor[1])
+            squares = self.add(f"sum[{rank}] square({at(centred)})", total[1])
+            self.add(f"sqrt({at(squares)})", total[1])
+
+    def view(self) -> None:
+        """An input whose rank m is read in two parts."""
+        name, ranks = self.draw(st.sampled_from([each for each in self.inputs if "m" in each[1]]))
+        read = ",".join("u*2+w" if rank == "m" else rank for rank in ranks)
+        split = tuple(part for rank in ranks for part in (("u", "w") if rank == "m" else (rank,)))
+        self.add(f"{name}[{read}]", split)
+
     def contract(self, tensor: Tensor, rank: str) -> None:
         others = [each for each in self.inputs if rank in each[1] and len({*each[1], *tensor[1]}) <= 4]
         if others:
@@ -136,7 +153,10 @@ def at(tensor: Tensor) -> str:
     return f"{tensor[0]}[{','.join(tensor[1])}]"
 
 
-PIECES = ("product", "product", "product", "reduction", "unary", "binary", "scale", "softmax", "norm", "mask")
+PIECES = (
+    "product", "product", "product", "reduction", "unary", "binary", "scale", "softmax", "norm", "mask",
+    "variance", "view",
+)  # fmt: skip
 
 
 @st.composite
@@ -149,6 +169,32 @@ def cascades(draw: st.DrawFn, pieces: int = 5) -> str:
         writer.reduction()
     shapes = " ".join(f"{rank.upper()}={extent}" for rank, extent in EXTENTS.items())
     return "\n".join([shapes, *writer.lines]) + "\n"
+
+
+@st.composite
+def scans(draw: st.DrawFn) -> str:
+    """A linear recurrence over t with what it is made of and what is made of it."""
+    decayed = draw(st.sampled_from(["t", "t,a"]))
+    decay = draw(st.sampled_from(["sigmoid", "tanh", "exp"]))
+    gain = draw(st.sampled_from(["mul(X[t,a], P[t])", "X[t,a]", "sum[b] mul(Y[t,b], W[b,a])"]))
+    old = ["S[t,a]", f"A[{decayed}]"]
+    new = ["D[t,a]", "B[t,a]"]
+    lines = [
+        f"A[{decayed}] = {decay}(R[{decayed}])",
+        f"B[t,a] = {gain}",
+        f"D[t,a] = mul({', '.join(draw(st.permutations(old)))})",
+        f"S[t+1,a] = add({', '.join(draw(st.permutations(new)))})",
+    ]
+    reads = [
+        "O[t] = sum[a] mul(S[t+1,a], X[t,a])",
+        "E[a] = S[T,a]",
+        "G[t,a] = tanh(S[t+1,a])",
+        "F[a] = sum[t] X[t,a]",
+    ]
+    lines += draw(st.lists(st.sampled_from(reads), unique=True, min_size=1))
+    start = draw(st.sampled_from(["0.0", "1.5", "Q[a]"]))
+    body = "\n".join(f"  {line}" for line in lines)
+    return f"T=12 A=3 B=2\ninit:\n  S[0,a] = {start}\neinsums:\n{body}\nstop: t >= T\n"
 
 
 def example(checkout: Path, name: str) -> Cascade:

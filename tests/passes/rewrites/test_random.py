@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from penstock.passes.analyse import parse_cascade
 from penstock.passes.rewrites import legal_rewrites, search
 
-from .cascades import assert_same, cascades, inputs_of
+from .cascades import assert_same, cascades, inputs_of, scans
 
 BUFFER = 1 << 12
 
@@ -20,6 +21,15 @@ def test_every_legal_rewriting_of_a_random_cascade_keeps_its_values(text: str) -
     for each in legal_rewrites(cascade):
         if not each.condition:
             assert_same(cascade, each.cascade, inputs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scans(), st.sampled_from([1, 2, 3, 4, 6]))
+def test_random_linear_recurrences_keep_their_values_in_chunks(text: str, tile: int) -> None:
+    cascade = parse_cascade(text)
+    found = [each for each in legal_rewrites(cascade, "t", tile=tile) if each.name == "chunk"]
+    assert len(found) == 1
+    assert_same(cascade, found[0].cascade, inputs_of(cascade))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
