@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,10 @@ from penstock.passes.analyse.analysis import Analysis
 from penstock.passes.analyse.report import Report
 
 # FuseMax's attention of BERT at 64K on its 16 MiB buffer, one head; the others at their files' extents.
-FUSEMAX = {"target": "fusemax-cloud"}
+FUSEMAX: dict[str, Any] = {"target": "fusemax-cloud"}
 WHOLE = {"e": 64, "f": 64, "m": 1 << 16, "p": 1 << 16}
 TILED = {"e": 64, "f": 64, "m1": 256, "m0": 256, "p": 1 << 16}
-ASKED: dict[str, Mapping[str, object]] = {
+ASKED: dict[str, Mapping[str, Any]] = {
     "attention1": FUSEMAX | {"shape": TILED},
     "attention2": FUSEMAX | {"shape": TILED},
     "attention3": FUSEMAX | {"shape": WHOLE},
@@ -92,7 +93,7 @@ def _attention(extra_mul: int, extra_add: int, exp: int, maximum: int, div: int)
 
 
 TILES = 256 * N  # M1·P
-HAND: dict[str, dict[str, object]] = {
+HAND: dict[str, dict[str, Any]] = {
     "attention3": {
         "rank": "m",
         "passes": {"K": 3, "V": 1},  # paper, Cascade 4
