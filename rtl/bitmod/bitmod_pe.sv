@@ -3,13 +3,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // BitMoD processing element: four-lane bit-serial dot products of FP16 activations and weight terms,
-// accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B, with round to nearest even).
+// accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B). Bits that do not fit
+// are rounded to nearest even, or with Truncate dropped, toward minus infinity.
 //
 // Operands of a step enter in cycle t; the controls of its accumulation belong in cycle t+2; the sum
 // with that step in it can be loaded for scaling in cycle t+3. The array makes the controls once for all.
 // It does not decode weights, does not sum over groups, and has no handshake.
 
-module bitmod_pe (
+module bitmod_pe #(
+  parameter bit Truncate = 1'b0
+) (
   input  logic                                       clk_i,
   input  logic                                       rst_ni,
   // Cycle t
@@ -31,7 +34,7 @@ module bitmod_pe (
   logic signed [bitmod_pkg::DotWidth-1:0] dot;
   logic signed [bitmod_pkg::AccWidth-1:0] acc_mantissa;
 
-  bitmod_pe_align i_align (
+  bitmod_pe_align #(.Truncate(Truncate)) i_align (
     .clk_i,
     .rst_ni,
     .act_i,
@@ -40,7 +43,7 @@ module bitmod_pe (
     .dot_o    (dot)
   );
 
-  bitmod_pe_accumulate i_accumulate (
+  bitmod_pe_accumulate #(.Truncate(Truncate)) i_accumulate (
     .clk_i,
     .rst_ni,
     .valid_i   (acc_valid_i),
