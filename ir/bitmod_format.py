@@ -2,8 +2,8 @@
 
 BitMoD (HPCA 2025, section III) extends FP4 (E2M1) and FP3 by one of four special values per group of 128
 weights; the special value takes the code of the redundant negative zero. Floating-point values are in
-*doubled* units: the smallest step of the grid, one half, counts as 1, so every value is an integer. Beside them
-stand the symmetric integers of eight, six and five bits the same array multiplies (section IV-A).
+*doubled* units: the smallest step of the grid, one half, counts as 1, so every value is an integer. Beside
+them stand the symmetric integers of eight, six and five bits the same array multiplies (section IV-A).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class BitmodFormat:
     mode: Mode = Mode.FP
 
     def values(self) -> NDArray[np.int64]:
-        """What a code is worth in `steps`: ``[special index, code]``, of shape ``[4, 16]``, ``[4, 64 or 256]``."""
+        """What a code is worth, in units of ``1 / steps``: ``[special index, code]``, four rows."""
         if self.mode is not Mode.FP:
             codes = np.arange(1 << self.mode.bits)
             return np.tile(codes - (codes >> (self.mode.bits - 1) << self.mode.bits), (4, 1))
@@ -90,12 +90,12 @@ class BitmodFormat:
 
     @property
     def steps(self) -> int:
-        """What 1 is in the array's integers: floating-point values are doubled."""
+        """What 1 is in the array's integers: 2 where values are doubled."""
         return 2 if self.mode is Mode.FP else 1
 
     @property
     def group_bits(self) -> int:
-        """What a group takes beside its codes: a scale of eight bits, a special index of two (section III-C)."""
+        """What a group takes beside its codes: a scale (8), BitMoD's special index (2; section III-C)."""
         return 10 if self.mode is Mode.FP else 8
 
     @property
@@ -182,8 +182,8 @@ def terms_of(value: int, mode: Mode) -> tuple[Term, ...]:
 class BitmodWeights:
     """A quantized matrix ``[channels N, inputs D]``; groups run along the inputs, the last padded with zeros.
 
-    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]`` with the value in the format's steps: the
-    half of a doubled one is folded into the channel scale.
+    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]``, the value as `BitmodFormat.values` has it:
+    the half of a doubled one is folded into the channel scale.
 
     Attributes:
         format: the data type.
@@ -221,7 +221,7 @@ class BitmodWeights:
         )
 
     def doubled(self) -> NDArray[np.int64]:
-        """The values in the format's steps (doubled floating-point ones, integers), ``[N, G, 128]``."""
+        """The codes' integers, floating-point values doubled, ``[N, G, 128]``."""
         return self.format.values()[self.special[:, :, None], self.codes]
 
     def dequantize(self) -> NDArray[np.float64]:

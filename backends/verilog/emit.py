@@ -62,7 +62,7 @@ def emit(
         activations: ``[T, D]``, FP16 (floats are rounded to it); infinities and NaNs are allowed.
         rows: tokens the array works on at once, 1 to 44.
         cols: output channels it works on at once.
-        rounding: what its elements do with bits that do not fit: round, or ``"truncate"`` as the published RTL.
+        rounding: what its elements do with bits that do not fit; the published RTL truncates.
 
     Returns:
         The directory.
@@ -76,7 +76,7 @@ def emit(
         raise InputError(f"no array of {rows} rows × {cols} columns", accepted="1..44 rows, 1..64 columns")
     tokens = len(operands["activations"])
     array = BitmodArray(rows, cols, _chunk(tokens, rows, quantized.groups), quantized.groups)
-    cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs, quantized.format.mode)
+    cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs, mode=quantized.format.mode)
     files = _files(layer, quantized, operands, array, cycles, rounding)
     return write(Path(directory), files)
 

@@ -18,10 +18,10 @@ Words = NDArray[np.uint64]
 def weight_words(weights: BitmodWeights, bias: NDArray[np.float32]) -> Words:
     """All channels in order: channel parameters, then per group the words of its codes, one of parameters.
 
-    Codes come as eight words of their low four bits, then of integers the bits above them, two (INT6, INT5) or
-    four of each.
+    Codes come as eight words of their low four bits, then, of integers, the bits above them: two of each
+    (INT6, INT5) or four.
     """
-    channels, groups = weights.special.shape
+    channels = weights.channels
     header = _bits(bias) << np.uint64(32) | _bits(weights.channel_scale)
     codes = [_packed(weights.codes & 15, 4)]
     if weights.format.mode is not Mode.FP:
@@ -54,7 +54,7 @@ def hex_image(words: Iterable[int], heading: Iterable[str], digits: int = 16) ->
     return "\n".join(lines) + "\n"
 
 
-def _packed(codes: NDArray[np.uint8], bits: int) -> Words:
+def _packed(codes: NDArray[np.integer], bits: int) -> Words:
     """Codes ``[N, G, 128]`` of so many bits as words ``[N, G, 2 · bits]``, first in the low bits."""
     parts = codes.reshape(*codes.shape[:2], 2 * bits, 64 // bits).astype(np.uint64)
     return np.bitwise_or.reduce(parts << (np.arange(64 // bits, dtype=np.uint64) * np.uint64(bits)), axis=-1)

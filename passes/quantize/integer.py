@@ -1,8 +1,8 @@
 """Symmetric integers in groups with seven-bit group scales, as the BitMoD array takes them (HPCA 2025).
 
-The paper's INT8, INT6 and INT5 (section II-B) have no zero point; a group's scale brings its largest magnitude to
-2^(b−1)−1. The second-level scale (section III-C) comes first here, and weights are rounded on the grid that is
-left: at eight bits a scale rounded afterwards would lose as much as the weights do.
+The paper's INT8, INT6 and INT5 (section II-B) have no zero point; a group's scale brings its largest
+magnitude to 2^(b−1)−1. The second-level scale (section III-C) comes first here, and weights are rounded on
+the grid that is left: at eight bits a scale rounded afterwards would lose as much as the weights do.
 """
 
 from __future__ import annotations

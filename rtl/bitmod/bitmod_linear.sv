@@ -6,10 +6,10 @@
 //
 // out[t, n] = (sum over groups g of fp32(scale[n, g] * dot of group g)) * channel_scale[n] + bias[n]
 //
-// start_i takes the shape (tokens, channels, groups of 128 inputs), what the weights are, and the four special
-// values of floating-point ones, each as two bit-serial terms. The activation stream brings the tokens in order, once. The weight stream brings
-// all channels in order, once per chunk of MaxTokens tokens. Word formats: bitmod_activation_buffer,
-// bitmod_weight_bank.
+// start_i takes the shape (tokens, channels, groups of 128 inputs), what the weights are, and the four
+// special values of floating-point ones, each as two bit-serial terms. The activation stream brings the
+// tokens in order, once. The weight stream brings all channels in order, once per chunk of MaxTokens tokens.
+// Word formats: bitmod_activation_buffer, bitmod_weight_bank.
 // A result word is one token's FP32 outputs for Cols neighbouring channels, first in the low bits,
 // out_keep_o telling which exist; order: chunk, tile of channels, token; out_last_o marks the layer's last.
 // Ragged tokens and channels are handled; ragged inputs must come padded with zeros to whole groups.

@@ -4,8 +4,9 @@
 
 // Widths and types of the BitMoD datapath (BitMoD, HPCA 2025, section IV).
 //
-// A floating-point weight is worked in doubled units (its smallest step, one half, counts as 1), an integer
-// as it is. An accumulator value is mantissa * 2^(exponent - 28): FP16 bias 15, 10 fraction bits, 3 guard bits.
+// A floating-point weight is worked in doubled units (its smallest step, one half, counts as 1), an
+// integer as it is. An accumulator value is mantissa * 2^(exponent - 28): FP16 bias 15, 10 fraction bits,
+// 3 guard bits.
 
 package bitmod_pkg;
 
@@ -26,7 +27,8 @@ package bitmod_pkg;
   localparam int unsigned GroupWidth   = 22;  // accumulator times group scale
   localparam int unsigned ShapeWidth   = 16;  // tokens, channels, groups of a layer
 
-  // What the weights are, and with it the number of a weight's first term: terms are counted down to 0.
+  // What the weights are, and with it the number of a weight's first term. Terms are
+  // counted down to 0: those of an integer have bit significance 6, 4, 2, 0, of a floating-point weight 1, 0.
   typedef enum logic [1:0] {
     ModeFp   = 2'd1,  // FP4 and FP3: two terms
     ModeInt6 = 2'd2,  // integers of six bits, of five with their sign extended: three terms
@@ -62,7 +64,7 @@ package bitmod_pkg;
   // What follows a step through the array.
   typedef struct packed {
     logic       valid;
-    logic [1:0] term;        // 3..0: of bit significance 6, 4, 2, 0 in an integer, 1 and 0 in a floating-point weight
+    logic [1:0] term;        // number of the weights' terms, down to 0
     logic       first;       // first step of a group
     logic       last;        // last step of a group
     logic       tile_first;  // first step of a tile of outputs

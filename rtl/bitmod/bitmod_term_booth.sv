@@ -4,8 +4,8 @@
 
 // One radix-4 Booth digit of an integer as a bit-serial term: -2, -1, 0, 1 or 2.
 //
-// Digit d, times 4^d, summed over the digits of a two's complement number, is the number: digits 0 to 2 of six
-// bits (bits above them are not looked at), 0 to 3 of eight. Combinational.
+// Digit d, times 4^d, summed over the digits of a two's complement number, is the number: digits 0 to 2 of
+// six bits (bits above them are not looked at), 0 to 3 of eight. Combinational.
 
 module bitmod_term_booth (
   input  logic [7:0]        code_i,

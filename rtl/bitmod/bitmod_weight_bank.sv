@@ -4,11 +4,13 @@
 
 // Weights of one array column: two halves of codes, group parameters and channel parameters.
 //
-// One half is filled while the other is read. A read gives the codes of a slice (four weights; four bits of a
-// floating-point one, six or eight of an integer, zeros above) and the group's special-value index one cycle later. capture_i keeps the scale of the group last read and the
-// channel parameters of its half for the drain, so the half can be refilled from the next cycle on.
+// One half is filled while the other is read. A read gives the codes of a slice (four weights; four bits
+// count of a floating-point one, six or eight of an integer) and the group's special-value index one cycle
+// later. capture_i keeps the scale of the group last read and the channel parameters of its half for the
+// drain, so the half can be refilled from the next cycle on.
 // Words, first weight in the low bits: low codes, the low four bits of sixteen weights; high codes, the bits
-// above them of sixteen weights of eight bits or thirty-two of six; group {special[8:7], scale[6:0]}; channel {bias[63:32], scale[31:0]}, both FP32.
+// above them of sixteen weights of eight bits or thirty-two of six; group {special[8:7], scale[6:0]};
+// channel {bias[63:32], scale[31:0]}, both FP32.
 
 module bitmod_weight_bank #(
   parameter  int unsigned MaxGroups  = 3,

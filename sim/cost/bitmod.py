@@ -1,10 +1,10 @@
 """Cycles of a linear layer on the emitted BitMoD array, in closed form and equal to the RTL's.
 
 The array (``rtl/bitmod``) works on Rows tokens × Cols channels at a time, one bit-serial step a cycle: a
-group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms), 96 with INT6 and
-INT5 weights, 128 with INT8. Activations come in once per chunk of MaxTokens tokens, weights once per chunk too,
-tile by tile of Cols channels into a double buffer, one 64-bit word a cycle each. Streams are taken to be always
-ready; a memory that is not adds its stalls.
+group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms), 96 with INT6 or
+INT5 weights, 128 with INT8. Activations come in once per chunk of MaxTokens tokens, weights once per chunk
+too, tile by tile of Cols channels into a double buffer, one 64-bit word a cycle each. Streams are taken to be
+always ready; a memory that is not adds its stalls.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def words_per_group(mode: Mode) -> int:
 
 
 def linear_cycles(
-    array: BitmodArray, tokens: int, channels: int, inputs: int, mode: Mode = Mode.FP
+    array: BitmodArray, tokens: int, channels: int, inputs: int, *, mode: Mode = Mode.FP
 ) -> LinearCycles:
     """Cycles of ``out[t, n] = x[t, d] · w[n, d]``.
 

@@ -2,8 +2,9 @@
 
 Every step is stated as an exact number rounded to the nearest integer, ties to even, of a power-of-two
 grid; there are no registers, shifters or cycles here. Numbers stay below 2^24, so float32 holds them
-exactly and `np.rint` is the rounding (`np.floor` for the array that truncates). The order of the steps is part
-of the definition: slices of four inputs in order, and for each slice the terms of highest significance first.
+exactly and `np.rint` is the rounding (`np.floor` for the array that truncates). The order of the steps is
+part of the definition: slices of four inputs in order, and for each slice the terms of highest significance
+first.
 
 Choices the paper leaves open: rounding to nearest even at alignment, accumulation and normalisation; lanes
 with a zero operand take no part in the maximum exponent; scaled groups are summed in FP32, multiplied by the

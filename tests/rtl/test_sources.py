@@ -17,6 +17,7 @@ PARAMETERS = [
     {"Rows": 8, "Cols": 8, "MaxTokens": 128, "MaxGroups": 3},
     {"Rows": 1, "Cols": 1, "MaxTokens": 1, "MaxGroups": 1},
     {"Rows": 3, "Cols": 5, "MaxTokens": 9, "MaxGroups": 12},
+    {"Rows": 2, "Cols": 2, "MaxTokens": 2, "MaxGroups": 1, "Truncate": 1},
     {"Rows": 44, "Cols": 1, "MaxTokens": 44, "MaxGroups": 2},
 ]
 FOLDERS = ("common", "bitmod", "fusemax")

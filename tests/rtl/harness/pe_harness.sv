@@ -1,7 +1,8 @@
-// One processing element with the controls the array would give it.
+// A processing element that rounds and one that truncates, with the controls the array would give them.
 //
 // in_i: {scale[106:100], last[99], first[98], valid[97], bsig[94:92], terms[79:64], FP16 activations[63:0]}.
-// The scale is taken with the last step. out_o: {valid[31], exponent[27:22], mantissa[21:0]}.
+// The scale is taken with the last step. out_o: {valid[31], exponent[27:22], mantissa[21:0]} of the one that
+// rounds, the same from bit 32 on of the other.
 
 module pe_harness (
   input  logic         clk_i,
@@ -70,24 +71,28 @@ module pe_harness (
     .result_index_o(result_index)
   );
 
-  logic signed [21:0] mantissa;
-  logic        [5:0]  exponent;
+  logic [1:0][21:0] mantissa;
+  logic [1:0][5:0]  exponent;
 
-  bitmod_pe i_pe (
-    .clk_i,
-    .rst_ni,
-    .act_i           (act_q),
-    .term_i          (term_q),
-    .acc_valid_i     (valid_q[2]),
-    .acc_first_i     (first_q[2]),
-    .acc_bsig_i      (bsig_q[2]),
-    .scale_load_i    (scale_load),
-    .scale_step_i    (scale_step),
-    .scale_bit_i     (scale_now_q[scale_bit]),
-    .group_mantissa_o(mantissa),
-    .group_exp_o     (exponent)
-  );
+  for (genvar t = 0; t < 2; t++) begin : gen_pe
+    bitmod_pe #(.Truncate(t == 1)) i_pe (
+      .clk_i,
+      .rst_ni,
+      .act_i           (act_q),
+      .term_i          (term_q),
+      .acc_valid_i     (valid_q[2]),
+      .acc_first_i     (first_q[2]),
+      .acc_bsig_i      (bsig_q[2]),
+      .scale_load_i    (scale_load),
+      .scale_step_i    (scale_step),
+      .scale_bit_i     (scale_now_q[scale_bit]),
+      .group_mantissa_o(mantissa[t]),
+      .group_exp_o     (exponent[t])
+    );
+  end
 
-  assign out_o = {96'd0, row_valid, 3'd0, exponent, mantissa};
+  assign out_o = {
+    64'd0, row_valid, 3'd0, exponent[1], mantissa[1], row_valid, 3'd0, exponent[0], mantissa[0]
+  };
 
 endmodule
