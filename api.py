@@ -34,6 +34,7 @@ __all__ = [
     "lower",
     "models",
     "opt",
+    "price",
     "report",
     "targets",
 ]
@@ -292,6 +293,33 @@ def report(
     if progress is not None:
         progress("report", 0, None)
     return report_bundles(paths, out)
+
+
+def price(
+    model: str | Path,
+    target: str = "bitmod-paper",
+    weights: str = "bitmod4",
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> list[dict[str, Any]]:
+    """What a model's matrix products cost on an accelerator of the BitMoD paper, an entry point each.
+
+    Args:
+        model: a bundle's directory, or as for `compile`.
+        target: one with a ``[[datapath]]``, such as ``bitmod-paper`` or ``ant-paper-gen``.
+        weights: a number format, or bits of a weight such as ``4.5``.
+        shapes: sizes per rank, for models of the zoo.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .ir.module import parse_module
+    from .ir.targets import load as load_target
+    from .sim.cost.bitmod_paper import cost_entries
+
+    machine = load_target(target)
+    text = open_bundle(model).text(MODULE) if Path(model).is_dir() else lower(str(model), "", shapes=shapes)
+    return cost_entries(parse_module(text, where=str(model)), machine, weights)
 
 
 def bind(

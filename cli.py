@@ -222,6 +222,19 @@ COMMANDS = (
         ),
     ),
     Command(
+        "price",
+        "cost a model's matrix products on an accelerator of the BitMoD paper",
+        "penstock price zoo:llama-tiny --target olive-paper --weights 4.5",
+        "price_model",
+        (
+            option("model", metavar="MODEL", help="as for compile, or a bundle"),
+            option("--target", default="bitmod-paper", metavar="T", help="default bitmod-paper"),
+            option(
+                "--weights", default="bitmod4", metavar="W", help="a number format, or bits (default bitmod4)"
+            ),
+        ),
+    ),
+    Command(
         "plan offsets",
         "place buffers of given lifetimes in one arena",
         "penstock plan offsets buffers.csv --capacity 1048576",

@@ -404,6 +404,16 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
     return Outcome(found.to_json(), found.text())
 
 
+def price_model(args: argparse.Namespace) -> Outcome:
+    """``penstock price``."""
+    from . import api
+
+    with bar():
+        entries = api.price(args.model, args.target, args.weights)
+    text = listing(entries, without=("pe_j", "sram_read_j", "sram_write_j", "dram_j"))
+    return Outcome({"target": args.target, "weights": args.weights, "entries": entries}, text)
+
+
 def reproduce_paper(args: argparse.Namespace) -> Outcome:
     """``penstock reproduce``."""
     from .reproduce import reproduce, write_page
