@@ -153,7 +153,13 @@ def _bounds(analysis: Analysis) -> Iterator[str]:
     largest = analysis.bounds[0].elements
     yield "lower bounds, for any schedule of these Einsums"
     rows = [
-        (bound.einsum or "all", bound.kind, f"{bound.elements * words:,} bytes", bound.formula, bound.valid)
+        (
+            bound.einsum or "all",
+            bound.kind,
+            f"{bound.elements * words:,} bytes",
+            bound.formula,
+            f"{bound.valid}; {bound.source}",
+        )
         for bound in analysis.bounds
     ]
     yield from aligned(rows)
