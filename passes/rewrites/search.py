@@ -327,17 +327,18 @@ def _ranked(found: list[Option], buffer_elements: int) -> tuple[Option, ...]:
     )
     best = ordered[0]
     return tuple(
-        option if place == 0 else replace(option, lost=_why(option, best))
+        option if place == 0 else replace(option, lost=_why(option, best, prices))
         for place, option in enumerate(ordered)
     )
 
 
-def _why(option: Option, best: Option) -> str:
+def _why(option: Option, best: Option, prices: _Prices) -> str:
     """Why an option lost: the first figure in which it is worse."""
     if option.passes > best.passes:
         return f"{option.passes} passes over {option.rank} where {best.passes} will do"
     if option.traffic is None or best.traffic is None:
-        return f"{option.work / best.work:.3f} times the work; not priced"
+        known = "nothing moves fewer elements" if prices.settled < float("inf") else "not priced"
+        return f"{option.work / best.work:.3f} times the work; {known}"
     if option.traffic > best.traffic:
         return f"moves {option.traffic / best.traffic:.2f} times the elements"
     if option.work > best.work:
