@@ -90,10 +90,12 @@ class _Around:
     Attributes:
         times: runs of it.
         tiles: tile rank → extent it covers over all generations.
+        fixed: generational ranks, coordinates of the generation.
     """
 
     times: int = 1
     tiles: Mapping[str, int] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
 
 def _function(known: Mapping[str, func.FuncOp], name: str) -> Iterator[Matmul]:
@@ -115,7 +117,8 @@ def _op(op: ir.Operation, function: ir.Operation, around: _Around) -> Iterator[M
         tiles = dict(around.tiles)
         if string(op, "split"):
             tiles[string(op, "tile_rank")] = integer(op, "extent")
-        around = _Around(around.times * integer(op, "generations"), tiles)
+        times = around.times * integer(op, "generations")
+        around = _Around(times, tiles, around.fixed | {string(op, "rank")})
     elif op.name != FUSED:
         return
     for inner in op.regions[0].blocks[0].operations:
@@ -127,7 +130,7 @@ def _matmul(view: EinsumView, function: ir.Operation, around: _Around) -> Matmul
     einsum = view.einsum
     if (einsum.map, einsum.reduce) != ("mul", "sum") or len(view.operands) != 2:
         return None
-    ranks = [set(access.ranks) for access in einsum.accesses]
+    ranks = [set(access.ranks) - around.fixed for access in einsum.accesses]
     result = set(einsum.output.ranks)
     shared = ranks[0] & ranks[1]
     if not (shared - result) or not all(each & result for each in ranks):
