@@ -291,6 +291,7 @@ COMMANDS = (
                 default="latency",
                 help="what to minimise (default latency)",
             ),
+            option("--cut", action="store_true", help="into several nests, where that is better"),
             option(
                 "--budget",
                 type=positive,

@@ -389,11 +389,12 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
     """``penstock plan nest``."""
     from .ir.view_text import read_cascade
     from .passes.bind.mapper import search
+    from .passes.bind.mapper_nests import search_nests
 
     shapes = {rank: size for given in args.shape for rank, size in given.items()}
     cascade = read_cascade(args.file, shape=shapes)
     with bar() as progress:
-        found = search(
+        found = (search_nests if args.cut else search)(
             cascade,
             load(args.target),
             objective=args.objective,

@@ -115,6 +115,7 @@ def search(
     exhaustive: int = EXHAUSTIVE,
     seed: int = 0,
     element_bytes: int = 2,
+    limit: float = np.inf,
     progress: Progress | None = None,
 ) -> Found:
     """The best mapping of a cascade, all its Einsums fused in one nest.
@@ -127,11 +128,13 @@ def search(
         exhaustive: mappings up to which the space is searched in full.
         seed: of the random mappings.
         element_bytes: of a tensor element.
+        limit: mappings that are no better than this are of no interest.
         progress: told what has been looked at, of how much.
 
     Raises:
         InputError: an unknown objective.
-        PlanError: no mapping is legal; says which rule is in the way and what would fit.
+        PlanError: no mapping is legal; says which rule is in the way and what would fit. Or none is better
+            than the limit.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"no objective {objective!r}", accepted=", ".join(OBJECTIVES))
@@ -141,13 +144,15 @@ def search(
         raise PlanError("no unit of the target performs some Einsum", where=target.name)
     space.sort(key=lambda box: bound(box.problem, objective))
     total = sum(box.size for box in space)
-    best = _Best()
+    best = _Best(limit)
     whole = total <= exhaustive
     if whole:
         _all(space, objective, best, total, progress)
     else:
         _sample(space, objective, best, budget, np.random.default_rng(seed), progress)
     if best.box is None or best.digits is None:
+        if limit < np.inf:
+            raise PlanError(f"no mapping is better than {limit:.6g}", where=objective)
         raise _infeasible(space, seed)
     mapping = Mapping((best.box.mapping(best.digits),))
     return Found(
@@ -163,19 +168,24 @@ def search(
     )
 
 
-def bound(problem: Problem, objective: str) -> float:
-    """What no mapping of a dataflow can do better than.
-
-    Compulsory traffic, and every unit busy with its operations on as many instances as the ranks over rows
-    and columns can fill.
-    """
-    main = problem.target.main
+def compulsory_bytes(problem: Problem) -> tuple[int, int]:
+    """Bytes of a nest's inputs, and of its results, each once."""
     bytes_in = bytes_out = 0
     for tensor, place in problem.place.items():
         if place == "dram" and tensor not in problem.source:
             bytes_in += least_elements(problem, tensor) * problem.element_bytes
         elif tensor in problem.results:
             bytes_out += least_elements(problem, tensor) * problem.element_bytes
+    return bytes_in, bytes_out
+
+
+def bound(problem: Problem, objective: str) -> float:
+    """What no mapping of a dataflow can do better than.
+
+    Compulsory traffic, and every unit busy with its operations on as many instances as the ranks over rows
+    and columns can fill.
+    """
+    main, (bytes_in, bytes_out) = problem.target.main, compulsory_bytes(problem)
     work = dict.fromkeys(problem.units, 0.0)
     energy = 0.0
     for step in problem.steps:
@@ -185,6 +195,9 @@ def bound(problem: Problem, objective: str) -> float:
         energy += points * step.cost.registers * (access_pj(problem, step.unit) or 0.0)
     energy += bytes_in * (main.energy_read_pj_per_byte or 0.0)
     energy += bytes_out * (main.energy_write_pj_per_byte or 0.0)
+    # In and out through the buffer, each byte once.
+    energy += (bytes_in + bytes_out) * (problem.buffer.energy_read_pj_per_byte or 0.0)
+    energy += (bytes_in + bytes_out) * (problem.buffer.energy_write_pj_per_byte or 0.0)
     roof = max(work.values()) / clock_hz(problem)
     memory = main.seconds(bytes_in, bytes_out) if main.bandwidth_read_bytes_per_s else 0.0
     latency = max(roof, memory)
@@ -245,30 +258,31 @@ def _sample(
     random: np.random.Generator,
     progress: Progress | None,
 ) -> None:
-    """Random mappings of every dataflow, more of those that look well, then the best of all improved."""
-    started: list[tuple[float, int, np.ndarray]] = []
+    """Random mappings of every dataflow, more of those that look well, then the best of each improved.
+
+    A quarter of the budget each, and half of it for the last.
+    """
+    started: list[tuple[int, float, int, np.ndarray]] = []
     lead = list(range(len(space)))
-    share = budget // 4 // len(lead)
-    while lead:
+    for until in (budget // 4, budget // 2):
+        share = (until - best.considered) // max(1, len(lead))
         reached = []
         for number in lead:
+            if best.considered >= until:
+                break
             if bound(space[number].problem, objective) >= best.value:
                 continue
-            if best.considered >= budget // 2:
-                break
             digits = space[number].likely(max(LEAST, min(share, CHUNK)), random)
             values = _price(space[number], digits, objective, best)
             order = np.argsort(values, kind="stable")[:STARTS]
-            started += [(float(values[i]), number, digits[:, i]) for i in order if np.isfinite(values[i])]
+            good = [at for at in order if np.isfinite(values[at])]
+            started += [(turn, float(values[at]), number, digits[:, at]) for turn, at in enumerate(good)]
             reached.append((float(values.min()), number))
             if progress is not None:
                 progress("random mappings", best.considered, budget)
-        if len(lead) <= LEADERS:
-            break
         lead = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
-        share = budget // 4 // max(1, len(lead))
-    started.sort(key=lambda entry: entry[:2])
-    for value, number, digits in started:
+    started.sort(key=lambda entry: entry[:3])
+    for _, value, number, digits in started:
         if best.considered >= budget:
             break
         _improve(space[number], digits, value, objective, best, budget, random)
