@@ -318,7 +318,7 @@ def test_components_and_registers_are_read():
 
 @pytest.mark.parametrize("line", ['unit = "alu"', 'buffer = "registers"'])
 def test_components_and_registers_of_nothing_are_refused(line):
-    with pytest.raises(TargetError, match="there is no (unit|buffer) 'gone'"):
+    with pytest.raises(TargetError, match=r"there is no (unit|buffer) 'gone'"):
         targets.parse(MINIMAL + PARTS.replace(line, line.split(" = ")[0] + ' = "gone"'), where="toy.toml")
 
 
