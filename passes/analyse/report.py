@@ -12,7 +12,7 @@ from ...ir.mlir import func, ir
 from ...ir.module import parse_module, print_module
 from ...ir.view import Cascade
 from ...ir.view_text import parse_cascade
-from ..fuse import Rewriting, rewrite_text
+from ..fuse import Rewriting, measure, rewrite_text
 from ..graph import functions
 from ..pipeline import parse_pipeline, run_pipeline
 from .analysis import Analysis, Question, analyse
@@ -259,7 +259,7 @@ def report_text(
     asked = question or Question()
     analysis = analyse(cascade, asked)
     rank = most_passes(cascade).rank if asked.rank is None else cascade.family(asked.rank)[0]
-    rewriting = rewrite_text(_with_extents(cascade), rank)
+    rewriting = rewrite_text(_with_extents(cascade), rank) if rank else measure(cascade, rank)
     return Report((_written(PurePath(where).stem, rewriting),), {}, analysis)
 
 
