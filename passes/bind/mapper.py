@@ -213,7 +213,7 @@ def _spread(problem: Problem, step: Step) -> int:
     """Instances of its unit that a step can fill."""
     rows, cols = problem.array
     count = 1
-    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.cols, cols)):
+    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.wide(step), cols)):
         size = 1
         for rank in axis & step.ranks:
             size *= max(problem.extents[rank], 1)
@@ -280,7 +280,9 @@ def _sample(
             reached.append((float(values.min()), number))
             if progress is not None:
                 progress("random mappings", best.considered, budget)
-        lead = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        best_bounds = [number for _, number in reached[: LEADERS // 2]]
+        best_values = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        lead = list(dict.fromkeys((*best_values, *best_bounds)))
     started.sort(key=lambda entry: entry[:3])
     for _, value, number, digits in started:
         if best.considered >= budget:
