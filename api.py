@@ -64,7 +64,8 @@ def compile(
         out: the bundle's directory; temporary when None.
         shapes: sizes per rank for models of the zoo, one entry each: ``{"s": [64, 128]}``.
         dtype: ``f32`` or ``f64``.
-        quantize: linear layers in Verilog: ``bitmod4`` (default) or ``bitmod3``.
+        quantize: number format of the weights (docs/quantize.md); Verilog: ``bitmod4`` (default) or
+            ``bitmod3``.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of the linear layer, or of the module that attends.
         head: attention in Verilog: which of its heads (default 0).
@@ -86,10 +87,10 @@ def compile(
             accepted="cpu, bitmod-small, fusemax-small; other targets price and plan only",
         )
     attention = any(unit.name == ARRAY for unit in chosen.unit)
-    if chosen.backend == "cpu" and (quantize or layer):
-        raise InputError(
-            "the CPU backend takes no --quantize or --layer yet", accepted="--target bitmod-small"
-        )
+    if chosen.backend == "cpu" and layer:
+        raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
+    if chosen.backend == "cpu" and quantize:
+        pipeline = _quantizing(quantize, pipeline)
     if head is not None and not attention:
         raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
     if quantize and attention:
@@ -111,6 +112,21 @@ def compile(
     return Bundle(open_bundle(place), subject, _kept=kept)
 
 
+def _quantizing(quantize: str, pipeline: str | None) -> str:
+    """The default pipeline with its weights quantized.
+
+    Raises:
+        InputError: no such number format, or a pipeline beside it.
+    """
+    from .passes.pipeline import quantizing
+
+    if pipeline is not None:
+        raise InputError(
+            "both a pipeline and --quantize", accepted=f"--pipeline with quantize{{format={quantize}}} in it"
+        )
+    return quantizing(quantize)
+
+
 def load(path: str | Path) -> Bundle:
     """Open a bundle.
 
@@ -126,6 +142,7 @@ def lower(
     *,
     shapes: Mapping[str, Sequence[int]] | None = None,
     dtype: str = "f32",
+    quantize: str | None = None,
     seed: int = 0,
 ) -> str:
     """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
@@ -133,7 +150,7 @@ def lower(
     Args:
         model: as for `compile`.
         pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
-        shapes, dtype, seed: as for `compile`.
+        shapes, dtype, quantize, seed: as for `compile`.
 
     Raises:
         PenstockError: a subclass that says what is wrong.
@@ -144,7 +161,7 @@ def lower(
     from .passes.pipeline import parse_pipeline, run_pipeline
     from .subject import from_zoo, resolve
 
-    passes = parse_pipeline(pipeline)
+    passes = parse_pipeline(_quantizing(quantize, pipeline) if quantize else pipeline)
     if model.endswith(".mlir"):
         module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
         return print_module(run_pipeline(module, passes)[0])

@@ -117,7 +117,11 @@ COMMANDS = (
                 help="sizes a rank is compiled for, one entry point each; repeat for other ranks",
             ),
             option("--dtype", default="f32", help="type of the computation (default f32)"),
-            option("--quantize", metavar="SCHEME", help="linear layers: bitmod4 (default) or bitmod3"),
+            option(
+                "--quantize",
+                metavar="SCHEME",
+                help="number format of the weights, such as bitmod4 (docs/quantize.md)",
+            ),
             PIPELINE,
             option(
                 "--emit",

@@ -188,7 +188,14 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
     from . import api
 
     with bar():
-        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
+        text = api.lower(
+            args.model,
+            args.pipeline,
+            shapes=shapes,
+            dtype=args.dtype,
+            quantize=args.quantize,
+            seed=args.seed,
+        )
     return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
 
 

@@ -160,6 +160,7 @@ def _compile(
     from .ir.entries import read_entries
     from .ir.module import print_module
     from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.quantize.params import quantize_params
     from .passes.timeline import plan_json
 
     if target.backend != "cpu":
@@ -172,7 +173,8 @@ def _compile(
         module = given.module
         for one in passes:
             module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
-        facts = stages.run("cpu", lambda: build(module, given.params, writer, title=name))
+        quantized = stages.run("weights", lambda: quantize_params(module, given.params))
+        facts = stages.run("cpu", lambda: build(module, quantized.arrays, writer, title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
@@ -180,7 +182,7 @@ def _compile(
         writer.commit(
             tools=tools(),
             target=target.name,
-            model=given.recipe,
+            model={**given.recipe, **quantized.to_json()},
             entries=entries_json(entries),
             backends={"cpu": facts},
         )

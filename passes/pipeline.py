@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..ir.cascade import verify
 from ..ir.errors import InputError, PassError
+from ..ir.formats import lookup
 from ..ir.mlir import ir
 from .base import Pass, create
 
@@ -17,6 +18,17 @@ DEFAULT = (
     "fuse",  # before place: only what leaves a group needs memory
     "place",  # last: the order of steps is final, so lifetimes are
 )
+
+
+def quantizing(scheme: str) -> str:
+    """The default pipeline with weights quantized, as text.
+
+    Raises:
+        InputError: no such number format.
+    """
+    named = lookup(scheme).name
+    before = DEFAULT.index("fuse")  # parameters are read by their contractions alone, not yet by groups
+    return ",".join((*DEFAULT[:before], f"quantize{{format={named}}}", *DEFAULT[before:]))
 
 
 @dataclass(frozen=True)
