@@ -233,14 +233,15 @@ def _units(
     for einsum in einsums:
         upon = einsum in wide and (rows is None or rows in einsum.ranks)
         wanted = [flat, lanes] if upon else [lanes, flat]
-        able = [unit for unit in wanted if unit is not None and _performs(einsum, unit, target)]
+        able = [unit for unit in wanted if unit is not None and performs(einsum, unit, target)]
         if not able:
             return None
         found[einsum.output.tensor] = able[0].name
     return found
 
 
-def _performs(einsum: Einsum, unit: Unit, target: Target) -> bool:
+def performs(einsum: Einsum, unit: Unit, target: Target) -> bool:
+    """Whether a unit has all the operators of an Einsum."""
     try:
         cost_of(einsum, unit, target, 2)
     except MappingError:
