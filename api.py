@@ -65,7 +65,7 @@ def compile(
         shapes: sizes per rank for models of the zoo, one entry each: ``{"s": [64, 128]}``.
         dtype: ``f32`` or ``f64``.
         quantize: number format of the weights (docs/quantize.md); Verilog: ``bitmod4`` (default) or
-            ``bitmod3``.
+            ``bitmod3``. For the CPU also ``bits=4.5``: formats by parameter, so wide on average.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of the linear layer, or of the module that attends.
         head: attention in Verilog: which of its heads (default 0).
@@ -89,8 +89,6 @@ def compile(
     attention = any(unit.name == ARRAY for unit in chosen.unit)
     if chosen.backend == "cpu" and layer:
         raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
-    if chosen.backend == "cpu" and quantize:
-        pipeline = _quantizing(quantize, pipeline)
     if head is not None and not attention:
         raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
     if quantize and attention:
@@ -100,7 +98,7 @@ def compile(
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
-        compile_text(Path(model), chosen, place, pipeline, progress)
+        compile_text(Path(model), chosen, place, pipeline, quantize, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if attention:
@@ -108,23 +106,8 @@ def compile(
     elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, progress)
+        compile_cpu(subject, chosen, place, pipeline, quantize, progress)
     return Bundle(open_bundle(place), subject, _kept=kept)
-
-
-def _quantizing(quantize: str, pipeline: str | None) -> str:
-    """The default pipeline with its weights quantized.
-
-    Raises:
-        InputError: no such number format, or a pipeline beside it.
-    """
-    from .passes.pipeline import quantizing
-
-    if pipeline is not None:
-        raise InputError(
-            "both a pipeline and --quantize", accepted=f"--pipeline with quantize{{format={quantize}}} in it"
-        )
-    return quantizing(quantize)
 
 
 def load(path: str | Path) -> Bundle:
@@ -158,10 +141,10 @@ def lower(
     from .compiler import raise_subject
     from .frontend.zoo import PREFIX
     from .ir.module import parse_module, print_module
-    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.pipeline import parse_pipeline, quantizing, run_pipeline
     from .subject import from_zoo, resolve
 
-    passes = parse_pipeline(_quantizing(quantize, pipeline) if quantize else pipeline)
+    passes = parse_pipeline(quantizing(quantize, pipeline) if quantize else pipeline)
     if model.endswith(".mlir"):
         module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
         return print_module(run_pipeline(module, passes)[0])

@@ -20,15 +20,17 @@ DEFAULT = (
 )
 
 
-def quantizing(scheme: str) -> str:
+def quantizing(scheme: str, pipeline: str | None = None) -> str:
     """The default pipeline with weights quantized, as text.
 
     Raises:
-        InputError: no such number format.
+        InputError: no such number format, or a pipeline given beside it.
     """
-    named = lookup(scheme).name
+    item = f"quantize{{format={lookup(scheme).name}}}"
+    if pipeline is not None:
+        raise InputError("both a pipeline and --quantize", accepted=f"--pipeline with {item} in it")
     before = DEFAULT.index("fuse")  # parameters are read by their contractions alone, not yet by groups
-    return ",".join((*DEFAULT[:before], f"quantize{{format={named}}}", *DEFAULT[before:]))
+    return ",".join((*DEFAULT[:before], item, *DEFAULT[before:]))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ def test_a_quantized_bundle_is_eager_pytorch_with_the_dequantized_weights(name: 
     assert f'format = "{name}"' in bundle.files.text("module.mlir")
 
 
+def test_formats_are_chosen_for_an_average_width(tmp_path: Path) -> None:
+    bundle = penstock.compile(Tied().eval(), (torch.tensor([[1, 2]]),), out=tmp_path / "b", quantize="bits=5")
+    record = bundle.manifest["model"]["quantized"]
+    assert 4.1 < record["bits_per_weight"] <= 5
+    assert len(set(record["formats"].values())) > 1
+    assert bundle.verify().ok
+
+
 def test_a_saved_program_is_compared_with_its_own_weights_replaced(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(40, 24), nn.ReLU(), nn.Linear(24, 4)).eval()
@@ -103,6 +111,8 @@ def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path: Path) -> None
     [
         (["--quantize", "int7"], "no number format 'int7'"),
         (["--quantize", "int8", "--pipeline", "relabel"], "both a pipeline and --quantize"),
+        (["--quantize", "bits=2"], "at least 3.07"),
+        (["--quantize", "bits=x"], "no number of bits"),
         (["--quantize", "int8", "--layer", "x"], "no --layer"),
         (["--pipeline", "relabel,simplify,fuse,quantize,place"], "fused already"),
         (["--pipeline", "quantize{group=x}"], "not a value"),

@@ -15,6 +15,7 @@ from penstock.ir.steps import functions
 from penstock.passes.pipeline import DEFAULT, parse_pipeline, quantizing, run_pipeline
 from penstock.passes.quantize import fake_quantize
 from penstock.passes.quantize.mark import contracted, mark
+from penstock.passes.quantize.mixed import mix
 from penstock.passes.quantize.params import quantize_params
 
 KIND = 'penstock.kind = "param", penstock.name'
@@ -157,6 +158,29 @@ def test_tied_parameters_share_their_codes(params: dict[str, NDArray]) -> None:
     assert values["layers.0.w"] is values["layers.1.w"]
     assert found.to_json()["quantized"]["formats"]["head"] == "bitmod4"
     assert found.bits_per_weight == pytest.approx(4.078, abs=1e-3)
+
+
+@pytest.mark.parametrize("stage", ["", "relabel,simplify,fuse,place"])
+def test_formats_by_parameter_keep_to_the_average(params: dict[str, NDArray], stage: str) -> None:
+    module = after(f"quantize,{stage}")
+    found = mix(module, params, 5.5)
+    assert len(set(found.formats.values())) > 1
+    assert {name: each.format for name, each in marks(module).items()} == found.formats
+    stored = quantize_params(module, params)
+    assert stored.bits_per_weight == pytest.approx(found.bits_per_weight)
+    assert found.bits_per_weight <= 5.5
+    assert mark_of(functions(module)["layer"], 1) is None
+
+
+def test_tied_parameters_are_given_one_format(params: dict[str, NDArray]) -> None:
+    module = after("quantize")
+    params["layers.1.w"] = params["layers.0.w"]
+    found = mix(module, params, 4.2)
+    assert list(found.formats) == ["layers.0.w", "head"]
+    assert marks(module)["layers.1.w"] == marks(module)["layers.0.w"]
+    del params["head"]
+    with pytest.raises(InputError, match=r"head: .*no value"):
+        mix(module, params, 4.2)
 
 
 def test_an_unquantized_module_keeps_its_parameters(params: dict[str, NDArray]) -> None:
