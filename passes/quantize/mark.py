@@ -130,6 +130,8 @@ def _channels(einsum: Einsum, number: int, shape: tuple[int, ...]) -> Axes:
 def mark(module: ir.Module, marks: Mapping[str, Quantization]) -> None:
     """Mark parameters of entries by name, and arguments of layers that are handed nothing else.
 
+    Marks from before are replaced, and taken off where no new one is given.
+
     Args:
         module: changed in place.
         marks: by ``penstock.name`` of the entries' arguments.
@@ -175,7 +177,7 @@ def _hand_on(
 
 
 def _write(function: func.FuncOp, marks: list[Quantization | None]) -> None:
-    if not any(marks):
+    if not any(marks) and not any(QUANTIZED in attributes for attributes in arguments(function)):
         return
     tables = []
     for attributes, each in zip(arguments(function), marks, strict=True):

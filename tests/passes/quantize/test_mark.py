@@ -169,7 +169,8 @@ def test_formats_by_parameter_keep_to_the_average(params: dict[str, NDArray], st
     stored = quantize_params(module, params)
     assert stored.bits_per_weight == pytest.approx(found.bits_per_weight)
     assert found.bits_per_weight <= 5.5
-    assert mark_of(functions(module)["layer"], 1) is None
+    same = found.formats["layers.0.w"] == found.formats["layers.1.w"]
+    assert (mark_of(functions(module)["layer"], 1) is not None) == same
 
 
 def test_tied_parameters_are_given_one_format(params: dict[str, NDArray]) -> None:
