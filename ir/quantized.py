@@ -97,24 +97,39 @@ class Quantization:
         ordered = matrix.reshape([shape[axis] for axis in order])
         return np.ascontiguousarray(ordered.transpose(np.argsort(order)))
 
-    def decode(self, name: str, parts: Mapping[str, NDArray], kind: ir.Type) -> NDArray:
-        """The values of a parameter from its stored arrays, in the element type of its tensor type.
+    def stored(self, name: str, parts: Mapping[str, NDArray], shape: tuple[int, ...]) -> QuantizedMatrix:
+        """The codes and scales of a parameter, as a matrix of channels × inputs.
+
+        Args:
+            name: the parameter's; its arrays are ``NAME.codes`` and so on.
+            parts: arrays by name.
+            shape: of the parameter's tensor.
 
         Raises:
             InputError: arrays that are missing, do not fit, or are corrupt.
         """
-        tensor = ir.RankedTensorType(kind)
-        shape = tuple(tensor.shape)
         found = {part: parts[f"{name}.{part}"] for part in PARTS if f"{name}.{part}" in parts}
-        inputs = math.prod(shape) // math.prod(shape[axis] for axis in self.channels)
+        channels = math.prod(shape[axis] for axis in self.channels)
         try:
-            matrix = QuantizedMatrix.from_parts(format_of(self.format), inputs, self.scale_bits, found)
+            matrix = QuantizedMatrix.from_parts(
+                format_of(self.format), math.prod(shape) // channels, self.scale_bits, found
+            )
         except InputError as error:
             raise InputError(error.message, where=name, accepted=f"{name}.codes, … as quantized") from error
-        if matrix.group != self.group or matrix.codes.shape[0] * inputs != math.prod(shape):
-            raise InputError(f"codes of shape {list(matrix.codes.shape)} for {kind}", where=name)
+        if matrix.group != self.group or matrix.shape[0] != channels:
+            raise InputError(f"codes of shape {list(matrix.codes.shape)} for {list(shape)}", where=name)
+        return matrix
+
+    def decode(self, name: str, parts: Mapping[str, NDArray], kind: ir.Type) -> NDArray:
+        """The values of a parameter from its stored arrays, in the element type of its tensor type.
+
+        Raises:
+            InputError: as for `stored`.
+        """
+        tensor = ir.RankedTensorType(kind)
+        shape = tuple(tensor.shape)
         dtype = lookup(BY_MLIR, str(tensor.element_type)).numpy
-        return self.tensor(matrix.dequantize().astype(dtype), shape)
+        return self.tensor(self.stored(name, parts, shape).dequantize().astype(dtype), shape)
 
 
 def mark_of(function: func.FuncOp, number: int) -> Quantization | None:
