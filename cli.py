@@ -117,7 +117,11 @@ COMMANDS = (
                 help="sizes a rank is compiled for, one entry point each; repeat for other ranks",
             ),
             option("--dtype", default="f32", help="type of the computation (default f32)"),
-            option("--quantize", metavar="SCHEME", help="linear layers: bitmod4 (default) or bitmod3"),
+            option(
+                "--quantize",
+                metavar="SCHEME",
+                help="number format of the weights, such as bitmod4 (docs/quantize.md)",
+            ),
             PIPELINE,
             option(
                 "--emit",
@@ -222,6 +226,19 @@ COMMANDS = (
         ),
     ),
     Command(
+        "price",
+        "cost a model's matrix products on an accelerator of the BitMoD paper",
+        "penstock price zoo:llama-tiny --target olive-paper --weights 4.5",
+        "price_model",
+        (
+            option("model", metavar="MODEL", help="as for compile, or a bundle"),
+            option("--target", default="bitmod-paper", metavar="T", help="default bitmod-paper"),
+            option(
+                "--weights", default="bitmod4", metavar="W", help="a number format, or bits (default bitmod4)"
+            ),
+        ),
+    ),
+    Command(
         "plan offsets",
         "place buffers of given lifetimes in one arena",
         "penstock plan offsets buffers.csv --capacity 1048576",
@@ -278,6 +295,7 @@ COMMANDS = (
                 default="latency",
                 help="what to minimise (default latency)",
             ),
+            option("--cut", action="store_true", help="into several nests, where that is better"),
             option(
                 "--budget",
                 type=positive,

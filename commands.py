@@ -188,7 +188,14 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
     from . import api
 
     with bar():
-        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
+        text = api.lower(
+            args.model,
+            args.pipeline,
+            shapes=shapes,
+            dtype=args.dtype,
+            quantize=args.quantize,
+            seed=args.seed,
+        )
     return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
 
 
@@ -389,11 +396,12 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
     """``penstock plan nest``."""
     from .ir.view_text import read_cascade
     from .passes.bind.mapper import search
+    from .passes.bind.mapper_nests import search_nests
 
     shapes = {rank: size for given in args.shape for rank, size in given.items()}
     cascade = read_cascade(args.file, shape=shapes)
     with bar() as progress:
-        found = search(
+        found = (search_nests if args.cut else search)(
             cascade,
             load(args.target),
             objective=args.objective,
@@ -402,6 +410,16 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
             progress=progress,
         )
     return Outcome(found.to_json(), found.text())
+
+
+def price_model(args: argparse.Namespace) -> Outcome:
+    """``penstock price``."""
+    from . import api
+
+    with bar():
+        entries = api.price(args.model, args.target, args.weights)
+    text = listing(entries, without=("pe_j", "sram_read_j", "sram_write_j", "dram_j"))
+    return Outcome({"target": args.target, "weights": args.weights, "entries": entries}, text)
 
 
 def reproduce_paper(args: argparse.Namespace) -> Outcome:

@@ -1,8 +1,8 @@
 """BitMoD (Chen et al., HPCA 2025): figures 7 and 8 beside the authors' own numbers, errors of its data types.
 
 Published numbers are the arrays the paper's plots were drawn from; the text prints a few, rounded. Ours are
-the authors' cost model with its oddities (`sim.cost.bitmod_paper`), beside them the model corrected. Errors of
-data types are ours alone: the paper gives perplexities, which need its models.
+the authors' cost model with its oddities (`sim.cost.bitmod_paper`), beside them the model corrected. Errors
+of data types are ours alone: the paper gives perplexities, which need its models.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _panel(axes: Axes, quantity: str, setting: str, rows: Mapping[str, Row]) -> 
 
 
 def _errors(rows: Mapping[str, Row]) -> str:
-    """Bars by format, 3 and 4 bits side by side on a logarithmic axis."""
+    """Bars by format, 3 and 4 bits side by side."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -89,7 +89,6 @@ def _errors(rows: Mapping[str, Row]) -> str:
             values = [rows[f"mse/{bits}/{names[at]}"].ours or 0 for at in there]
             xs = [at + (place - 0.5) * 0.4 for at in there]
             axes.bar(xs, values, 0.36, color=colour, label=f"{bits} bits")
-        axes.set_yscale("log")
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
         axes.set_ylabel("ΣΔ² / Σw²")
         axes.grid(axis="y")

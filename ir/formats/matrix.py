@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..bitmod_format import GROUP_SIZE, BitmodWeights
+from ..bitmod_format import lookup as known
 from ..errors import InputError
 from .format import Format
 
@@ -100,6 +102,27 @@ class QuantizedMatrix:
             raise InputError(f"weights of shape {list(exact.shape)}", accepted=str(list(self.shape)))
         energy = float(np.square(exact).sum())
         return float(np.square(self.dequantize() - exact).sum()) / energy if energy else 0.0
+
+    def bitmod(self) -> BitmodWeights:
+        """The same weights as the BitMoD array and the packed kernels take them.
+
+        Raises:
+            InputError: another format, other groups than 128, or scales of one level.
+        """
+        if self.format.family != "bitmod" or self.group != GROUP_SIZE or self.steps is None:
+            raise InputError(
+                f"{self.format.name} in groups of {self.group}",
+                where="BitMoD weights",
+                accepted=f"bitmod4 or bitmod3 in groups of {GROUP_SIZE} with eight-bit scales",
+            )
+        return BitmodWeights(
+            known(self.format.name),
+            self.inputs,
+            self.codes,
+            self.variant,
+            self.steps,
+            self.scale[:, 0] / np.float32(2),  # the grid's half folded in
+        )
 
     def parts(self) -> dict[str, NDArray]:
         """The arrays to store, by name; `from_parts` puts them together again."""

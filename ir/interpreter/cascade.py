@@ -149,12 +149,13 @@ class _Run:
         return tails
 
     def dimensions(self) -> Iterator[tuple[Access, Index, int]]:
-        """Every index at which an input is read, and the length of that dimension."""
+        """Every index at which a tensor is read, and the length of that dimension."""
         for einsum in self.cascade.all:
             for access in einsum.accesses:
-                if access.tensor in self.values:
-                    for index, size in zip(access.index, self.values[access.tensor].shape, strict=True):
-                        yield access, index, size
+                known = self.values.get(access.tensor)
+                sizes = known.shape if known is not None else self.shape(access)
+                for index, size in zip(access.index, sizes, strict=True):
+                    yield access, index, size
 
     def write(self, einsum: Einsum, fixed: Mapping[str, int] | None = None) -> None:
         """Evaluate an Einsum at some fixed coordinates, tile by tile where the last one is short."""
@@ -210,7 +211,7 @@ class _Run:
         self.values[output.tensor][tuple(place)] = value
 
     def shape(self, output: Access) -> list[int]:
-        """Shape of a tensor: a carried one has one generation more than its rank."""
+        """Shape of a tensor made here: a carried one has one generation more than its rank."""
         sizes: list[int] = []
         written = [e.output for e in self.cascade.all if e.output.tensor == output.tensor]
         for dimension in range(len(output.index)):

@@ -201,7 +201,7 @@ def analyse(cascade: Cascade, question: Question) -> Analysis:
     single = least_traffic(cascade, buffer, recompute=False)
     search = None
     found = ()
-    if question.rewrites:
+    if question.rewrites and ranks:
         from ..rewrites import search as search_rewrites  # which itself analyses what it makes
 
         found = _rewrites(cascade, question.rank)
@@ -220,6 +220,8 @@ def analyse(cascade: Cascade, question: Question) -> Analysis:
 
 
 def _rewrites(cascade: Cascade, rank: str | None) -> tuple[Candidate, ...]:
+    if not ranks_of(cascade):
+        return ()
     from ..rewrites import legal_rewrites  # which itself analyses what it makes
 
     return legal_rewrites(cascade, rank)

@@ -66,6 +66,9 @@ def intensity(cascade: Cascade) -> Intensity:
 
 
 def _size(cascade: Cascade, access: Access) -> Polynomial:
+    ranks = [rank for index in access.index for rank in index.ranks]
+    if len(ranks) > len(set(ranks)):  # a diagonal
+        return Polynomial.product(access.ranks)
     size = _UNIT
     for index in access.index:
         size = size * _span(cascade, index)

@@ -59,10 +59,14 @@ class Nest:
     fibers: bool = False
 
     @cached_property
+    def fate(self) -> dict[str, str]:
+        """The fates by tensor."""
+        return dict(self.fates)
+
+    @cached_property
     def runs(self) -> list[frozenset[int]]:
         """Per Einsum the passes it runs in; several when its tensor is made again."""
         part, levels = self.part, self.levels
-        fates = dict(self.fates)
         found: list[frozenset[int]] = [frozenset()] * len(part.einsums)
         for place in reversed(range(len(part.einsums))):
             tensor = part.einsums[place].output.tensor
@@ -70,7 +74,7 @@ class Nest:
             needed = {run for reader in part.readers.get(tensor, ()) for run in found[reader]}
             streams = not part.made_ranks[place].isdisjoint(self.stream)
             again = {run for run in needed if run > level} if streams else set()
-            if fates.get(tensor, RECOMPUTE) == RECOMPUTE and tensor not in part.carried and again:
+            if self.fate.get(tensor, RECOMPUTE) == RECOMPUTE and tensor not in part.carried and again:
                 here = level in needed or tensor in part.stores
                 found[place] = frozenset(again | ({level} if here else set()))
             else:
@@ -207,7 +211,6 @@ class Nest:
                     yield Held(self.tile(access, point=self.aside(ranks)), run, run)
 
     def _held_made(self) -> Iterator[Held]:
-        fates = dict(self.fates)
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
             if self.part.starts[place]:
@@ -215,14 +218,12 @@ class Nest:
             level = max(1, self.levels[place])
             last = max([level, *(max(self.runs[r]) for r in self.part.readers.get(tensor, ()))])
             if self.makes_stream(place):
-                if fates.get(tensor) == KEEP:
+                if self.fate.get(tensor) == KEEP:
                     yield Held(self.tile(self.part.made[place], fiber=True), level, last)
                 elif tensor in self.part.carried:
                     yield Held(self.tile(self.part.made[place]), level, last)
                 elif not self.aside(self.part.made_ranks[place]) and not self.part.aliases[place]:
-                    yield from (
-                        Held(self.tile(self.part.made[place]), run, run) for run in self._alive(place)
-                    )
+                    yield from (Held(self.tile(self.part.made[place]), run, run) for run in self.uses[place])
             elif not (self.momentary(place) and self.aside(self.part.made_ranks[place])):
                 yield Held(self.tile(self.part.made[place]), level, last)
 
@@ -268,55 +269,51 @@ class Nest:
         """
         recurs = bool(self.part.carried) and self.part.cascade.generational not in self.stream
         turns = bool(inner) or recurs
-        alive = [[0] * (len(self.part.einsums) + 1) for _ in range(self.passes)]
-        for place in range(len(self.part.einsums)):
-            size = self._momentary_size(place, inner)
+        through = self.part.passing(inner) if inner else frozenset()
+        alive = [[0] * len(self.part.einsums) for _ in range(self.passes)]
+        for place in self.fleeting:
+            tensor = self.part.einsums[place].output.tensor
+            drop = inner if tensor in through else ""
+            size = self.tile(self.part.made[place], point=True, drop=drop).constant
+            # Of a carried tensor this is the last generation, beside the held one that replaces it.
+            size *= 1 if tensor in self.part.carried else 1 + self.part.reach[tensor]
             stays = turns or not self.part.made_ranks[place].issuperset(self.order)
-            for run, used in self._alive(place).items() if size else ():
-                first, last = (0, len(self.part.einsums)) if stays else (min(used), max(used))
+            for run, used in self.uses[place].items():
+                first, last = (0, len(self.part.einsums) - 1) if stays else (min(used), max(used))
                 for at in range(first, last + 1):
                     alive[run - 1][at] += size
         return [max(each) for each in alive]
 
-    def _alive(self, place: int) -> dict[int, list[int]]:
-        """Pass → places of the Einsums that make or read in it what one Einsum writes."""
-        places = (place, *self.part.readers.get(self.part.einsums[place].output.tensor, ()))
-        used = {run: [at for at in places if run in self._during(at)] for run in range(1, self.passes + 1)}
-        return {run: at for run, at in used.items() if at}
+    @cached_property
+    def fleeting(self) -> list[int]:
+        """Places of the Einsums whose results pass through, a point of the outer ranks at a time."""
+        found = []
+        for place, einsum in enumerate(self.part.einsums):
+            tensor = einsum.output.tensor
+            if self.part.starts[place] or self.part.aliases[place] or self.fate.get(tensor) == KEEP:
+                continue
+            aside = tensor in self.part.carried or self.aside(self.part.made_ranks[place])
+            if aside and (self.makes_stream(place) or self.momentary(place)):
+                found.append(place)
+        return found
 
-    def _momentary_size(self, place: int, inner: str) -> int:
-        """Elements at one outer point of what an Einsum makes, 0 for what is held or only renamed."""
-        tensor = self.part.einsums[place].output.tensor
-        if self.part.starts[place] or self.part.aliases[place] or dict(self.fates).get(tensor) == KEEP:
-            return 0
-        if not (self.makes_stream(place) or self.momentary(place)):
-            return 0
-        if not self.aside(self.part.made_ranks[place]) and tensor not in self.part.carried:
-            return 0
-        # Of a carried tensor the last generation, beside the held one that replaces it.
-        drop = inner if inner and tensor in self.part.passing(inner) else ""
-        reach = 0 if tensor in self.part.carried else self._reach(tensor)
-        return self.tile(self.part.made[place], point=True, drop=drop).constant * (1 + reach)
-
-    def _during(self, place: int) -> set[int]:
-        return {max(1, run) for run in self.runs[place]}
-
-    def _reach(self, tensor: str) -> int:
-        """How far back along the stream a tensor made here is read."""
-        writer = self.part.written[tensor]
-        reach = 0
-        for place in self.part.readers.get(tensor, ()):
-            for access in self.part.einsums[place].accesses:
-                if access.tensor == tensor:
-                    pairs = zip(writer.output.index, access.index, strict=False)
-                    reach = max([reach, *(abs(m.const - r.const) for m, r in pairs if m.terms == r.terms)])
-        return reach
+    @cached_property
+    def uses(self) -> list[dict[int, list[int]]]:
+        """Per Einsum: pass → places of the Einsums that make or read in it what the Einsum writes."""
+        during = [{max(1, run) for run in runs} for runs in self.runs]
+        found = []
+        for place, einsum in enumerate(self.part.einsums):
+            used: dict[int, list[int]] = {}
+            for each in (place, *self.part.readers.get(einsum.output.tensor, ())):
+                for run in during[each]:
+                    used.setdefault(run, []).append(each)
+            found.append(used)
+        return found
 
     @cached_property
     def flows(self) -> list[Flow]:
         """Everything that moves between memory and buffer."""
         found: list[Flow] = []
-        fates = dict(self.fates)
         for key, access, runs in self._input_runs():
             ranks = self.part.load_ranks[key]
             if self.streams(key):
@@ -328,7 +325,7 @@ class Nest:
             found.append(Flow(tensor, "store", Term(elements)))
         for place, einsum in enumerate(self.part.einsums):
             tensor = einsum.output.tensor
-            if fates.get(tensor) != SPILL or self.part.starts[place]:
+            if self.fate.get(tensor) != SPILL or self.part.starts[place]:
                 continue
             runs = {run for r in self.part.readers.get(tensor, ()) for run in self.runs[r]}
             later = len({run for run in runs if run > self.levels[place]})

@@ -191,6 +191,18 @@ class Part:
         return {tensor: frozenset(ranks) for tensor, ranks in found.items()}
 
     @cached_property
+    def reach(self) -> dict[str, int]:
+        """Tensor made here → how far from its own place along a rank it is read."""
+        found = dict.fromkeys(self.written, 0)
+        for access in (access for einsum in self.einsums for access in einsum.accesses):
+            writer = self.written.get(access.tensor)
+            if writer is not None:
+                pairs = zip(writer.output.index, access.index, strict=False)
+                far = [abs(made.const - read.const) for made, read in pairs if made.terms == read.terms]
+                found[access.tensor] = max([found[access.tensor], *far])
+        return found
+
+    @cached_property
     def shifted(self) -> frozenset[str]:
         """Ranks at which a tensor made here is read a constant apart: they run in order, in one tile."""
         found: set[str] = set()

@@ -65,9 +65,13 @@ def count_passes(cascade: Cascade, rank: str, family: Iterable[str] | None = Non
 
 
 def most_passes(cascade: Cascade) -> PassCount:
-    """The count of the rank with the most passes; of equals the generational one, else the first."""
+    """The count of the rank with the most passes; of equals the generational one, else the first.
+
+    Of scalars alone, which have no rank, a count of no passes over the rank ``""``.
+    """
     counts = [count_passes(cascade, family[0], family) for family in cascade.families()]
-    return max(counts, key=lambda count: (count.passes, count.rank == cascade.generational))
+    nothing = PassCount("", (), {}, {})
+    return max(counts, key=lambda count: (count.passes, count.rank == cascade.generational), default=nothing)
 
 
 class _Counter:

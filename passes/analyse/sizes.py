@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from math import gcd, prod
 from typing import Any
 
 from ...ir.einsum import Access, Index
@@ -26,11 +27,17 @@ def span(index: Index, extents: Mapping[str, Any]) -> Any:
 
 
 def access_size(access: Access, extents: Mapping[str, int]) -> int:
-    """Elements that an access reaches over the whole iteration space."""
+    """Elements that an access reaches over the whole iteration space, negative coordinates left out.
+
+    An upper bound where two strides of an index leave gaps that neither has alone.
+    """
     size = 1
     for index in access.index:
-        size *= span(index, extents)
-    return size
+        low, high = index.bounds(extents)
+        stride = gcd(*(coefficient for _, coefficient in index.terms)) or 1
+        points = prod(extents[rank] for rank in index.ranks)
+        size *= max(1, min(points, (high - max(low, 0)) // stride + 1))
+    return min(size, prod(extents[rank] for rank in access.ranks))
 
 
 def pattern(access: Access) -> Pattern:

@@ -135,7 +135,8 @@ def _phases(traffic: Traffic) -> Iterator[str]:
 
 def _how(phase: Phase) -> Iterator[str]:
     blocks = ", ".join(f"{rank} by {block}" for rank, block in phase.blocks.items())
-    stream = f"{','.join(phase.stream)} streamed" if phase.stream else "everything at once"
+    whole = "a block at once" if phase.blocks else "everything at once"
+    stream = f"{','.join(phase.stream)} streamed" if phase.stream else whole
     times = f", {phase.passes} traversals" if phase.passes > 1 else ""
     yield f"{'; '.join(filter(None, (blocks, stream)))}{times}; {phase.occupancy:,} elements held"
     fates = (("kept", phase.kept), ("spilled", phase.spilled), ("made again", phase.recomputed))
@@ -153,7 +154,13 @@ def _bounds(analysis: Analysis) -> Iterator[str]:
     largest = analysis.bounds[0].elements
     yield "lower bounds, for any schedule of these Einsums"
     rows = [
-        (bound.einsum or "all", bound.kind, f"{bound.elements * words:,} bytes", bound.formula, bound.valid)
+        (
+            bound.einsum or "all",
+            bound.kind,
+            f"{bound.elements * words:,} bytes",
+            bound.formula,
+            f"{bound.valid}; {bound.source}",
+        )
         for bound in analysis.bounds
     ]
     yield from aligned(rows)

@@ -23,7 +23,8 @@ from ...sim.cost.spatial.legal import Objection, legal, objections
 from ...sim.cost.spatial.mapping import Mapping
 from ...sim.cost.spatial.physical import SpatialCost, evaluate, least_elements
 from ...sim.cost.spatial.workload import Problem, Step
-from .mapper_space import Box, boxes
+from ..analyse.sizes import require_extents
+from .mapper_space import Box, boxes, performs
 
 Progress = Callable[[str, float, float | None], None]
 CHUNK = 1 << 14
@@ -115,6 +116,7 @@ def search(
     exhaustive: int = EXHAUSTIVE,
     seed: int = 0,
     element_bytes: int = 2,
+    limit: float = np.inf,
     progress: Progress | None = None,
 ) -> Found:
     """The best mapping of a cascade, all its Einsums fused in one nest.
@@ -127,27 +129,32 @@ def search(
         exhaustive: mappings up to which the space is searched in full.
         seed: of the random mappings.
         element_bytes: of a tensor element.
+        limit: mappings that are no better than this are of no interest.
         progress: told what has been looked at, of how much.
 
     Raises:
-        InputError: an unknown objective.
-        PlanError: no mapping is legal; says which rule is in the way and what would fit.
+        InputError: an unknown objective, or a rank without an extent.
+        PlanError: no unit performs an Einsum; or no mapping is legal: says which rule is in the way and what
+            would fit; or none is better than the limit.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"no objective {objective!r}", accepted=", ".join(OBJECTIVES))
+    require_extents(cascade)
     start = time.perf_counter()
     space = boxes(cascade, target, element_bytes=element_bytes)
     if not space:
-        raise PlanError("no unit of the target performs some Einsum", where=target.name)
+        raise _unmapped(cascade, target)
     space.sort(key=lambda box: bound(box.problem, objective))
     total = sum(box.size for box in space)
-    best = _Best()
+    best = _Best(limit)
     whole = total <= exhaustive
     if whole:
         _all(space, objective, best, total, progress)
     else:
         _sample(space, objective, best, budget, np.random.default_rng(seed), progress)
     if best.box is None or best.digits is None:
+        if limit < np.inf:
+            raise PlanError(f"no mapping is better than {limit:.6g}", where=objective)
         raise _infeasible(space, seed)
     mapping = Mapping((best.box.mapping(best.digits),))
     return Found(
@@ -163,19 +170,32 @@ def search(
     )
 
 
-def bound(problem: Problem, objective: str) -> float:
-    """What no mapping of a dataflow can do better than.
+def _unmapped(cascade: Cascade, target: Target) -> PlanError:
+    """Why there is no dataflow at all: an Einsum that nothing performs, or a nest that none can be."""
+    for einsum in cascade.einsums:
+        if not any(performs(einsum, unit, target) for unit in target.unit if len(unit.shape) <= 2):
+            return PlanError(f"no unit of {target.name} performs it", where=str(einsum))
+    return PlanError(f"no dataflow fuses these Einsums on {target.name}", accepted="--cut, for several nests")
 
-    Compulsory traffic, and every unit busy with its operations on as many instances as the ranks over rows
-    and columns can fill.
-    """
-    main = problem.target.main
+
+def compulsory_bytes(problem: Problem) -> tuple[int, int]:
+    """Bytes of a nest's inputs, and of its results, each once."""
     bytes_in = bytes_out = 0
     for tensor, place in problem.place.items():
         if place == "dram" and tensor not in problem.source:
             bytes_in += least_elements(problem, tensor) * problem.element_bytes
         elif tensor in problem.results:
             bytes_out += least_elements(problem, tensor) * problem.element_bytes
+    return bytes_in, bytes_out
+
+
+def bound(problem: Problem, objective: str) -> float:
+    """What no mapping of a dataflow can do better than.
+
+    Compulsory traffic, and every unit busy with its operations on as many instances as the ranks over rows
+    and columns can fill.
+    """
+    main, (bytes_in, bytes_out) = problem.target.main, compulsory_bytes(problem)
     work = dict.fromkeys(problem.units, 0.0)
     energy = 0.0
     for step in problem.steps:
@@ -185,6 +205,9 @@ def bound(problem: Problem, objective: str) -> float:
         energy += points * step.cost.registers * (access_pj(problem, step.unit) or 0.0)
     energy += bytes_in * (main.energy_read_pj_per_byte or 0.0)
     energy += bytes_out * (main.energy_write_pj_per_byte or 0.0)
+    # In and out through the buffer, each byte once.
+    energy += (bytes_in + bytes_out) * (problem.buffer.energy_read_pj_per_byte or 0.0)
+    energy += (bytes_in + bytes_out) * (problem.buffer.energy_write_pj_per_byte or 0.0)
     roof = max(work.values()) / clock_hz(problem)
     memory = main.seconds(bytes_in, bytes_out) if main.bandwidth_read_bytes_per_s else 0.0
     latency = max(roof, memory)
@@ -200,7 +223,7 @@ def _spread(problem: Problem, step: Step) -> int:
     """Instances of its unit that a step can fill."""
     rows, cols = problem.array
     count = 1
-    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.cols, cols)):
+    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.wide(step), cols)):
         size = 1
         for rank in axis & step.ranks:
             size *= max(problem.extents[rank], 1)
@@ -245,30 +268,33 @@ def _sample(
     random: np.random.Generator,
     progress: Progress | None,
 ) -> None:
-    """Random mappings of every dataflow, more of those that look well, then the best of all improved."""
-    started: list[tuple[float, int, np.ndarray]] = []
+    """Random mappings of every dataflow, more of those that look well, then the best of each improved.
+
+    A quarter of the budget each, and half of it for the last.
+    """
+    started: list[tuple[int, float, int, np.ndarray]] = []
     lead = list(range(len(space)))
-    share = budget // 4 // len(lead)
-    while lead:
+    for until in (budget // 4, budget // 2):
+        share = (until - best.considered) // max(1, len(lead))
         reached = []
         for number in lead:
+            if best.considered >= until:
+                break
             if bound(space[number].problem, objective) >= best.value:
                 continue
-            if best.considered >= budget // 2:
-                break
             digits = space[number].likely(max(LEAST, min(share, CHUNK)), random)
             values = _price(space[number], digits, objective, best)
             order = np.argsort(values, kind="stable")[:STARTS]
-            started += [(float(values[i]), number, digits[:, i]) for i in order if np.isfinite(values[i])]
+            good = [at for at in order if np.isfinite(values[at])]
+            started += [(turn, float(values[at]), number, digits[:, at]) for turn, at in enumerate(good)]
             reached.append((float(values.min()), number))
             if progress is not None:
                 progress("random mappings", best.considered, budget)
-        if len(lead) <= LEADERS:
-            break
-        lead = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
-        share = budget // 4 // max(1, len(lead))
-    started.sort(key=lambda entry: entry[:2])
-    for value, number, digits in started:
+        best_bounds = [number for _, number in reached[: LEADERS // 2]]
+        best_values = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        lead = list(dict.fromkeys((*best_values, *best_bounds)))
+    started.sort(key=lambda entry: entry[:3])
+    for _, value, number, digits in started:
         if best.considered >= budget:
             break
         _improve(space[number], digits, value, objective, best, budget, random)

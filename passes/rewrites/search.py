@@ -25,7 +25,7 @@ from .weights import CYCLES, cascade_weight
 # other tile sizes are tried; lines printed.
 _DEPTH = 5
 _WIDTH = 6
-_PRICED = 8
+_PRICED = 6
 _REFINED = 2
 _SHOWN = 12
 # A rank is cut in tiles of its usual size and of these fractions of it.
@@ -285,41 +285,60 @@ def _spread(options: Iterable[Option], width: int) -> list[Option]:
     return list(chosen.values())
 
 
+class _Prices:
+    """The traffic of options, worked out where it can decide.
+
+    Nothing moves less than the inputs and results: where an option moves no more than these, one that takes
+    more work cannot win.
+    """
+
+    def __init__(self, buffer_elements: int) -> None:
+        self.buffer_elements = buffer_elements
+        self.known: dict[int, Option] = {}
+        self.settled = float("inf")
+
+    def price(self, option: Option, *, rival: bool = True) -> None:
+        """Work out an option's traffic, unless it lost already."""
+        if id(option) in self.known or (rival and option.work > self.settled):
+            return
+        traffic = least_traffic(option.cascade, self.buffer_elements)
+        self.known[id(option)] = replace(option, traffic=traffic.elements)
+        if rival and traffic.elements == traffic.compulsory:
+            self.settled = min(self.settled, option.work)
+
+
 def _ranked(found: list[Option], buffer_elements: int) -> tuple[Option, ...]:
     """Best first, the traffic worked out where the passes do not decide."""
-
-    def price(option: Option) -> Option:
-        if option.traffic is not None:
-            return option
-        return replace(option, traffic=least_traffic(option.cascade, buffer_elements).elements)
-
     fewest = min(option.passes for option in found)
     forms: dict[str, list[Option]] = {}
     for option in found:
         if option.passes == fewest:
             forms.setdefault(option.form, []).append(option)
-    rivals = _spread((sizes[0] for sizes in forms.values()), _PRICED)
-    priced = {id(option): price(option) for option in (*rivals, *found[:1])}
-    for winner in sorted((priced[id(option)] for option in rivals), key=lambda each: each.order)[:_REFINED]:
+    prices = _Prices(buffer_elements)
+    for option in _spread((sizes[0] for sizes in forms.values()), _PRICED):
+        prices.price(option)
+    for winner in sorted(prices.known.values(), key=lambda option: option.order)[:_REFINED]:
         for other in forms[winner.form]:
-            priced.setdefault(id(other), price(other))
+            prices.price(other)
+    prices.price(found[0], rival=False)
     ordered = sorted(
-        (priced.get(id(option), option) for option in found),
+        (prices.known.get(id(option), option) for option in found),
         key=lambda option: (option.order, canonical(option.cascade)),
     )
     best = ordered[0]
     return tuple(
-        option if place == 0 else replace(option, lost=_why(option, best))
+        option if place == 0 else replace(option, lost=_why(option, best, prices))
         for place, option in enumerate(ordered)
     )
 
 
-def _why(option: Option, best: Option) -> str:
+def _why(option: Option, best: Option, prices: _Prices) -> str:
     """Why an option lost: the first figure in which it is worse."""
     if option.passes > best.passes:
         return f"{option.passes} passes over {option.rank} where {best.passes} will do"
     if option.traffic is None or best.traffic is None:
-        return f"{option.work / best.work:.3f} times the work; not priced"
+        known = "nothing moves fewer elements" if prices.settled < float("inf") else "not priced"
+        return f"{option.work / best.work:.3f} times the work; {known}"
     if option.traffic > best.traffic:
         return f"moves {option.traffic / best.traffic:.2f} times the elements"
     if option.work > best.work:

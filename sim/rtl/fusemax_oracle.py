@@ -111,5 +111,5 @@ def _scores(q: Floats, keys: Floats) -> Floats:
     """Q·K ``[keys, queries]``, E in order."""
     total = np.zeros((len(keys), len(q)), np.float32)
     for e in range(q.shape[1]):
-        total = total + keys[:, e, None] * q[None, :, e]
+        total += keys[:, e, None] * q[None, :, e]
     return total

@@ -318,7 +318,7 @@ def test_components_and_registers_are_read():
 
 @pytest.mark.parametrize("line", ['unit = "alu"', 'buffer = "registers"'])
 def test_components_and_registers_of_nothing_are_refused(line):
-    with pytest.raises(TargetError, match="there is no (unit|buffer) 'gone'"):
+    with pytest.raises(TargetError, match=r"there is no (unit|buffer) 'gone'"):
         targets.parse(MINIMAL + PARTS.replace(line, line.split(" = ")[0] + ' = "gone"'), where="toy.toml")
 
 
@@ -330,3 +330,31 @@ def test_register_energy_grows_with_the_root_of_the_entries(name):
         assert registers.area_um2 == pytest.approx(4256 * entries / 32)
         assert registers.energy_read_pj == pytest.approx(0.65 * math.sqrt(entries / 32), rel=1e-3)
         assert registers.energy_write_pj == pytest.approx(0.57 * math.sqrt(entries / 32), rel=1e-3)
+
+
+DATAPATH = """
+[[datapath]]
+unit = "alu"
+lanes = 4
+weights = "serial"
+energy_pj_per_cycle = 0.84
+"""
+
+
+def test_a_datapath_says_how_an_array_multiplies():
+    (path,) = targets.parse(MINIMAL + DATAPATH, where="toy").datapath
+    assert (path.unit, path.lanes, path.weights, path.energy_pj_per_cycle) == ("alu", 4, "serial", 0.84)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('unit = "alu"', 'unit = "fpu"', r"no unit 'fpu'.*accepted: alu"),
+        ("lanes = 4", "lanes = 0", "lanes"),
+        ('"serial"', '"bitwise"', "one of parallel, serial"),
+        ("lanes = 4\n", "", "missing key"),
+    ],
+)
+def test_a_datapath_that_makes_no_sense_is_refused(old, new, message):
+    with pytest.raises(TargetError, match=message):
+        targets.parse(MINIMAL + DATAPATH.replace(old, new), where="toy")

@@ -7,11 +7,11 @@ differences.
 Any matrix products can be priced, those of a compiled module included (`cost_module`).
 """
 
-from .design import Design, Precision, design, design_of
+from .design import Design, Precision, design, design_of, precision_of
 from .figures import DESIGNS, GENERATED_TOKENS, SETTINGS, energy_ratio, figure, precision, speedup, task
 from .llm import CONTEXT, LLMS, Llm, llm, matmuls
 from .matmul import Matmul
-from .module import cost_module, matmuls_of
+from .module import cost_entries, cost_module, matmuls_of
 from .price import Cost, price, price_all
 from .quirks import QUIRKS, Quirk
 from .rules import CORRECTED, PUBLISHED, Rules
@@ -35,6 +35,7 @@ __all__ = [
     "Precision",
     "Quirk",
     "Rules",
+    "cost_entries",
     "cost_module",
     "design",
     "design_of",
@@ -45,6 +46,7 @@ __all__ = [
     "matmuls_of",
     "port",
     "precision",
+    "precision_of",
     "price",
     "price_all",
     "speedup",

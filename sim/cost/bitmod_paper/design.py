@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ....ir.errors import InputError, TargetError
+from ....ir.formats import FORMATS
 from ....ir.targets import Target, load
 from .rules import Rules
 
@@ -44,6 +45,26 @@ class Precision:
         """Bits of a weight in memory, its share of the group's included."""
         selector = 0 if rules.selector_is_free else self.selector_bits
         return self.weight_bits + (self.scale_bits + selector) / self.group
+
+
+def precision_of(weights: str, serial: bool) -> Precision:
+    """Widths for weights of a number format (``bitmod4``, ``int6``, …) or of so many bits (``4.5``).
+
+    K and V have 8 bits on a bit-serial array (section IV-C), else 16.
+
+    Raises:
+        InputError: neither a format nor a width.
+    """
+    kv = 8 if serial else ACTIVATION_BITS
+    if weights in FORMATS:
+        form = FORMATS[weights]
+        return Precision(form.bits, 8, form.variant_bits, kv, form.group)
+    try:
+        bits = float(weights)
+    except ValueError:
+        accepted = f"bits of a weight, or {', '.join(FORMATS)}"
+        raise InputError(f"no weights {weights!r}", accepted=accepted) from None
+    return Precision(bits, kv_bits=kv)
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,47 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ....ir.build import EinsumView, integer, string
 from ....ir.cascade import EINSUM, FUSED, ITERATE
 from ....ir.errors import InputError
-from ....ir.mlir import ir
+from ....ir.mlir import func, ir
+from ....ir.steps import CALL, VIEWS, body, functions, is_entry, is_upstream
 from ....ir.targets import Target
-from .design import Precision, design_of
+from .design import Precision, design_of, precision_of
 from .matmul import Matmul
 from .price import Cost, price_all
 from .rules import CORRECTED, Rules
 
-VIEWS = frozenset(
-    ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast", "tier.alloc", "tier.copy", "tier.wait")
-)
-"""Ops whose result is their first operand in another form or place."""
+
+def cost_entries(
+    module: ir.Module, target: Target, weights: str, rules: Rules = CORRECTED
+) -> list[dict[str, Any]]:
+    """What every entry point's matrix products cost (`cost_module`), as plain figures.
+
+    Args:
+        module: at any stage.
+        target: with a ``[[datapath]]``.
+        weights: a number format or a width, as for `precision_of`.
+        rules: as for `cost_module`.
+
+    Returns:
+        `Cost.to_json` with ``entry``, ``matmuls`` (how many) and ``macs``.
+
+    Raises:
+        InputError: neither a format nor a width.
+        TargetError: a target this model does not price.
+    """
+    on = design_of(target)
+    precision = precision_of(weights, on.serial)
+    found = []
+    for name in (name for name, function in functions(module).items() if is_entry(function)):
+        work = matmuls_of(module, name)
+        cost = price_all(work, on, precision, rules)
+        macs = sum(each.macs for each in work)
+        found.append({"entry": name, "matmuls": len(work), "macs": macs, **cost.to_json()})
+    return found
 
 
 def cost_module(
@@ -51,14 +77,10 @@ def matmuls_of(module: ir.Module, entry: str) -> tuple[Matmul, ...]:
     Raises:
         InputError: no such entry function.
     """
-    functions = {
-        string(op, "sym_name"): op.operation
-        for op in module.body.operations
-        if op.operation.name == "func.func"
-    }
-    if entry not in functions:
-        raise InputError(f"no function '{entry}'", accepted=", ".join(functions))
-    return tuple(_function(functions, entry, 1))
+    known = functions(module)
+    if entry not in known:
+        raise InputError(f"no function '{entry}'", accepted=", ".join(known))
+    return tuple(_function(known, entry))
 
 
 @dataclass(frozen=True)
@@ -68,21 +90,21 @@ class _Around:
     Attributes:
         times: runs of it.
         tiles: tile rank → extent it covers over all generations.
+        fixed: generational ranks, coordinates of the generation.
     """
 
-    times: int
+    times: int = 1
     tiles: Mapping[str, int] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
 
-def _function(functions: Mapping[str, ir.Operation], name: str, times: int) -> Iterator[Matmul]:
-    for block in functions[name].regions[0].blocks:
-        for op in block.operations:
-            inner = op.operation
-            if inner.name == "func.call":
-                callee = ir.FlatSymbolRefAttr(inner.attributes["callee"]).value
-                yield from _function(functions, callee, times)
-            else:
-                yield from _op(inner, functions[name], _Around(times))
+def _function(known: Mapping[str, func.FuncOp], name: str) -> Iterator[Matmul]:
+    function = known[name]
+    for op in body(function):
+        if op.name == CALL:
+            yield from _function(known, ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
+        elif not is_upstream(function):
+            yield from _op(op, function.operation, _Around())
 
 
 def _op(op: ir.Operation, function: ir.Operation, around: _Around) -> Iterator[Matmul]:
@@ -95,7 +117,8 @@ def _op(op: ir.Operation, function: ir.Operation, around: _Around) -> Iterator[M
         tiles = dict(around.tiles)
         if string(op, "split"):
             tiles[string(op, "tile_rank")] = integer(op, "extent")
-        around = _Around(around.times * integer(op, "generations"), tiles)
+        times = around.times * integer(op, "generations")
+        around = _Around(times, tiles, around.fixed | {string(op, "rank")})
     elif op.name != FUSED:
         return
     for inner in op.regions[0].blocks[0].operations:
@@ -107,7 +130,7 @@ def _matmul(view: EinsumView, function: ir.Operation, around: _Around) -> Matmul
     einsum = view.einsum
     if (einsum.map, einsum.reduce) != ("mul", "sum") or len(view.operands) != 2:
         return None
-    ranks = [set(access.ranks) for access in einsum.accesses]
+    ranks = [set(access.ranks) - around.fixed for access in einsum.accesses]
     result = set(einsum.output.ranks)
     shared = ranks[0] & ranks[1]
     if not (shared - result) or not all(each & result for each in ranks):

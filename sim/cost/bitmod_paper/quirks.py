@@ -17,9 +17,9 @@ class Quirk:
 QUIRKS = (
     Quirk(
         "attention_as_linear",
-        "attention multiplies over all heads at once: for a prompt QK^T is charged as many times too much work "
-        "as there are heads, AV 256 over the head size times; for a token QK^T is 256 / heads times too cheap, "
-        "AV by the head size",
+        "attention multiplies over all heads at once: for a prompt QK^T is charged as many times too much "
+        "work as there are heads, AV 256 over the head size times; for a token QK^T is 256 / heads times too "
+        "cheap, AV by the head size",
         True,
     ),
     Quirk(

@@ -117,6 +117,16 @@ def test_a_short_last_tile_is_not_read_past_its_end(checkout: Path, name: str) -
     np.testing.assert_allclose(run_cascade(cascade, given)["AV"], attention(given), rtol=1e-12)
 
 
+def test_a_short_last_tile_of_what_the_initialization_makes_is_not_read_past_its_end() -> None:
+    text = (
+        "M=7 M1=3 M0=3\ninit:\n  Y[m] = sub(X[m], 9.0)\neinsums:\n  T[m1,m0] = Y[m1*M0+m0]\n"
+        "  L[m1] = max[m0] T[m1,m0]\n  G = max[m1] L[m1]\n  N = sum[m1,m0] exp(T[m1,m0])\n"
+    )
+    x = np.random.default_rng(0).normal(size=7)
+    values = run_cascade(parse_cascade(text), {"X": x})
+    np.testing.assert_allclose([values["G"], values["N"]], [x.max() - 9, np.exp(x - 9).sum()], rtol=1e-12)
+
+
 def test_what_is_carried_holds_one_generation_more_than_its_rank() -> None:
     text = (
         "T=3\ninit:\n  S[0] = 2.0\neinsums:\n  S[t+1] = add(S[t], X[t])\n"

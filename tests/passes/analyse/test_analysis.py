@@ -14,6 +14,7 @@ from penstock.passes.analyse import parse_cascade, read_cascade
 from penstock.passes.analyse.algebra import Polynomial
 from penstock.passes.analyse.intensity import intensity
 from penstock.passes.analyse.ranks import rank_reports
+from penstock.passes.analyse.sizes import compulsory_elements
 
 KEYS = {
     "passes", "levels", "footprints", "operations", "intensity", "traffic", "bounds", "rewrites", "search",
@@ -84,6 +85,19 @@ def test_a_window_is_as_long_as_it_reaches() -> None:
     assert str(found.inputs["X"]) == "H + R - 1"
 
 
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        ("I=5\nY = sum[i] mul(A[i,i], B[i])", 5 + 5 + 1),  # a diagonal
+        ("H=6 R=3\nY[h] = sum[r] mul(X[h+r-1], W[r])", 7 + 3 + 6),  # padding on the left is no element
+        ("H=6 R=3\nY[h] = sum[r] mul(X[h*4+r], W[r])", 18 + 3 + 6),  # gaps between windows
+        ("H=6\nY[h] = exp(X[h*2])", 6 + 6),
+    ],
+)
+def test_only_elements_that_are_reached_are_compulsory(text: str, elements: int) -> None:
+    assert compulsory_elements(parse_cascade(text)) == elements
+
+
 def test_a_partition_is_the_product_of_its_parts(checkout: Path) -> None:
     assert str(intensity(read_cascade(example(checkout, "attention1"))).inputs["K"]) == "E*M0*M1"
 
@@ -138,6 +152,15 @@ def test_a_models_cascades_are_priced_as_fused(capsys: pytest.CaptureFixture[str
     assert attention["traffic"]["over_compulsory"] >= 1
 
 
+def test_a_rank_of_a_model_is_found_where_it_was_split(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "zoo:bert-base,layers=1", "--rank", "m")["cascades"]
+    analysed = [each for each in found if "analysis" in each]
+    assert [each["name"].rpartition(".")[2] for each in analysed] == ["attention"]
+    assert set(analysed[0]["analysis"]["passes"]) == {"(m1,m0)", "m0"}
+    assert cli.main(["analyze", "zoo:bert-base,layers=1", "--rank", "zz"]) == 2
+    assert "no cascade over a rank 'zz'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -169,3 +192,12 @@ def test_numbers_need_extents(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert cli.main(["analyze", str(path), "--buffer", "64"]) == 2
     assert "rank 'k' has no extent" in capsys.readouterr().err
     assert answer(capsys, str(path), "--buffer", "64", "--shape", "k=9")["traffic"]["elements"] == 19
+
+
+def test_scalars_alone_have_no_rank_to_speak_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "scalars.txt"
+    path.write_text("Z = add(A, B)\nY = exp(Z)\n", encoding="utf-8")
+    found = answer(capsys, str(path), "--buffer", "64")
+    assert (found["passes"], found["rewrites"], found["search"]) == ({}, [], None)
+    assert found["traffic"]["elements"] == 3
+    assert cli.main(["analyze", str(path)]) == 0

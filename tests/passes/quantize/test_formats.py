@@ -136,6 +136,17 @@ def test_bitmod_with_eight_bit_scales_is_what_the_hardware_gets() -> None:
         np.testing.assert_array_equal(ours.codes, hardware.codes)
         np.testing.assert_array_equal(ours.variant, hardware.special)
         np.testing.assert_array_equal(ours.dequantize(), hardware.dequantize())
+        np.testing.assert_array_equal(ours.bitmod().dequantize(), hardware.dequantize())
+        np.testing.assert_array_equal(ours.bitmod().channel_scale, hardware.channel_scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("int4", {"scale_bits": 8}), ("bitmod4", {}), ("bitmod4", {"group": 64, "scale_bits": 8})],
+)
+def test_only_bitmod_weights_are_handed_to_its_hardware(name: str, options: dict) -> None:
+    with pytest.raises(InputError, match="BitMoD weights"):
+        fake_quantize(np.ones((2, 128)), name, **options).bitmod()
 
 
 @pytest.mark.parametrize("name", NAMES)
