@@ -114,21 +114,28 @@ def _integers(bits: int, mode: Mode) -> BitmodFormat:
 FORMATS: dict[str, BitmodFormat] = {
     "bitmod4": BitmodFormat("bitmod4", 4, tuple(range(16)), (10, -10, 16, -16)),
     "bitmod3": BitmodFormat("bitmod3", 3, tuple(range(0, 16, 2)), (6, -6, 12, -12)),
+}
+"""BitMoD's own data types."""
+
+INTEGERS: dict[str, BitmodFormat] = {
     "int8": _integers(8, Mode.INT8),
     "int6": _integers(6, Mode.INT6),
     "int5": _integers(5, Mode.INT6),
 }
+"""The integers the array multiplies as well."""
+
+ARRAY_FORMATS = {**FORMATS, **INTEGERS}
 
 
 def lookup(name: str) -> BitmodFormat:
-    """The format of that name.
+    """The format of the array of that name.
 
     Raises:
         InputError: no such format.
     """
-    if name not in FORMATS:
-        raise InputError(f"no format '{name}' of the BitMoD array", accepted=", ".join(FORMATS))
-    return FORMATS[name]
+    if name not in ARRAY_FORMATS:
+        raise InputError(f"no format '{name}' of the BitMoD array", accepted=", ".join(ARRAY_FORMATS))
+    return ARRAY_FORMATS[name]
 
 
 def two_terms(value: int) -> tuple[Term, Term]:
@@ -182,8 +189,8 @@ def terms_of(value: int, mode: Mode) -> tuple[Term, ...]:
 class BitmodWeights:
     """A quantized matrix ``[channels N, inputs D]``; groups run along the inputs, the last padded with zeros.
 
-    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]``, the value as `BitmodFormat.values` has it:
-    the half of a doubled one is folded into the channel scale.
+    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]``, the value as `BitmodFormat.values` has
+    it: the half of a doubled one is folded into the channel scale.
 
     Attributes:
         format: the data type.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.ir.bitmod_format import FORMATS, NO_TERM, Mode, Term, booth_terms, terms_of, two_terms
+from penstock.ir.bitmod_format import FORMATS, INTEGERS, NO_TERM, Mode, Term, booth_terms, terms_of, two_terms
 from penstock.ir.errors import InputError
 
 
@@ -79,7 +79,7 @@ def test_digits_are_the_papers(window: int, digit: Term) -> None:
 
 def test_integers_are_symmetric_and_in_twos_complement() -> None:
     for name, bits, width in (("int8", 8, 8), ("int6", 6, 6), ("int5", 5, 6)):
-        chosen = FORMATS[name]
+        chosen = INTEGERS[name]
         values = chosen.values()[0, list(chosen.codes)]
         assert values.tolist() == list(range(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1)))
         assert max(chosen.codes) == 2**width - 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.ir.bitmod_format import FORMATS, Mode, terms_of
+from penstock.ir.bitmod_format import ARRAY_FORMATS, Mode, terms_of
 from penstock.sim.rtl.bitmod_oracle import Accumulator, Activations, Rounding, Terms, accumulate
 
 RunVectors = Callable[[str, NDArray[np.uint32]], NDArray[np.uint32]]
@@ -135,12 +135,12 @@ def test_group_sums_are_the_oracles(run_vectors: RunVectors, kind: str, mode: Mo
         np.testing.assert_array_equal(mantissa, want.mantissa.astype(np.int64) * scale, err_msg=rounding)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ARRAY_FORMATS)
 def test_every_code_and_special_value_multiplies_every_kind_of_activation(
     run_vectors: RunVectors, name: str
 ) -> None:
     """One weight alone in a group: the sum is the exact product."""
-    chosen = FORMATS[name]
+    chosen = ARRAY_FORMATS[name]
     special, code, bits = np.meshgrid(
         range(4) if chosen.mode is Mode.FP else [0],
         chosen.codes,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penstock.ir.bitmod_format import FORMATS, Mode
+from penstock.ir.bitmod_format import INTEGERS
 from penstock.passes.quantize import quantize
-
-INTEGERS = [name for name, chosen in FORMATS.items() if chosen.mode is not Mode.FP]
 
 
 @pytest.mark.parametrize("name", INTEGERS)
 def test_every_weight_is_within_half_a_step_of_its_integer(name: str) -> None:
     weights = np.random.default_rng(1).standard_normal((16, 640)) * np.logspace(-6, 6, 16)[:, None]
     quantized = quantize(weights, name)
-    limit = 2 ** (FORMATS[name].bits - 1) - 1
+    limit = 2 ** (INTEGERS[name].bits - 1) - 1
     unit = np.repeat(quantized.group_scale * quantized.channel_scale.astype(float)[:, None], 128, axis=1)
     error = np.abs(quantized.dequantize() - weights)
     inside = np.abs(weights) <= (limit + 0.5) * unit
@@ -35,7 +33,7 @@ def test_the_losses_on_gaussian_weights(name: str, bound: float) -> None:
 
 @pytest.mark.parametrize("name", INTEGERS)
 def test_representable_weights_come_back(name: str) -> None:
-    limit = 2 ** (FORMATS[name].bits - 1) - 1
+    limit = 2 ** (INTEGERS[name].bits - 1) - 1
     weights = np.zeros((1, 256))
     integers = np.arange(-limit, limit + 1)[:127]
     weights[0, : len(integers)] = integers
@@ -57,4 +55,4 @@ def test_groups_and_channels_of_zeros_stay_zero_and_spoil_no_other(name: str) ->
 def test_storage_counts_no_special_index() -> None:
     quantized = quantize(np.ones((4, 256)), "int5")
     assert quantized.stored_bits == 4 * 256 * 5 + 8 * 8 + 4 * 16
-    assert FORMATS["int5"].bits_per_weight == 5.0625
+    assert INTEGERS["int5"].bits_per_weight == 5.0625
