@@ -113,6 +113,17 @@ def test_zeros_stay_zeros_beside_a_group_that_is_not(name: str) -> None:
     assert not got.any()
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if not FORMATS[name].native_scale])
+def test_a_group_of_zeros_does_not_coarsen_its_channels_scales(name: str) -> None:
+    weights = np.random.default_rng(0).standard_normal((4, 384)) * 1e-3
+    weights[:, 128:256] = 0
+    weights[3] = 0
+    got = fake_quantize(weights, name, scale_bits=8)
+    assert got.mse(weights) < 1.1 * fake_quantize(weights, name).mse(weights)
+    assert not got.dequantize()[:, 128:256].any()
+    assert not got.dequantize()[3].any()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_more_bits_and_larger_weights_behave(name: str, gaussian: NDArray[np.float32]) -> None:
     some = gaussian[:128]
