@@ -112,11 +112,11 @@ class Quantization:
         channels = math.prod(shape[axis] for axis in self.channels)
         try:
             matrix = QuantizedMatrix.from_parts(
-                format_of(self.format), math.prod(shape) // channels, self.scale_bits, found
+                format_of(self.format), math.prod(shape) // channels, self.group, self.scale_bits, found
             )
         except InputError as error:
             raise InputError(error.message, where=name, accepted=f"{name}.codes, … as quantized") from error
-        if matrix.group != self.group or matrix.shape[0] != channels:
+        if matrix.shape[0] != channels:
             raise InputError(f"codes of shape {list(matrix.codes.shape)} for {list(shape)}", where=name)
         return matrix
 

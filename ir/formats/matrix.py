@@ -12,6 +12,7 @@ from ..bitmod_format import GROUP_SIZE, BitmodWeights
 from ..bitmod_format import lookup as known
 from ..errors import InputError
 from .format import Format
+from .packing import pack_codes, unpack_codes
 
 _ROWS = 64
 """Rows worked on at a time, so that they stay in cache."""
@@ -125,13 +126,14 @@ class QuantizedMatrix:
         )
 
     def parts(self) -> dict[str, NDArray]:
-        """The arrays to store, by name; `from_parts` puts them together again."""
+        """The arrays to store, by name, codes packed; `from_parts` puts them together again."""
         steps = {} if self.steps is None else {"steps": self.steps}
-        return {"codes": self.codes, "variant": self.variant, "scale": self.scale, **steps}
+        codes = pack_codes(self.format, self.codes)
+        return {"codes": codes, "variant": self.variant, "scale": self.scale, **steps}
 
     @classmethod
     def from_parts(
-        cls, chosen: Format, inputs: int, scale_bits: int, parts: Mapping[str, NDArray]
+        cls, chosen: Format, inputs: int, group: int, scale_bits: int, parts: Mapping[str, NDArray]
     ) -> QuantizedMatrix:
         """The matrix of stored arrays.
 
@@ -144,7 +146,7 @@ class QuantizedMatrix:
         return cls(
             chosen,
             inputs,
-            parts["codes"],
+            unpack_codes(chosen, parts["codes"], group),
             parts["variant"],
             parts["scale"],
             parts.get("steps"),

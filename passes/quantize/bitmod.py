@@ -57,5 +57,6 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
 def second_level(delta: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Group scales ``[N, G]`` as integers 0..127 of a channel scale ``[N]``."""
     channel = delta.max(axis=1) / SCALE_MAX
-    group = np.clip(np.rint(delta / channel[:, None]), 0, SCALE_MAX).astype(np.uint8)
+    divisor = np.where(channel > 0, channel, 1.0)[:, None]
+    group = np.clip(np.rint(delta / divisor), 0, SCALE_MAX).astype(np.uint8)
     return group, channel

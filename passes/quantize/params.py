@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...ir.errors import InputError
-from ...ir.formats import QuantizedMatrix, lookup
+from ...ir.formats import lookup
 from ...ir.mlir import ir
 from ...ir.quantized import quantized_params
 from .fake import fake_quantize
@@ -44,7 +44,7 @@ def quantize_params(module: ir.Module, params: Mapping[str, NDArray]) -> Quantiz
     """
     arrays = dict(params)
     formats: dict[str, str] = {}
-    done: dict[object, QuantizedMatrix] = {}
+    done: dict[object, dict[str, NDArray]] = {}
     bits, weights = 0.0, 0
     for name, mark, _ in quantized_params(module):
         if name not in params:
@@ -55,11 +55,12 @@ def quantize_params(module: ir.Module, params: Mapping[str, NDArray]) -> Quantiz
             chosen = lookup(mark.format)
             scale_bits = 8 if mark.scale_bits == 8 and not chosen.native_scale else None
             try:
-                done[key] = fake_quantize(mark.matrix(array), chosen, group=mark.group, scale_bits=scale_bits)
+                matrix = fake_quantize(mark.matrix(array), chosen, group=mark.group, scale_bits=scale_bits)
             except InputError as error:
                 raise InputError(error.message, where=name, accepted=error.accepted) from error
-            bits += done[key].bits_per_weight * array.size
+            done[key] = matrix.parts()
+            bits += matrix.bits_per_weight * array.size
             weights += array.size
         formats[name] = mark.format
-        arrays |= {f"{name}.{part}": stored for part, stored in done[key].parts().items()}
+        arrays |= {f"{name}.{part}": stored for part, stored in done[key].items()}
     return QuantizedParams(arrays, formats, bits / weights if weights else 0.0)

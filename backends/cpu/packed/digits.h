@@ -22,11 +22,10 @@ PST_INLINE float pst_largest(const float *x) {
     return largest;
 }
 
-/* Digits of one group; gives its scale. Adding and taking off 1.5 * 2^23 rounds to the nearest integer, ties to
-   even. */
-PST_INLINE float pst_quantize_group(const float *x, int count, int8_t *high, int8_t *low, int32_t *sums) {
+/* Digits of one group, given its largest magnitude; gives its scale. Adding and taking off 1.5 * 2^23 rounds to the
+   nearest integer, ties to even. */
+PST_INLINE float pst_quantize_group(const float *x, float largest, int count, int8_t *high, int8_t *low, int32_t *sums) {
     const float top = count == 2 ? 127.0f * PST_DIGIT : 127.0f, round = 0x1.8p23f;
-    float largest = pst_largest(x);
     float factor = largest < PST_LEAST ? 0.0f : top / largest;
     int32_t high_sum = 0, low_sum = 0;
     for (int i = 0; i < PST_GROUP; i++) {
@@ -59,14 +58,15 @@ PST_INLINE void pst_quantize_token(const pst_digits *to, int64_t row, const int 
             from = rest;
         }
         int32_t sums[2];
-        if (!isfinite(pst_largest(from))) {
+        float largest = pst_largest(from);
+        if (!isfinite(largest)) {
             memset(to->values + row * padded, 0, (size_t)(count * padded));
             memset(scale, 0, (size_t)(count * groups) * sizeof *scale);
             memset(offset, 0, (size_t)(count * groups) * sizeof *offset);
             for (int i = 0; i < count; i++) to->range[row + i] = NAN;
             return;
         }
-        scale[g] = pst_quantize_group(from, count, high + g * PST_GROUP, low + g * PST_GROUP, sums);
+        scale[g] = pst_quantize_group(from, largest, count, high + g * PST_GROUP, low + g * PST_GROUP, sums);
         for (int i = 0; i < count; i++) offset[i * groups + g] = -PST_OFFSET * sums[i];
         most = scale[g] > most ? scale[g] : most;
     }

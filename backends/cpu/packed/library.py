@@ -21,7 +21,7 @@ ISAS = {"portable": 1, "avx2": 2, "avx512": 3}
 SOURCES = ("linear.c", "portable.c", "avx2.c", "avx512.c", "../runtime/team.c", "../runtime/observe.c")
 HEADERS = ("bitmod.h", "digits.h", "levels.h", "../runtime/runtime.h")
 # Contraction fuses multiplications with additions where the machine can: the variants would differ.
-FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
+FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
 
 
 class Call(ctypes.Structure):

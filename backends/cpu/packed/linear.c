@@ -1,12 +1,17 @@
-/* The layer: quantizes the activations, gives each thread its rows, and picks the kernel for the machine. */
+/* The layer: quantizes the activations, hands out rows to threads, and picks the kernel for the machine. */
 #include "bitmod.h"
 
-#include <errno.h>
+#include <stdatomic.h>
 
 static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* Bytes of activations that stay in a second-level cache while all of a thread's weights pass by. */
 enum { NEAR_BYTES = 1 << 20 };
+
+/* Pieces of the rows for each thread; who is done takes the next one, since cores may be shared with others. */
+enum { PIECES = 16 };
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static pst_bitmod_view view(const void *image) {
     const pst_bitmod_header *header = image;
@@ -27,8 +32,9 @@ static pst_bitmod_view view(const void *image) {
     return w;
 }
 
-static int64_t lay_out(pst_digits *digits, char *shared, int64_t inputs, int64_t rows) {
-    int64_t groups = (inputs + PST_GROUP - 1) / PST_GROUP, at = 0;
+/* The shared memory of a call: a counter of the work taken, then the digits. */
+static int64_t lay_out(pst_digits *digits, uintptr_t shared, int64_t inputs, int64_t rows) {
+    int64_t groups = (inputs + PST_GROUP - 1) / PST_GROUP, at = aligned(sizeof(_Atomic int64_t));
     digits->groups = groups;
     digits->values = (int8_t *)(shared + at);
     at += rows * groups * PST_GROUP;
@@ -41,9 +47,8 @@ static int64_t lay_out(pst_digits *digits, char *shared, int64_t inputs, int64_t
 }
 
 int64_t pst_bitmod_shared_bytes(int64_t inputs, int64_t tokens, int digits) {
-    static char nowhere[1];
     pst_digits unused;
-    return lay_out(&unused, nowhere, inputs, tokens * digits);
+    return lay_out(&unused, 0, inputs, tokens * digits);
 }
 
 int pst_bitmod_runs(int isa) {
@@ -94,19 +99,24 @@ void pst_bitmod_linear(const pst_thread *thread, const pst_bitmod_call *call) {
     pst_tile *tile = w.bits == 4 ? kernels->fp4 : kernels->fp3;
     pst_digits digits;
     int64_t rows = call->tokens * call->digits;
-    lay_out(&digits, call->shared, w.inputs, rows);
+    lay_out(&digits, (uintptr_t)call->shared, w.inputs, rows);
     for (int64_t t = thread->id; t < call->tokens; t += thread->count)
         kernels->quantize(&digits, t * call->digits, call->digits, call->x + t * w.inputs, w.inputs);
+    _Atomic int64_t *taken = call->shared;
+    if (thread->id == 0) atomic_store(taken, 0);
     pst_barrier(thread);
 
-    int64_t begin = w.blocks * thread->id / thread->count, end = w.blocks * (thread->id + 1) / thread->count;
-    int64_t near = NEAR_BYTES / (w.groups * PST_GROUP) / PST_TILE * PST_TILE;
+    int64_t near = least(rows, NEAR_BYTES / (w.groups * PST_GROUP) / PST_TILE * PST_TILE);
     if (near < PST_TILE) near = PST_TILE;
-    for (int64_t from = 0; from < rows; from += near) {
-        int64_t to = from + near < rows ? from + near : rows;
+    int64_t piece = w.blocks / (thread->count * PIECES) + 1, pieces = (w.blocks + piece - 1) / piece;
+    for (;;) {
+        int64_t number = atomic_fetch_add(taken, 1);
+        int64_t from = number / pieces * near, begin = number % pieces * piece;
+        if (from >= rows) return;
+        int64_t to = least(from + near, rows), end = least(begin + piece, w.blocks);
         for (int64_t block = begin; block < end; block++)
             for (int64_t first = from; first < to; first += PST_TILE) {
-                int count = to - first < PST_TILE ? (int)(to - first) : PST_TILE;
+                int count = (int)least(to - first, PST_TILE);
                 float sums[PST_TILE * PST_ROWS];
                 tile(&w, block, &digits, first, count, sums);
                 finish(&w, block, &digits, first, count, call->digits, sums, call->y);

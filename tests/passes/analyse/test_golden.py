@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from penstock import api
-from penstock.commands import plain
+from penstock.outcome import plain
 from penstock.passes.analyse.analysis import Analysis
 from penstock.passes.analyse.report import Report
 

@@ -143,7 +143,7 @@ func.func @main(%x: tensor<1x8x6x6xf32> {{penstock.kind = "input", penstock.name
     module = after("quantize{format=int8}", text)
     weights = np.random.default_rng(2).standard_normal((4, 8, 3, 3)).astype(np.float32)
     stored = quantize_params(module, {"w": weights}).arrays
-    assert stored["w.codes"].shape == (4, 1, 128)
+    assert stored["w.codes"].shape == (4, 1, 128)  # eight bits each
     got = dequantized(module, stored)["w"]
     expected = fake_quantize(weights.reshape(4, 72), "int8", scale_bits=8).dequantize()
     np.testing.assert_array_equal(got, expected.astype(np.float32).reshape(4, 8, 3, 3))
@@ -197,8 +197,8 @@ def test_codes_that_are_missing_or_corrupt_are_named(params: dict[str, NDArray])
         interpret(module, "main", {"x": x, **params})
     stored = dict(quantize_params(module, params).arrays)
     wrong = {
-        "corrupt": {"head.codes": stored["head.codes"] | 0x80},
-        "shape": {"head.codes": stored["head.codes"][:, :, :64]},
+        "corrupt": {"head.variant": stored["head.variant"] | 4},
+        "shape": {"head.codes": stored["head.codes"][:, :, :63]},
         "one a group": {"head.variant": stored["head.variant"][:1]},
         "no scale": {"head.scale": None},
     }
