@@ -18,7 +18,7 @@ from ... import rtl
 from ...ir.bitmod_format import BitmodWeights, Mode
 from ...ir.errors import InputError
 from ...sim.cost.bitmod import BitmodArray, LinearCycles, linear_cycles
-from ...sim.rtl.bitmod_oracle import Rounding
+from ...sim.rtl.bitmod_oracle import ACC_WIDTH, Rounding
 from .driver import NAME, Driver, Stream
 from .folder import fill, module_name, write
 from .images import activation_words, hex_image, special_terms, weight_words
@@ -50,6 +50,7 @@ def emit(
     rows: int = 8,
     cols: int = 8,
     rounding: Rounding = "nearest-even",
+    acc_width: int = ACC_WIDTH,
 ) -> Path:
     """Write the directory, all of it or nothing.
 
@@ -63,6 +64,7 @@ def emit(
         rows: tokens the array works on at once, 1 to 44.
         cols: output channels it works on at once.
         rounding: what its elements do with bits that do not fit; the published RTL truncates.
+        acc_width: bits of an element's sum, its sign included, 12 to 18.
 
     Returns:
         The directory.
@@ -74,10 +76,13 @@ def emit(
     operands = _operands(quantized, weights, bias, activations)
     if not (1 <= rows <= 44 and 1 <= cols <= 64):
         raise InputError(f"no array of {rows} rows × {cols} columns", accepted="1..44 rows, 1..64 columns")
+    if not 12 <= acc_width <= 18:
+        raise InputError(f"accumulators of {acc_width} bits", accepted="12..18")
     tokens = len(operands["activations"])
     array = BitmodArray(rows, cols, _chunk(tokens, rows, quantized.groups), quantized.groups)
     cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs, mode=quantized.format.mode)
-    files = _files(layer, quantized, operands, array, cycles, rounding)
+    element = {"rounding": rounding, "acc_width": acc_width}
+    files = _files(layer, quantized, operands, array, cycles, element)
     return write(Path(directory), files)
 
 
@@ -136,7 +141,7 @@ def _files(
     operands: dict[str, NDArray],
     array: BitmodArray,
     cycles: LinearCycles,
-    rounding: Rounding,
+    element: dict[str, str | int],
 ) -> dict[str, bytes]:
     """Relative path → content."""
     tokens = len(operands["activations"])
@@ -159,7 +164,8 @@ def _files(
         "specials": _specials(quantized),
         "mode": _MODULE_MODES[quantized.format.mode],
         "code_words": _CODE_WORDS[quantized.format.mode],
-        "truncate": int(rounding == "truncate"),
+        "truncate": int(element["rounding"] == "truncate"),
+        "acc_width": element["acc_width"],
         "special_terms": f"{special_terms(quantized):08x}",
         "cycles": cycles.total,
         "out_msb": 32 * array.cols - 1,
@@ -187,7 +193,7 @@ def _files(
         "einsum": EINSUM,
         "format": quantized.format.name,
         "specials": list(quantized.format.specials),
-        "rounding": rounding,
+        **element,
         "shape": {"tokens": tokens, "channels": quantized.channels, "inputs": quantized.inputs},
         "array": {
             "rows": array.rows,

@@ -14,6 +14,7 @@
 module bitmod_array #(
   parameter  int unsigned Rows     = 8,
   parameter  int unsigned Cols     = 8,
+  parameter  int unsigned AccWidth = bitmod_pkg::AccWidth,
   parameter  bit          Truncate = 1'b0,
   localparam int unsigned RowWidth = (Rows > 1) ? $clog2(Rows) : 1
 ) (
@@ -37,7 +38,7 @@ module bitmod_array #(
 );
 
   localparam int unsigned Lanes      = bitmod_pkg::Lanes;
-  localparam int unsigned GroupWidth = bitmod_pkg::GroupWidth;
+  localparam int unsigned GroupWidth = AccWidth + bitmod_pkg::ScaleWidth;
   localparam int unsigned ExpWidth   = bitmod_pkg::ExpWidth;
 
   // Edges: activations unpacked once a row, terms generated once a column.
@@ -142,7 +143,10 @@ module bitmod_array #(
     logic [Rows-1:0][ExpWidth-1:0]   exponent;
 
     for (genvar r = 0; r < Rows; r++) begin : gen_row
-      bitmod_pe #(.Truncate(Truncate)) i_pe (
+      bitmod_pe #(
+        .AccWidth(AccWidth),
+        .Truncate(Truncate)
+      ) i_pe (
         .clk_i,
         .rst_ni,
         .act_i           (act_q[r]),
@@ -158,7 +162,10 @@ module bitmod_array #(
       );
     end
 
-    bitmod_column #(.Rows(Rows)) i_column (
+    bitmod_column #(
+      .Rows      (Rows),
+      .GroupWidth(GroupWidth)
+    ) i_column (
       .clk_i,
       .rst_ni,
       .mantissa_i     (mantissa),
@@ -181,6 +188,10 @@ module bitmod_array #(
   // A group's scaling and draining must be over before the next one's begins.
   if (Rows < 1 || Rows + 20 > bitmod_pkg::FewestSteps) begin : gen_bad_rows
     $error("bitmod_array: Rows must be 1..44");
+  end
+  // Scaled sums fit a single-precision significand.
+  if (AccWidth < 12 || AccWidth > 18) begin : gen_bad_accumulator
+    $error("bitmod_array: AccWidth must be 12..18");
   end
   if (Cols < 1) begin : gen_bad_cols
     $error("bitmod_array: Cols must be at least 1");

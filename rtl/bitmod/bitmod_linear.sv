@@ -21,6 +21,7 @@ module bitmod_linear #(
   parameter  int unsigned Cols      = 8,    // output channels worked on at once
   parameter  int unsigned MaxTokens = 128,  // activation buffer, a multiple of Rows
   parameter  int unsigned MaxGroups = 3,    // both buffers, in groups of 128 inputs
+  parameter  int unsigned AccWidth  = bitmod_pkg::AccWidth,  // of a group's sum, sign included, 12..18
   parameter  bit          Truncate  = 1'b0  // drop bits that do not fit instead of rounding to nearest even
 ) (
   input  logic                              clk_i,
@@ -203,6 +204,7 @@ module bitmod_linear #(
   bitmod_array #(
     .Rows    (Rows),
     .Cols    (Cols),
+    .AccWidth(AccWidth),
     .Truncate(Truncate)
   ) i_array (
     .clk_i,

@@ -23,8 +23,7 @@ package bitmod_pkg;
   localparam int unsigned DotWidth     = 17;  // sum of four aligned products
   localparam int unsigned BsigWidth    = 3;   // bit significance, 0..6
   localparam int unsigned StepSumWidth = 23;  // dot product moved up by its bit significance
-  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits
-  localparam int unsigned GroupWidth   = 22;  // accumulator times group scale
+  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits: the paper's, modules' default
   localparam int unsigned ShapeWidth   = 16;  // tokens, channels, groups of a layer
 
   // What the weights are, and with it the number of a weight's first term. Terms are

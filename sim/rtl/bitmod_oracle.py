@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ...ir.bitmod_format import GROUP_SIZE, LANES, BitmodWeights, terms_of
 
 GUARD_BITS = 3
-MAGNITUDE_BITS = 14
+ACC_WIDTH = 15
+"""Bits of an accumulator's mantissa, its sign included: the paper's; the array may have 12 to 18."""
 UNIT_EXP = 28
 """An accumulator is worth ``mantissa · 2^(exponent − 28)``: bias 15, ten fraction bits, three guard bits."""
 
@@ -65,7 +66,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Accumulator:
-    """Sums of a group, ``mantissa · 2^(exponent − 28)`` with 14 magnitude bits."""
+    """Sums of a group, ``mantissa · 2^(exponent − 28)``."""
 
     mantissa: Floats
     exponent: Ints
@@ -82,7 +83,11 @@ def power_of_two(exponent: Ints) -> Floats:
 
 
 def accumulate(
-    acc: Accumulator, acts: Activations, terms: Terms, rounding: Rounding = "nearest-even"
+    acc: Accumulator,
+    acts: Activations,
+    terms: Terms,
+    rounding: Rounding = "nearest-even",
+    acc_width: int = ACC_WIDTH,
 ) -> Accumulator:
     """Add the dot product of four activations and four weight terms, lanes along the last axis.
 
@@ -91,6 +96,7 @@ def accumulate(
         acts: shape broadcastable to ``S + (4,)``.
         terms: likewise.
         rounding: of everything that drops bits.
+        acc_width: bits of the sum's mantissa, its sign included.
     """
     drop = _DROP[rounding]
     products = acts.signed * terms.sign
@@ -103,15 +109,15 @@ def accumulate(
     common = np.maximum(largest, acc.exponent)
     total = drop(step * power_of_two(largest - common))
     total += drop(acc.mantissa * power_of_two(acc.exponent - common))
-    return _normalise(total, common, drop)
+    return _normalise(total, common, drop, acc_width - 1)
 
 
-def _normalise(total: Floats, exponent: Ints, drop: np.ufunc) -> Accumulator:
-    """Fewer than 15 magnitude bits, rounding what has to go; never more than there were."""
+def _normalise(total: Floats, exponent: Ints, drop: np.ufunc, bits: int) -> Accumulator:
+    """So many magnitude bits at most, rounding what has to go; never more than there were."""
     length = np.frexp(total)[1].astype(np.int32)
-    grow = np.maximum(length - MAGNITUDE_BITS, 0)
+    grow = np.maximum(length - bits, 0)
     mantissa = drop(total * power_of_two(-grow))
-    full = np.abs(mantissa) == 2**MAGNITUDE_BITS
+    full = np.abs(mantissa) == 2**bits
     return Accumulator(np.where(full, mantissa / 2, mantissa), exponent + grow + full)
 
 
@@ -129,13 +135,19 @@ def weight_terms(weights: BitmodWeights) -> list[Terms]:
     return slots
 
 
-def group_sums(acts: Activations, slots: list[Terms], rounding: Rounding = "nearest-even") -> Accumulator:
+def group_sums(
+    acts: Activations,
+    slots: list[Terms],
+    rounding: Rounding = "nearest-even",
+    acc_width: int = ACC_WIDTH,
+) -> Accumulator:
     """One group of every token and channel.
 
     Args:
         acts: ``[T, 128]``.
         slots: the weights' terms ``[N, 128]``, in order.
         rounding: of everything that drops bits.
+        acc_width: bits of a sum's mantissa, its sign included.
 
     Returns:
         Sums ``[T, N]``, before the group scale.
@@ -146,7 +158,7 @@ def group_sums(acts: Activations, slots: list[Terms], rounding: Rounding = "near
         part = Activations(acts.signed[:, None, lanes], acts.exponent[:, None, lanes], acts.finite)
         for slot in slots:
             terms = Terms(slot.sign[None, :, lanes], slot.exponent[None, :, lanes], slot.bsig)
-            acc = accumulate(acc, part, terms, rounding)
+            acc = accumulate(acc, part, terms, rounding, acc_width)
     return acc
 
 
@@ -155,6 +167,7 @@ def linear(
     activations: NDArray[np.float16],
     bias: NDArray[np.float32],
     rounding: Rounding = "nearest-even",
+    acc_width: int = ACC_WIDTH,
 ) -> Floats:
     """The layer ``x · Wᵀ + bias`` as the array computes it.
 
@@ -163,6 +176,7 @@ def linear(
         activations: float16 ``[T, D]``.
         bias: float32 ``[N]``.
         rounding: of everything that drops bits inside an element.
+        acc_width: bits of a group's sum, its sign included.
 
     Returns:
         float32 ``[T, N]``.
@@ -181,6 +195,7 @@ def linear(
                 Activations(acts.signed[:, columns], acts.exponent[:, columns], acts.finite[:, columns]),
                 [Terms(each.sign[block, group], each.exponent[block, group], each.bsig) for each in slots],
                 rounding,
+                acc_width,
             )
             scaled = sums.mantissa * weights.group_scale[block, group].astype(np.float32)
             total = total + scaled * power_of_two(sums.exponent - UNIT_EXP)

@@ -160,6 +160,7 @@ def quantized_like(shape: tuple[int, int]) -> BitmodWeights:
         ({"quantized": quantized_like((19, 299))}, "were not quantized"),
         ({"rows": 45}, "1..44 rows"),
         ({"cols": 0}, "1..64 columns"),
+        ({"acc_width": 19}, "12..18"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -22,6 +22,7 @@ def exact_step(
     terms: list[tuple[int, int]],
     bsig: int,
     rounded: Callable[[Fraction], int],
+    bits: int,
 ) -> tuple[int, int]:
     """One step of the element in exact fractions: Python's round() is to nearest even."""
     lanes = []
@@ -37,14 +38,15 @@ def exact_step(
     total = rounded(Fraction(dot * 2**bsig) / 2 ** (common - largest))
     total += rounded(Fraction(mantissa) / 2 ** (common - exponent))
     grow = 0
-    while abs(rounded(Fraction(total, 2**grow))) >= 2**14:
+    while abs(rounded(Fraction(total, 2**grow))) >= 2**bits:
         grow += 1
     return rounded(Fraction(total, 2**grow)), common + grow
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("rounding", DROPS)
-def test_steps_are_exact_fractions_rounded(seed: int, rounding: Rounding) -> None:
+@pytest.mark.parametrize("acc_width", [12, 15, 18])
+def test_steps_are_exact_fractions_rounded(seed: int, rounding: Rounding, acc_width: int) -> None:
     random = np.random.default_rng(seed)
     acc, want = Accumulator.zero((1,)), (0, 0)
     for step in range(300):
@@ -53,9 +55,9 @@ def test_steps_are_exact_fractions_rounded(seed: int, rounding: Rounding) -> Non
         sign, exp = random.integers(-1, 2, 4), random.integers(0, 4, 4)
         bsig = int(random.choice([0, 1, 2, 4, 6]))
         terms = Terms(sign[None].astype(np.float32), exp[None].astype(np.int32), bsig)
-        acc = accumulate(acc, Activations.of(acts[None]), terms, rounding)
+        acc = accumulate(acc, Activations.of(acts[None]), terms, rounding, acc_width)
         pairs = [(int(s), int(e)) for s, e in zip(sign, exp, strict=True)]
-        want = exact_step(*want, list(acts), pairs, bsig, DROPS[rounding])
+        want = exact_step(*want, list(acts), pairs, bsig, DROPS[rounding], acc_width - 1)
         assert (int(acc.mantissa[0]), int(acc.exponent[0])) == want, f"step {step}"
         if step % 64 == 63:
             acc, want = Accumulator.zero((1,)), (0, 0)

@@ -45,6 +45,7 @@ module @{top} (
     .Cols     (Cols),
     .MaxTokens(MaxTokens),
     .MaxGroups(Groups),
+    .AccWidth (@{acc_width}),
     .Truncate (1'b@{truncate})
   ) i_linear (
     .clk_i,
