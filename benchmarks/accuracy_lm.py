@@ -70,16 +70,16 @@ class Settings:
         seed: of the first weights and of the windows drawn.
     """
 
-    steps: int = 700
-    batch: int = 8
-    window: int = 256
+    steps: int = 1200
+    batch: int = 4
+    window: int = 128
     vocabulary: int = 1024
     layers: int = 3
     width: int = 256
     inner: int = 768
     heads: int = 4
-    rate: float = 3e-3
-    warmup: int = 50
+    rate: float = 2e-3
+    warmup: int = 60
     decay: float = 0.1
     seed: int = 0
 
