@@ -2,7 +2,8 @@
 
 Run by cpu_gemv.py: ``python gemv_ways.py WAY N D THREADS CYCLE_BYTES [LIBRARY]``. A process makes as many
 copies of one weight matrix as fill CYCLE_BYTES, prints one JSON line about them, then for every line it is
-given multiplies by each copy once and prints the seconds of one multiplication.
+given multiplies by each copy once, `WINDOW` copies between two looks at the clock, and prints the seconds of
+one multiplication for each window.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 GROUP = 128
+WINDOW = 4
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Problem:
         return np.random.default_rng(1).standard_normal(self.d).astype(np.float32)
 
     def copies(self, size: int) -> int:
-        return max(2, -(-self.cycle_bytes // size))
+        """How many copies of that many bytes, in whole windows."""
+        return max(2, -(-self.cycle_bytes // (size * WINDOW))) * WINDOW
 
 
 @dataclass(frozen=True)
@@ -47,28 +52,35 @@ class Way:
     """A multiplication set up.
 
     Attributes:
-        sweep: multiplies by every copy once, and says how many seconds that took.
+        windows: calls that multiply by the next `WINDOW` copies each.
         copies: of the weights.
         bytes: of one copy.
         output: for comparison, ``[n]`` or its first rows.
         stands_for: the weights the kernel's numbers stand for, float64, as many rows.
     """
 
-    sweep: Callable[[], float]
+    windows: list[Callable[[], object]]
     copies: int
     bytes: int
     output: np.ndarray
     stands_for: np.ndarray
 
+    def sweep(self) -> list[float]:
+        """Seconds of one multiplication, for each window."""
+        seconds = []
+        for window in self.windows:
+            start = time.perf_counter()
+            window()
+            seconds.append((time.perf_counter() - start) / WINDOW)
+        return seconds
 
-def timed(calls: list[Callable[[], object]]) -> Callable[[], float]:
-    def sweep() -> float:
-        start = time.perf_counter()
-        for call in calls:
+
+def in_windows(calls: list[Callable[[], object]]) -> list[Callable[[], object]]:
+    def window(some: list[Callable[[], object]]) -> None:
+        for call in some:
             call()
-        return time.perf_counter() - start
 
-    return sweep
+    return [partial(window, calls[i : i + WINDOW]) for i in range(0, len(calls), WINDOW)]
 
 
 def read_way(streams: int) -> Callable[[Problem], Way]:
@@ -87,10 +99,15 @@ def _read(problem: Problem, streams: int) -> Way:
         subprocess.run([*command, *map(str, sources)], check=True)
         library = ctypes.CDLL(f"{folder}/read.so")
     library.stream_read.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int)
-    words = aligned_array((problem.cycle_bytes // 512 * 64,), "uint64")
-    words[:] = 1
-    call = timed([lambda: library.stream_read(problem.threads, words.ctypes.data, words.size // 8, streams)])
-    return Way(call, 1, words.nbytes, np.ones(1), np.ones((1, problem.d)))
+    size = problem.n * problem.d // 2  # as much as four-bit weights
+    lines = aligned_array((problem.copies(size), size), "uint8")
+    lines[:] = 1
+
+    def run(piece: np.ndarray) -> None:
+        library.stream_read(problem.threads, piece.ctypes.data, piece.size // 64, streams)
+
+    calls = [partial(run, piece) for piece in lines]
+    return Way(in_windows(list(calls)), len(lines), size, np.ones(1), np.ones((1, problem.d)))
 
 
 def penstock_way(form: str, activations: str, isa: str | None = None) -> Callable[[Problem], Way]:
@@ -108,7 +125,7 @@ def penstock_way(form: str, activations: str, isa: str | None = None) -> Callabl
         x, y = problem.activation()[None], np.empty((1, problem.n), np.float32)
         calls = [lambda layer=layer: layer(x, threads=problem.threads, out=y) for layer in layers]
         output = first(x, threads=problem.threads)[0]
-        return Way(timed(list(calls)), count, first.image.size, output, weights.dequantize())
+        return Way(in_windows(list(calls)), count, first.image.size, output, weights.dequantize())
 
     return make
 
@@ -126,7 +143,7 @@ def torch_way(kind: str) -> Callable[[Problem], Way]:
         copies = [weights.clone() for _ in range(problem.copies(size))]
         calls = [lambda each=each: F.linear(x, each) for each in copies]
         output = F.linear(x, weights)[0].float().numpy()
-        return Way(timed(list(calls)), len(copies), size, output, weights.double().numpy())
+        return Way(in_windows(list(calls)), len(copies), size, output, weights.double().numpy())
 
     return make
 
@@ -140,16 +157,30 @@ def int4(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def onnxruntime_way(problem: Problem) -> Way:
-    """MatMulNBits with int8 activations (accuracy level 4); all copies are nodes of one model."""
-    onnx, onnxruntime = importlib.import_module("onnx"), importlib.import_module("onnxruntime")
-    helper, kinds = onnx.helper, onnx.TensorProto
+    """MatMulNBits with int8 activations (accuracy level 4); a window is a model of as many nodes."""
     codes, scale = int4(problem.weights())
     packed = codes[..., ::2] | codes[..., 1::2] << 4
     count = problem.copies(packed.size + scale.nbytes)
+    x = {"x": problem.activation()[None]}
+    sessions = [
+        _onnx_session(problem, np.roll(packed, i, axis=0), np.roll(scale, i, axis=0))
+        for i in range(0, count, WINDOW)
+    ]
+    output = np.asarray(sessions[0].run(["y0"], x)[0])[0]
+    stands_for = ((codes.astype(np.float64) - 8) * scale[..., None]).reshape(problem.n, -1)
+    windows = [partial(session.run, None, x) for session in sessions]
+    return Way(list(windows), count, packed.size + scale.nbytes, output, stands_for)
+
+
+def _onnx_session(problem: Problem, packed: np.ndarray, scale: np.ndarray) -> Any:
+    onnx, onnxruntime = importlib.import_module("onnx"), importlib.import_module("onnxruntime")
+    helper, kinds = onnx.helper, onnx.TensorProto
     nodes, tensors, outputs = [], [], []
-    for i in range(count):
-        tensors.append(helper.make_tensor(f"b{i}", kinds.UINT8, packed.shape, packed.tobytes(), raw=True))
-        tensors.append(helper.make_tensor(f"s{i}", kinds.FLOAT, [scale.size], scale.tobytes(), raw=True))
+    for i in range(WINDOW):
+        rolled = np.roll(packed, i, axis=0).tobytes()  # of equal weights it keeps one
+        tensors.append(helper.make_tensor(f"b{i}", kinds.UINT8, packed.shape, rolled, raw=True))
+        rolled = np.roll(scale, i, axis=0).tobytes()
+        tensors.append(helper.make_tensor(f"s{i}", kinds.FLOAT, [scale.size], rolled, raw=True))
         sizes = {"K": problem.d, "N": problem.n, "bits": 4, "block_size": GROUP, "accuracy_level": 4}
         names = ["x", f"b{i}", f"s{i}"]
         nodes.append(helper.make_node("MatMulNBits", names, [f"y{i}"], domain="com.microsoft", **sizes))
@@ -157,18 +188,11 @@ def onnxruntime_way(problem: Problem) -> Way:
     given = helper.make_tensor_value_info("x", kinds.FLOAT, [1, problem.d])
     graph = helper.make_graph(nodes, "gemv", [given], outputs, tensors)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = problem.threads
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    with tempfile.TemporaryDirectory() as folder:
-        onnx.save(model, f"{folder}/gemv.onnx")
-        del model, graph, tensors
-        session = onnxruntime.InferenceSession(f"{folder}/gemv.onnx", options, ["CPUExecutionProvider"])
-    x = {"x": problem.activation()[None]}
-    output = np.asarray(session.run(["y0"], x)[0])[0]
-    stands_for = ((codes.astype(np.float64) - 8) * scale[..., None]).reshape(problem.n, -1)
-    sweep = timed([lambda: session.run(None, x)])
-    return Way(sweep, count, packed.size + scale.nbytes, output, stands_for)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
 
 
 class _GgmlParams(ctypes.Structure):
@@ -182,7 +206,7 @@ GGML_QUANTIZED_ROWS = 64
 
 
 def ggml_way(number: int, path: str) -> Callable[[Problem], Way]:
-    """A type of llama.cpp's, by its number in ggml.h; all copies are nodes of one graph.
+    """A type of llama.cpp's, by its number in ggml.h; a window is a graph of as many nodes.
 
     Its quantizers take long, so some rows are quantized and repeated.
     """
@@ -195,21 +219,24 @@ def ggml_way(number: int, path: str) -> Callable[[Problem], Way]:
         ggml.ggml_quantize_chunk(number, rows.ctypes.data, few.ctypes.data, 0, len(rows), problem.d, None)
         every = np.tile(few, (-(-problem.n // len(few)), 1))[: problem.n]
         count = problem.copies(every.size)
-        room = count * (every.size + problem.n * 4 + 4096) + (64 << 20)
+        room = count * (every.size + problem.n * 4 + 4096) + (1 << 30)  # every run takes some
         context = ggml.ggml_init(_GgmlParams(room, None, False))
         x = ggml.ggml_new_tensor_1d(context, GGML_F32, problem.d)
         _fill(ggml, x, problem.activation())
-        graph, results = ggml.ggml_new_graph(context), []
-        for _ in range(count):
+        graphs, results = [], []
+        for i in range(count):
+            if i % WINDOW == 0:
+                graphs.append(ggml.ggml_new_graph(context))
             weights = ggml.ggml_new_tensor_2d(context, number, problem.d, problem.n)
             _fill(ggml, weights, every)
             results.append(ggml.ggml_mul_mat(context, weights, x))
-            ggml.ggml_build_forward_expand(graph, results[-1])
-        compute = timed([lambda: ggml.ggml_graph_compute_with_ctx(context, graph, problem.threads)])
-        compute()
+            ggml.ggml_build_forward_expand(graphs[-1], results[-1])
+        compute = ggml.ggml_graph_compute_with_ctx
+        windows = [partial(compute, context, graph, problem.threads) for graph in graphs]
+        windows[0]()
         output = np.empty(len(rows), np.float32)
         ctypes.memmove(output.ctypes.data, ggml.ggml_get_data(results[0]), output.nbytes)
-        return Way(compute, count, every.size, output, _ggml_weights(ggml, number, few, problem.d))
+        return Way(list(windows), count, every.size, output, _ggml_weights(ggml, number, few, problem.d))
 
     return make
 
@@ -300,7 +327,7 @@ def main() -> None:
     print(json.dumps(about), flush=True)
     for _ in sys.stdin:
         way.sweep()
-        print(way.sweep() / way.copies, flush=True)
+        print(json.dumps(way.sweep()), flush=True)
 
 
 if __name__ == "__main__":
