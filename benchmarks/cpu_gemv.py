@@ -120,7 +120,8 @@ def show(rows: list[dict[str, Any]]) -> None:
         print(
             f"{one['size']:12} {one['threads']:3} {one['way']:20} {one.get('bits_per_weight', ''):>6} "
             f"{one['microseconds']:8.0f} {one['fastest_tenth_microseconds']:8.0f} "
-            f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} {one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
+            f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} "
+            f"{one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
         )
 
 
