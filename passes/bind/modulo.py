@@ -22,6 +22,7 @@ MAX_STRIDE = 4
 """Steps of a task are at most so many cycles apart."""
 MOST_CHOICES = 3_000_000
 """Cycles × steps × strides of all tasks that the solver is given: some half a minute of one core."""
+_CHOICES_PER_SECOND = 400_000.0  # of one core that writes a model down, before any solving
 _DETERMINISTIC_PER_SECOND = 3.0  # CP-SAT's deterministic time in a second of one core on such models
 _WALL_FACTOR = 20.0  # far off, so that a busy machine gives the same answer, only later
 
@@ -114,6 +115,7 @@ def _shortest_period(
     Periods from the bound up, one by one until the effort is spent, then in growing steps.
     """
     proven, spent_s, period, step = True, 0.0, bound.cycles, 1
+    steps = sum(task.steps for task in problem.tasks if task.steps > 1)
     limit = max(problem.longest, bound.cycles)
     while True:
         if progress is not None:
@@ -126,7 +128,7 @@ def _shortest_period(
                 f"no schedule with these queues and registers in any period tried up to {limit}",
                 accepted="deeper queues, more registers, more copies, or a longer time limit",
             )
-        spent_s += answer.spent_s
+        spent_s += answer.spent_s + period * steps * problem.max_stride / _CHOICES_PER_SECOND
         step = 1 if spent_s < effort_s else 2 * step
         proven = proven and answer.refuted and step == 1
         period = min(limit, period + step)
