@@ -64,7 +64,8 @@ def compile(
         out: the bundle's directory; temporary when None.
         shapes: sizes per rank for models of the zoo, one entry each: ``{"s": [64, 128]}``.
         dtype: ``f32`` or ``f64``.
-        quantize: linear layers in Verilog: ``bitmod4`` (default) or ``bitmod3``.
+        quantize: number format of the weights (docs/quantize.md); Verilog: ``bitmod4`` (default),
+            ``bitmod3``, ``int8``, ``int6`` or ``int5``. For the CPU also ``bits=4.5``: formats by parameter, so wide on average.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of the linear layer, or of the module that attends.
         head: attention in Verilog: which of its heads (default 0).
@@ -86,10 +87,8 @@ def compile(
             accepted="cpu, bitmod-small, fusemax-small; other targets price and plan only",
         )
     attention = any(unit.name == ARRAY for unit in chosen.unit)
-    if chosen.backend == "cpu" and (quantize or layer):
-        raise InputError(
-            "the CPU backend takes no --quantize or --layer yet", accepted="--target bitmod-small"
-        )
+    if chosen.backend == "cpu" and layer:
+        raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
     if head is not None and not attention:
         raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
     if quantize and attention:
@@ -99,7 +98,7 @@ def compile(
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
-        compile_text(Path(model), chosen, place, pipeline, progress)
+        compile_text(Path(model), chosen, place, pipeline, quantize, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if attention:
@@ -107,7 +106,7 @@ def compile(
     elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, progress)
+        compile_cpu(subject, chosen, place, pipeline, quantize, progress)
     return Bundle(open_bundle(place), subject, _kept=kept)
 
 
@@ -126,6 +125,7 @@ def lower(
     *,
     shapes: Mapping[str, Sequence[int]] | None = None,
     dtype: str = "f32",
+    quantize: str | None = None,
     seed: int = 0,
 ) -> str:
     """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
@@ -133,7 +133,7 @@ def lower(
     Args:
         model: as for `compile`.
         pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
-        shapes, dtype, seed: as for `compile`.
+        shapes, dtype, quantize, seed: as for `compile`.
 
     Raises:
         PenstockError: a subclass that says what is wrong.
@@ -141,10 +141,10 @@ def lower(
     from .compiler import raise_subject
     from .frontend.zoo import PREFIX
     from .ir.module import parse_module, print_module
-    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.pipeline import parse_pipeline, quantizing, run_pipeline
     from .subject import from_zoo, resolve
 
-    passes = parse_pipeline(pipeline)
+    passes = parse_pipeline(quantizing(quantize, pipeline) if quantize else pipeline)
     if model.endswith(".mlir"):
         module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
         return print_module(run_pipeline(module, passes)[0])

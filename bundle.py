@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .ir.bundle import BundleFiles
+from .ir.bundle import MODULE, BundleFiles
 from .ir.errors import BundleError, InputError, VerifyError
 from .progress import Progress
 
@@ -160,9 +160,20 @@ class Bundle:
         """
         from .checking import verify
 
-        found = verify(self.subject(), self.program(), self.manifest["model"], lengths, seed, progress)
+        recipe = self.manifest["model"]
+        weights = self._quantized() if recipe.get("quantized") else None
+        found = verify(self.subject(), self.program(), recipe, lengths, seed, progress, weights)
         (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
         return VerifyReport(found)
+
+    def _quantized(self) -> dict[str, np.ndarray]:
+        """The values that the codes of quantized parameters stand for, by name."""
+        from .ir.module import parse_module
+        from .ir.quantized import dequantized, quantized_params
+
+        module = parse_module(self.files.text(MODULE), where=MODULE)
+        values = dequantized(module, self.files.weights().arrays)
+        return {name: values[name] for name, _, _ in quantized_params(module)}
 
     def simulate(
         self,

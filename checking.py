@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .backends.cpu.loader import Program, Step
 
 REFERENCE = "eager PyTorch"
+DEQUANTIZED = "eager PyTorch with the dequantized weights"
 
 
 def lengths_of(subject: Subject, program: Program) -> list[int | None]:
@@ -38,12 +41,25 @@ def verify(
     lengths: Sequence[int] | None,
     seed: int,
     progress: Progress | None,
+    weights: Mapping[str, np.ndarray] | None = None,
 ) -> Verification:
     """Compare a program with the module it was compiled from.
+
+    Where weights were quantized, errors are against the module with the weights that the codes stand for,
+    and the distance of the outputs from the module as it was is reported beside them.
 
     Every length is run twice where the model takes a padding mask: full, and with part of it padding
     (positions behind the mask are left out of the comparison). The last full run also compares every value
     that leaves a fused group with the same node of the exported graph.
+
+    Args:
+        subject: the model.
+        program: compiled from it.
+        recipe: the manifest's record of the model.
+        lengths: sequence lengths to compare at; several when None.
+        seed: of the inputs.
+        progress: told of each run.
+        weights: the values of quantized parameters, by name; None where nothing was quantized.
 
     Raises:
         VerifyError: lengths for a model without a sequence, or parameters that are not those compiled.
@@ -57,14 +73,53 @@ def verify(
     wanted: list[int | None] = list(lengths) if lengths else lengths_of(subject, program)
     if lengths and (subject.model is None or subject.model.entry.max_length is None):
         raise VerifyError("the model has no sequence length", where="--lengths", accepted="no --lengths")
-    cases = []
-    for number, length in enumerate(wanted):
-        if progress is not None:
-            progress(f"compare at length {length}" if length else "compare", number, len(wanted))
-        for real in _masks(subject, length):
-            inputs = _inputs(subject, length, real, seed + number)
-            cases.append(_compare(subject, program, inputs, length, real, recipe))
-    return Verification(REFERENCE, tuple(cases))
+    runs = []
+    with _with_weights(subject, weights or {}):
+        for number, length in enumerate(wanted):
+            if progress is not None:
+                progress(f"compare at length {length}" if length else "compare", number, len(wanted))
+            for real in _masks(subject, length):
+                inputs = _inputs(subject, length, real, seed + number)
+                runs.append((real, inputs, *_compare(subject, program, inputs, length, real, recipe)))
+    if not weights:
+        return Verification(REFERENCE, tuple(case for _, _, case, _ in runs))
+    cases = [
+        replace(case, quantization=_outputs(subject, inputs, got, real)) for real, inputs, case, got in runs
+    ]
+    return Verification(DEQUANTIZED, tuple(cases))
+
+
+@contextmanager
+def _with_weights(subject: Subject, weights: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Other values for some parameters of a model, its own again afterwards.
+
+    Raises:
+        VerifyError: a parameter that the model does not hold as it is.
+    """
+    import torch
+
+    from .frontend.sources import PROGRAM
+
+    states = [subject.module.state_dict(), *(each.state_dict for each in (subject.programs or {}).values())]
+    held: list[tuple[torch.Tensor, np.ndarray]] = []
+    for state in states:
+        for name, array in weights.items():
+            tensor = state.get(name, state.get(f"{PROGRAM}.{name}"))
+            if tensor is None or tuple(tensor.shape) != array.shape:
+                raise VerifyError(
+                    "the quantized parameter is worked out from others, so that eager PyTorch cannot use it",
+                    where=name,
+                    accepted="parameters as the model holds them",
+                )
+            held.append((tensor.detach(), array))
+    own = [tensor.clone() for tensor, _ in held]
+    try:
+        for tensor, array in held:
+            tensor.copy_(torch.from_numpy(array))
+        yield
+    finally:
+        for (tensor, _), value in zip(held, own, strict=True):
+            tensor.copy_(value)
 
 
 def _masks(subject: Subject, length: int | None) -> list[int | None]:
@@ -94,12 +149,8 @@ def _compare(
     length: int | None,
     real: int | None,
     recipe: Mapping[str, Any],
-) -> Case:
-    import torch
-
-    with torch.inference_mode():
-        returned = subject.module(*inputs.values())
-    references = [value.numpy() for value in _flat(returned)]
+) -> tuple[Case, dict[str, np.ndarray]]:
+    """Errors of one run, and what it gave."""
     arrays = {name: value.numpy() for name, value in inputs.items()}
     entry = _entry(program, length)
     layers: list[LayerError] = []
@@ -108,14 +159,26 @@ def _compare(
     got = program.run(arrays, probe=probe.see if probe else None)
     if probe is not None:
         layers = probe.layers
+    extents = {} if length is None else {SEQUENCE: length, **({} if real is None else {"valid": real})}
+    bound = BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]]
+    outputs = _outputs(subject, inputs, got, real)
+    return Case(entry or next(iter(program.entries)), extents, bound, outputs, tuple(layers)), got
+
+
+def _outputs(
+    subject: Subject, inputs: dict[str, torch.Tensor], got: Mapping[str, np.ndarray], real: int | None
+) -> tuple[OutputError, ...]:
+    """How far outputs are from the module's, run eagerly."""
+    import torch
+
+    with torch.inference_mode():
+        references = [value.numpy() for value in _flat(subject.module(*inputs.values()))]
     outputs = []
     for (name, out), reference in zip(got.items(), references, strict=True):
         found = difference(_real_rows(subject, name, out, real), _real_rows(subject, name, reference, real))
         outputs.append(OutputError(name, found.max_abs, found.relative, found.cosine))
-    outputs += _embeddings(subject, arrays, got, references)
-    extents = {} if length is None else {SEQUENCE: length, **({} if real is None else {"valid": real})}
-    bound = BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]]
-    return Case(entry or next(iter(program.entries)), extents, bound, tuple(outputs), tuple(layers))
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    return (*outputs, *_embeddings(subject, arrays, got, references))
 
 
 def _embeddings(

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import io
-import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import InputError
 from .ir.targets import load
+from .outcome import Outcome, listing, table
 from .progress import bar
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: ``data`` for ``--json``, ``text`` for people; whether its checks held."""
-
-    data: Mapping[str, Any]
-    text: str
-    ok: bool = True
 
 
 NOT_BUILT = {
@@ -38,56 +27,6 @@ NOT_BUILT = {
     "explore": "design-space sweeps",
 }
 """Commands whose arguments are settled and whose work is not written yet → what is missing."""
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON takes it: numpy's and paths become plain, what is not a finite number null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Iterable):
-        return [plain(each) for each in value]
-    return value
-
-
-def shown(cell: object) -> str:
-    """One cell of a table: six significant digits of a number, nothing for what is not there."""
-    if isinstance(cell, float):
-        return f"{cell:.6g}"
-    return "" if cell is None else str(cell)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under their column names; numbers to the right."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    listed = [list(row) for row in rows]
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for at, column in enumerate(columns):
-        numeric = all(isinstance(row[at], (int, float)) for row in listed)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in listed:
-        drawn.add_row(*map(shown, row))
-    width = None if sys.stdout.isatty() else 160
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n")
-
-
-def listing(rows: Sequence[Mapping[str, Any]], *, without: Sequence[str] = ()) -> str:
-    """Dictionaries with the same keys as a table."""
-    columns = [key for key in (rows[0] if rows else ()) if key not in without]
-    return table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def arrays(path: str) -> dict[str, np.ndarray]:
@@ -188,7 +127,14 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
     from . import api
 
     with bar():
-        text = api.lower(args.model, args.pipeline, shapes=shapes, dtype=args.dtype, seed=args.seed)
+        text = api.lower(
+            args.model,
+            args.pipeline,
+            shapes=shapes,
+            dtype=args.dtype,
+            quantize=args.quantize,
+            seed=args.seed,
+        )
     return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))
 
 

@@ -82,7 +82,12 @@ def tools() -> dict[str, str]:
 
 
 def compile_cpu(
-    subject: Subject, target: Target, out: Path, pipeline: str | None, progress: Progress | None
+    subject: Subject,
+    target: Target,
+    out: Path,
+    pipeline: str | None,
+    quantize: str | None,
+    progress: Progress | None,
 ) -> None:
     """Compile for the CPU and write the bundle.
 
@@ -101,11 +106,16 @@ def compile_cpu(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, progress)
+    _compile(start, subject.name, target, out, pipeline, quantize, progress)
 
 
 def compile_text(
-    path: Path, target: Target, out: Path, pipeline: str | None, progress: Progress | None
+    path: Path,
+    target: Target,
+    out: Path,
+    pipeline: str | None,
+    quantize: str | None,
+    progress: Progress | None,
 ) -> None:
     """Compile a module's text, which brings no weights, for the CPU and write the bundle.
 
@@ -136,7 +146,7 @@ def compile_text(
             )
         return Start(module, {}, {})
 
-    _compile(start, path.stem, target, out, pipeline, progress)
+    _compile(start, path.stem, target, out, pipeline, quantize, progress)
 
 
 @dataclass(frozen=True)
@@ -154,16 +164,22 @@ def _compile(
     target: Target,
     out: Path,
     pipeline: str | None,
+    quantize: str | None,
     progress: Progress | None,
 ) -> None:
     from .backends.cpu.build import build, c_compiler
     from .ir.entries import read_entries
     from .ir.module import print_module
-    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.pipeline import parse_pipeline, quantizing, run_pipeline
+    from .passes.quantize.mixed import WIDTHS, budget, mix
+    from .passes.quantize.params import quantize_params
     from .passes.timeline import plan_json
 
     if target.backend != "cpu":
         raise TargetError(f"{target.name} is not a CPU", accepted="a target whose backend is cpu")
+    average = budget(quantize)
+    if quantize:
+        pipeline = quantizing(quantize if average is None else WIDTHS[0], pipeline)
     passes = parse_pipeline(pipeline)
     c_compiler()  # a missing compiler is said before any work
     with BundleWriter(out) as writer:
@@ -172,7 +188,10 @@ def _compile(
         module = given.module
         for one in passes:
             module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
-        facts = stages.run("cpu", lambda: build(module, given.params, writer, title=name))
+        if average is not None:
+            stages.run("formats", lambda: mix(module, given.params, average))
+        quantized = stages.run("weights", lambda: quantize_params(module, given.params))
+        facts = stages.run("cpu", lambda: build(module, quantized.arrays, writer, title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
@@ -180,7 +199,7 @@ def _compile(
         writer.commit(
             tools=tools(),
             target=target.name,
-            model=given.recipe,
+            model={**given.recipe, **quantized.to_json()},
             entries=entries_json(entries),
             backends={"cpu": facts},
         )

@@ -22,7 +22,7 @@ from .ir.targets import host
 from .sim.rtl.verilator import cache_folder
 
 VARIABLES = {
-    "PENSTOCK_CACHE_DIR": "where built simulators are kept",
+    "PENSTOCK_CACHE_DIR": "where built simulators and kernels are kept",
     "XDG_CACHE_HOME": "its parent, where PENSTOCK_CACHE_DIR is not set (default ~/.cache)",
 }
 """Every environment variable penstock reads → what for."""

@@ -92,7 +92,8 @@ def optima(seeds: int) -> list[dict[str, Any]]:
     cases = {
         "matmul 64x64x64, 12 KiB": (matmul(64, 64, 64), machine(16, 12 << 10)),
         "matmul 32x96x48, 6 KiB": (matmul(32, 96, 48), machine(8, 6 << 10)),
-        "attention 8x8, E=F=4, 4 KiB": (one_pass(1, 1, 4, 4, 8, 8, 4), machine(4, 4 << 10)),
+        "3-pass attention 8x8, 1 KiB": (three_pass(1, 1, 2, 2, 8, 8), machine(4, 1 << 10)),
+        "1-pass attention 4x4, 1 KiB": (one_pass(1, 1, 1, 2, 4, 4, 2), machine(4, 1 << 10)),
     }
     rows = []
     for name, (cascade, target) in cases.items():
@@ -231,7 +232,7 @@ def main() -> int:
         print(json.dumps(found, indent=2))
     else:
         show(found)
-    optimal = all(row["worst_over_optimum"] <= 1 + 1e-12 for row in found["optima"])
+    optimal = all(row["exhaustive"] and row["worst_over_optimum"] <= 1 + 1e-12 for row in found["optima"])
     return 0 if optimal and agree(found.get("zigzag", [])) else 1
 
 

@@ -58,12 +58,16 @@ def resolve(model: str) -> Source:
     return _from_python(Path(path), name, model)
 
 
+PROGRAM = "program"
+"""Where the parameters of an exported program are, in the module made of it."""
+
+
 class _Positional(nn.Module):
     """An exported program as a module whose inputs go by position, however it was exported."""
 
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
-        self.program = program.module()
+        self.program = program.module()  # called `PROGRAM`
         self.structure = program.call_spec.in_spec
 
     def forward(self, *inputs: object) -> object:

@@ -1,13 +1,15 @@
-"""BitMoD weights: the element codes, what they are worth, their bit-serial terms, and a quantized matrix.
+"""Weights of the BitMoD array: element codes, what they are worth, bit-serial terms, a quantized matrix.
 
 BitMoD (HPCA 2025, section III) extends FP4 (E2M1) and FP3 by one of four special values per group of 128
-weights; the special value takes the code of the redundant negative zero. Everything here is in *doubled*
-units: the smallest step of the grid, one half, counts as 1, so every value is an integer.
+weights; the special value takes the code of the redundant negative zero. Floating-point values are in
+*doubled* units: the smallest step of the grid, one half, counts as 1, so every value is an integer. Beside
+them stand the symmetric integers of eight, six and five bits the same array multiplies (section IV-A).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,28 @@ SPECIAL_CODE = 0b1000
 LANES = 4
 
 _FP4_MAGNITUDES = (0, 1, 2, 3, 4, 6, 8, 12)
+
+
+class Mode(IntEnum):
+    """What the array takes a weight for; the value is the number of its first term, counted down to 0."""
+
+    FP = 1
+    INT6 = 2
+    INT8 = 3
+
+    @property
+    def terms(self) -> int:
+        """Bit-serial terms of a weight, a cycle each."""
+        return self.value + 1
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code as the array keeps it."""
+        return 2 * self.terms
+
+    def significance(self, term: int) -> int:
+        """Bit significance of a term: terms of an integer lie two places apart."""
+        return term if self is Mode.FP else 2 * term
 
 
 @dataclass(frozen=True)
@@ -36,48 +60,82 @@ NO_TERM = Term(0, 0, 0)
 
 @dataclass(frozen=True)
 class BitmodFormat:
-    """One BitMoD data type (the paper's table IV).
+    """One data type of the array: BitMoD's (the paper's table IV), or symmetric integers (section II-B).
 
     Attributes:
         name: as users write it.
         bits: storage bits of one weight.
-        codes: the four-bit codes in use; FP3 codes are FP4 codes without mantissa.
-        specials: the four special values, doubled, in the order of their two-bit index (+ER, −ER, +EA, −EA).
+        codes: the codes in use; FP3 codes are FP4 codes without mantissa, integers are in two's complement
+            of six or eight bits without the most negative one.
+        specials: the four special values, doubled, in the order of their two-bit index (+ER, −ER, +EA, −EA);
+            0 where there are none.
+        mode: how the array works on it.
     """
 
     name: str
     bits: int
     codes: tuple[int, ...]
-    specials: tuple[int, int, int, int]
+    specials: tuple[int, int, int, int] = (0, 0, 0, 0)
+    mode: Mode = Mode.FP
 
     def values(self) -> NDArray[np.int64]:
-        """What a code is worth, doubled: ``[special index, code]``, of shape ``[4, 16]``."""
+        """What a code is worth, in units of ``1 / steps``: ``[special index, code]``, four rows."""
+        if self.mode is not Mode.FP:
+            codes = np.arange(1 << self.mode.bits)
+            return np.tile(codes - (codes >> (self.mode.bits - 1) << self.mode.bits), (4, 1))
         signed = [*_FP4_MAGNITUDES, *(-m for m in _FP4_MAGNITUDES)]
         table = np.tile(np.array(signed, np.int64), (4, 1))
         table[:, SPECIAL_CODE] = self.specials
         return table
 
     @property
+    def steps(self) -> int:
+        """What 1 is in the array's integers: 2 where values are doubled."""
+        return 2 if self.mode is Mode.FP else 1
+
+    @property
+    def group_bits(self) -> int:
+        """What a group takes beside its codes: a scale (8), BitMoD's special index (2; section III-C)."""
+        return 10 if self.mode is Mode.FP else 8
+
+    @property
     def bits_per_weight(self) -> float:
-        """Storage including a group's eight-bit scale and two-bit special index (section III-C)."""
-        return self.bits + 10 / GROUP_SIZE
+        """Storage, the group's included."""
+        return self.bits + self.group_bits / GROUP_SIZE
+
+
+def _integers(bits: int, mode: Mode) -> BitmodFormat:
+    """Integers −(2^(bits−1)−1) … 2^(bits−1)−1."""
+    largest, mask = (1 << (bits - 1)) - 1, (1 << mode.bits) - 1
+    codes = tuple(value & mask for value in range(-largest, largest + 1))
+    return BitmodFormat(f"int{bits}", bits, codes, mode=mode)
 
 
 FORMATS: dict[str, BitmodFormat] = {
     "bitmod4": BitmodFormat("bitmod4", 4, tuple(range(16)), (10, -10, 16, -16)),
     "bitmod3": BitmodFormat("bitmod3", 3, tuple(range(0, 16, 2)), (6, -6, 12, -12)),
 }
+"""BitMoD's own data types."""
+
+INTEGERS: dict[str, BitmodFormat] = {
+    "int8": _integers(8, Mode.INT8),
+    "int6": _integers(6, Mode.INT6),
+    "int5": _integers(5, Mode.INT6),
+}
+"""The integers the array multiplies as well."""
+
+ARRAY_FORMATS = {**FORMATS, **INTEGERS}
 
 
 def lookup(name: str) -> BitmodFormat:
-    """The format of that name.
+    """The format of the array of that name.
 
     Raises:
         InputError: no such format.
     """
-    if name not in FORMATS:
-        raise InputError(f"no BitMoD format '{name}'", accepted=", ".join(FORMATS))
-    return FORMATS[name]
+    if name not in ARRAY_FORMATS:
+        raise InputError(f"no format '{name}' of the BitMoD array", accepted=", ".join(ARRAY_FORMATS))
+    return ARRAY_FORMATS[name]
 
 
 def two_terms(value: int) -> tuple[Term, Term]:
@@ -100,18 +158,45 @@ def two_terms(value: int) -> tuple[Term, Term]:
     raise InputError(f"{value / 2} does not split into two bit-serial terms")
 
 
+def booth_terms(value: int, count: int) -> tuple[Term, ...]:
+    """An integer as radix-4 Booth digits −2 … 2, the most significant first (section IV-A).
+
+    ``value == Σ ±2^exp · 4^place``, places ``count − 1`` down to 0.
+
+    Raises:
+        InputError: the value has more than two bits a digit.
+    """
+    if not -(1 << (2 * count - 1)) <= value < 1 << (2 * count - 1):
+        raise InputError(f"{value} does not split into {count} Booth digits")
+    doubled = value << 1  # its bit i is bit i − 1 of the value
+    digits = [
+        (doubled >> place & 1) + (doubled >> (place + 1) & 1) - 2 * (doubled >> (place + 2) & 1)
+        for place in range(2 * count - 2, -1, -2)
+    ]
+    return tuple(Term(int(digit < 0), abs(digit) >> 1, 1) if digit else NO_TERM for digit in digits)
+
+
+def terms_of(value: int, mode: Mode) -> tuple[Term, ...]:
+    """A value's terms in the order the array works on them, numbers ``mode.terms − 1`` down to 0.
+
+    Raises:
+        InputError: it has no such terms.
+    """
+    return two_terms(value) if mode is Mode.FP else booth_terms(value, mode.terms)
+
+
 @dataclass(frozen=True, eq=False)
 class BitmodWeights:
     """A quantized matrix ``[channels N, inputs D]``; groups run along the inputs, the last padded with zeros.
 
-    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]`` with the value doubled; the half is
-    folded into the channel scale.
+    ``w[n, d] ≈ value(code) · group_scale[n, g] · channel_scale[n]``, the value as `BitmodFormat.values` has
+    it: the half of a doubled one is folded into the channel scale.
 
     Attributes:
         format: the data type.
         inputs: D, before padding to whole groups.
-        codes: uint8 ``[N, G, 128]``, 0..15.
-        special: uint8 ``[N, G]``, index 0..3 of the group's special value.
+        codes: uint8 ``[N, G, 128]``.
+        special: uint8 ``[N, G]``, index 0..3 of the group's special value, 0 for integers.
         group_scale: uint8 ``[N, G]``, 0..127.
         channel_scale: float32 ``[N]``.
     """
@@ -135,11 +220,15 @@ class BitmodWeights:
 
     @property
     def stored_bits(self) -> int:
-        """Bits of codes, group scales (8), special indices (2) and channel scales (16)."""
-        return self.codes.size * self.format.bits + self.special.size * 10 + self.channels * 16
+        """Bits of codes, group scales (8), special indices (2, BitMoD's) and channel scales (16)."""
+        return (
+            self.codes.size * self.format.bits
+            + self.special.size * self.format.group_bits
+            + self.channels * 16
+        )
 
     def doubled(self) -> NDArray[np.int64]:
-        """The doubled integer values, ``[N, G, 128]``."""
+        """The codes' integers, floating-point values doubled, ``[N, G, 128]``."""
         return self.format.values()[self.special[:, :, None], self.codes]
 
     def dequantize(self) -> NDArray[np.float64]:

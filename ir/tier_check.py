@@ -84,7 +84,7 @@ def _span(value: ir.Value, name: str, where: str) -> Span:
 
 def _frame_of_call(op: ir.Operation, table: dict[str, func.FuncOp]) -> list[Span]:
     function = table[callee(op)]
-    if is_upstream(function):
+    if is_upstream(function) or integer(function, FRAME_BYTES) == 0:
         return []
     start = integer(op, FRAME_OFFSET)
     return [Span(start, start + integer(function, FRAME_BYTES), f"the frame of {callee(op)}")]

@@ -36,6 +36,7 @@ class Pass:
 REGISTRY: dict[str, tuple[str, str]] = {
     "relabel": ("relabel", "Relabel"),
     "simplify": ("simplify", "Simplify"),
+    "quantize": ("quantize.mark", "Quantize"),
     "fuse": ("fuse", "Fuse"),
     "place": ("place", "Place"),
     "bind": ("bind.attach", "Bind"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..ir.cascade import verify
 from ..ir.errors import InputError, PassError
+from ..ir.formats import lookup
 from ..ir.mlir import ir
 from .base import Pass, create
 
@@ -17,6 +18,19 @@ DEFAULT = (
     "fuse",  # before place: only what leaves a group needs memory
     "place",  # last: the order of steps is final, so lifetimes are
 )
+
+
+def quantizing(scheme: str, pipeline: str | None = None) -> str:
+    """The default pipeline with weights quantized, as text.
+
+    Raises:
+        InputError: no such number format, or a pipeline given beside it.
+    """
+    item = f"quantize{{format={lookup(scheme).name}}}"
+    if pipeline is not None:
+        raise InputError("both a pipeline and --quantize", accepted=f"--pipeline with {item} in it")
+    before = DEFAULT.index("fuse")  # parameters are read by their contractions alone, not yet by groups
+    return ",".join((*DEFAULT[:before], item, *DEFAULT[before:]))
 
 
 @dataclass(frozen=True)

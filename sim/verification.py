@@ -39,6 +39,8 @@ class Case:
         extents: extents of the ragged ranks in this run.
         bound: largest accepted relative error.
         outputs, layers: errors.
+        quantization: distance of the outputs from the model before its weights were quantized; no error of
+            the compilation, and bounded by nothing.
     """
 
     entry: str
@@ -46,6 +48,7 @@ class Case:
     bound: float
     outputs: tuple[OutputError, ...]
     layers: tuple[LayerError, ...] = field(default=())
+    quantization: tuple[OutputError, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
@@ -105,4 +108,5 @@ def _case(data: Mapping[str, Any]) -> Case:
         bound=data["bound"],
         outputs=tuple(OutputError(**output) for output in data["outputs"]),
         layers=tuple(LayerError(**layer) for layer in data["layers"]),
+        quantization=tuple(OutputError(**output) for output in data.get("quantization", ())),
     )

@@ -14,6 +14,7 @@ import pytest
 
 from penstock import cli, commands, doctor
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
+from penstock.outcome import Outcome, plain, table
 
 NAMES = [command.name for command in cli.COMMANDS]
 NOT_BUILT = {
@@ -129,7 +130,7 @@ def test_bad_arguments_are_named(argv: list[str], named: str, capsys: pytest.Cap
 
 
 def failing_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def fail(args: object) -> commands.Outcome:
+    def fail(args: object) -> Outcome:
         raise error
 
     monkeypatch.setattr(commands, "list_models", fail)
@@ -198,7 +199,7 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
 def test_a_failed_check_is_exit_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = commands.Outcome({"ok": False}, "departs at layer 3", ok=False)
+    outcome = Outcome({"ok": False}, "departs at layer 3", ok=False)
     monkeypatch.setattr(commands, "list_models", lambda args: outcome)
     assert cli.main(["models"]) == cli.CHECK_FAILED
     assert capsys.readouterr().out == "departs at layer 3\n"
@@ -212,7 +213,7 @@ def test_json_holds_no_nan_and_no_numpy() -> None:
         "none": None,
         "n": np.int64(3),
     }
-    assert commands.plain(data) == {"error": None, "worst": 0.5, "rows": [[0, 1], "b"], "none": None, "n": 3}
+    assert plain(data) == {"error": None, "worst": 0.5, "rows": [[0, 1], "b"], "none": None, "n": 3}
 
 
 def test_inputs_that_are_no_archive_are_refused(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_shapes_become_one_table() -> None:
 
 def test_tables_keep_long_names_whole() -> None:
     name = "encoder.layer.11.attention.output.dense.weight"
-    assert name in commands.table(("name", "n"), [(name, 3)])
+    assert name in table(("name", "n"), [(name, 3)])
 
 
 def test_emitting_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

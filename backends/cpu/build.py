@@ -16,6 +16,7 @@ import numpy as np
 from ...ir.bundle import BundleWriter
 from ...ir.errors import PassError, ToolMissing
 from ...ir.mlir import ir
+from ...ir.quantized import dequantized
 from ...ir.weights import offsets_of
 from .groups import Groups, find_groups
 from .isa import Isa, host_isa
@@ -45,7 +46,8 @@ def build(
 
     Args:
         module: placed; entries are its public functions.
-        params: values of the arguments of kind ``param``, by name.
+        params: values of the arguments of kind ``param``, by name; quantized ones as their stored arrays
+            (``NAME.codes`` …), which the bundle keeps beside the floats that the kernels read.
         writer: of the bundle.
         isa: instruction set; the host's when None.
         title: what the program is called in its first line.
@@ -63,8 +65,10 @@ def build(
     groups = find_groups(module, wide)
     wanted = demands(module, groups.kernels, groups.used)
     with Lowering([kernel.mlir for kernel in groups.kernels.values()], wide) as lowering:
-        stored = store_weights(module, wanted, params)
-        writer.write_weights(stored.arrays)
+        floats = dequantized(module, params)
+        stored = store_weights(module, wanted, floats)
+        codes = {name: array for name, array in params.items() if name not in floats}
+        writer.write_weights({**stored.arrays, **codes})
         program = write_program(module, groups, wanted, _offsets(stored), title)
         objects = lowering.finish()
     library = _compile(compiler, writer, groups, program, objects, wide)

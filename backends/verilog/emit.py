@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import rtl
-from ...ir.bitmod_format import BitmodWeights
+from ...ir.bitmod_format import BitmodWeights, Mode
 from ...ir.errors import InputError
 from ...sim.cost.bitmod import BitmodArray, LinearCycles, linear_cycles
+from ...sim.rtl.bitmod_oracle import ACC_WIDTH, Rounding
 from .driver import NAME, Driver, Stream
 from .folder import fill, module_name, write
 from .images import activation_words, hex_image, special_terms, weight_words
@@ -28,6 +29,14 @@ ACTIVATION_BUFFER_BYTES = 512 * 1024
 """The paper's activation buffer (section IV-C); longer layers run in chunks of tokens that fit."""
 RTL_FOLDERS = ("common", "bitmod")
 SHAPE_LIMIT = 1 << 16
+
+_MODULE_MODES = {Mode.FP: "ModeFp", Mode.INT6: "ModeInt6", Mode.INT8: "ModeInt8"}
+_LOW = "eight words of sixteen weights' low four bits, "
+_CODE_WORDS = {
+    Mode.FP: "eight words of sixteen codes",
+    Mode.INT6: _LOW + "four of thirty-two weights' high two",
+    Mode.INT8: _LOW + "eight of their high four",
+}
 
 
 def emit(
@@ -40,6 +49,8 @@ def emit(
     *,
     rows: int = 8,
     cols: int = 8,
+    rounding: Rounding = "nearest-even",
+    acc_width: int = ACC_WIDTH,
 ) -> Path:
     """Write the directory, all of it or nothing.
 
@@ -52,6 +63,8 @@ def emit(
         activations: ``[T, D]``, FP16 (floats are rounded to it); infinities and NaNs are allowed.
         rows: tokens the array works on at once, 1 to 44.
         cols: output channels it works on at once.
+        rounding: what its elements do with bits that do not fit; the published RTL truncates.
+        acc_width: bits of an element's sum, its sign included, 12 to 18.
 
     Returns:
         The directory.
@@ -63,10 +76,13 @@ def emit(
     operands = _operands(quantized, weights, bias, activations)
     if not (1 <= rows <= 44 and 1 <= cols <= 64):
         raise InputError(f"no array of {rows} rows × {cols} columns", accepted="1..44 rows, 1..64 columns")
+    if not 12 <= acc_width <= 18:
+        raise InputError(f"accumulators of {acc_width} bits", accepted="12..18")
     tokens = len(operands["activations"])
     array = BitmodArray(rows, cols, _chunk(tokens, rows, quantized.groups), quantized.groups)
-    cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs)
-    files = _files(layer, quantized, operands, array, cycles)
+    cycles = linear_cycles(array, tokens, quantized.channels, quantized.inputs, mode=quantized.format.mode)
+    element = {"rounding": rounding, "acc_width": acc_width}
+    files = _files(layer, quantized, operands, array, cycles, element)
     return write(Path(directory), files)
 
 
@@ -100,6 +116,13 @@ def _operands(
     }
 
 
+def _specials(quantized: BitmodWeights) -> str:
+    """The special values in words."""
+    if quantized.format.mode is not Mode.FP:
+        return "Integers have no special values"
+    return "Special values " + ", ".join(f"{value / 2:+g}" for value in quantized.format.specials)
+
+
 def _chunk(tokens: int, rows: int, groups: int) -> int:
     """Tokens of the activation buffer: all of them where they fit, a multiple of ``rows``."""
     fitting = ACTIVATION_BUFFER_BYTES // (groups * 256) // rows * rows
@@ -118,6 +141,7 @@ def _files(
     operands: dict[str, NDArray],
     array: BitmodArray,
     cycles: LinearCycles,
+    element: dict[str, str | int],
 ) -> dict[str, bytes]:
     """Relative path → content."""
     tokens = len(operands["activations"])
@@ -137,7 +161,11 @@ def _files(
         "max_tokens": array.max_tokens,
         "format": quantized.format.name,
         "bits": f"{quantized.stored_bits / (quantized.channels * quantized.inputs):.3f}",
-        "specials": ", ".join(f"{value / 2:+g}" for value in quantized.format.specials),
+        "specials": _specials(quantized),
+        "mode": _MODULE_MODES[quantized.format.mode],
+        "code_words": _CODE_WORDS[quantized.format.mode],
+        "truncate": int(element["rounding"] == "truncate"),
+        "acc_width": element["acc_width"],
         "special_terms": f"{special_terms(quantized):08x}",
         "cycles": cycles.total,
         "out_msb": 32 * array.cols - 1,
@@ -165,6 +193,7 @@ def _files(
         "einsum": EINSUM,
         "format": quantized.format.name,
         "specials": list(quantized.format.specials),
+        **element,
         "shape": {"tokens": tokens, "channels": quantized.channels, "inputs": quantized.inputs},
         "array": {
             "rows": array.rows,

@@ -10,19 +10,24 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir.bitmod_format import GROUP_SIZE, BitmodWeights, Term, two_terms
+from ...ir.bitmod_format import GROUP_SIZE, BitmodWeights, Mode, Term, two_terms
 
 Words = NDArray[np.uint64]
 
 
 def weight_words(weights: BitmodWeights, bias: NDArray[np.float32]) -> Words:
-    """All channels in order: channel parameters, then per group eight words of codes, one of parameters."""
-    channels, groups = weights.special.shape
+    """All channels in order: channel parameters, then per group the words of its codes, one of parameters.
+
+    Codes come as eight words of their low four bits, then, of integers, the bits above them: two of each
+    (INT6, INT5) or four.
+    """
+    channels = weights.channels
     header = _bits(bias) << np.uint64(32) | _bits(weights.channel_scale)
-    nibbles = weights.codes.reshape(channels, groups, GROUP_SIZE // 16, 16).astype(np.uint64)
-    codes = np.bitwise_or.reduce(nibbles << (np.arange(16, dtype=np.uint64) * np.uint64(4)), axis=-1)
+    codes = [_packed(weights.codes & 15, 4)]
+    if weights.format.mode is not Mode.FP:
+        codes.append(_packed(weights.codes >> 4, weights.format.mode.bits - 4))
     parameters = weights.special.astype(np.uint64) << np.uint64(7) | weights.group_scale.astype(np.uint64)
-    body = np.concatenate([codes, parameters[:, :, None]], axis=2).reshape(channels, -1)
+    body = np.concatenate([*codes, parameters[:, :, None]], axis=2).reshape(channels, -1)
     return np.concatenate([header[:, None], body], axis=1).ravel()
 
 
@@ -34,7 +39,7 @@ def activation_words(activations: NDArray[np.float16], groups: int) -> Words:
 
 
 def special_terms(weights: BitmodWeights) -> int:
-    """The four special values as the array's register holds them: 32 bits, index 0 lowest."""
+    """The four special values as the array's register holds them: 32 bits, index 0 lowest; 0 of integers."""
     word = 0
     for index, value in enumerate(weights.format.specials):
         high, low = two_terms(value)
@@ -47,6 +52,12 @@ def hex_image(words: Iterable[int], heading: Iterable[str], digits: int = 16) ->
     lines = [f"// {line}" for line in heading]
     lines += [f"{int(word):0{digits}x}" for word in words]
     return "\n".join(lines) + "\n"
+
+
+def _packed(codes: NDArray[np.integer], bits: int) -> Words:
+    """Codes ``[N, G, 128]`` of so many bits as words ``[N, G, 2 · bits]``, first in the low bits."""
+    parts = codes.reshape(*codes.shape[:2], 2 * bits, 64 // bits).astype(np.uint64)
+    return np.bitwise_or.reduce(parts << (np.arange(64 // bits, dtype=np.uint64) * np.uint64(bits)), axis=-1)
 
 
 def _bits(values: NDArray[np.float32]) -> Words:

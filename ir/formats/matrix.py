@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..bitmod_format import GROUP_SIZE, BitmodWeights
+from ..bitmod_format import lookup as known
 from ..errors import InputError
 from .format import Format
+from .packing import pack_codes, unpack_codes
 
 _ROWS = 64
 """Rows worked on at a time, so that they stay in cache."""
@@ -101,14 +104,36 @@ class QuantizedMatrix:
         energy = float(np.square(exact).sum())
         return float(np.square(self.dequantize() - exact).sum()) / energy if energy else 0.0
 
+    def bitmod(self) -> BitmodWeights:
+        """The same weights as the BitMoD array and the packed kernels take them.
+
+        Raises:
+            InputError: another format, other groups than 128, or scales of one level.
+        """
+        if self.format.family != "bitmod" or self.group != GROUP_SIZE or self.steps is None:
+            raise InputError(
+                f"{self.format.name} in groups of {self.group}",
+                where="BitMoD weights",
+                accepted=f"bitmod4 or bitmod3 in groups of {GROUP_SIZE} with eight-bit scales",
+            )
+        return BitmodWeights(
+            known(self.format.name),
+            self.inputs,
+            self.codes,
+            self.variant,
+            self.steps,
+            self.scale[:, 0] / np.float32(2),  # the grid's half folded in
+        )
+
     def parts(self) -> dict[str, NDArray]:
-        """The arrays to store, by name; `from_parts` puts them together again."""
+        """The arrays to store, by name, codes packed; `from_parts` puts them together again."""
         steps = {} if self.steps is None else {"steps": self.steps}
-        return {"codes": self.codes, "variant": self.variant, "scale": self.scale, **steps}
+        codes = pack_codes(self.format, self.codes)
+        return {"codes": codes, "variant": self.variant, "scale": self.scale, **steps}
 
     @classmethod
     def from_parts(
-        cls, chosen: Format, inputs: int, scale_bits: int, parts: Mapping[str, NDArray]
+        cls, chosen: Format, inputs: int, group: int, scale_bits: int, parts: Mapping[str, NDArray]
     ) -> QuantizedMatrix:
         """The matrix of stored arrays.
 
@@ -121,7 +146,7 @@ class QuantizedMatrix:
         return cls(
             chosen,
             inputs,
-            parts["codes"],
+            unpack_codes(chosen, parts["codes"], group),
             parts["variant"],
             parts["scale"],
             parts.get("steps"),

@@ -10,6 +10,7 @@ from ..build import EinsumView, integer, string
 from ..errors import InputError
 from ..mlir import PassManager, ir
 from ..module import context
+from ..quantized import QUANTIZED, Quantization
 from . import upstream
 from .einsum import evaluate
 
@@ -24,7 +25,7 @@ def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dic
         module: at any stage: raised, fused or placed.
         entry: name of the function.
         inputs: arrays by ``penstock.name`` of the function's arguments, parameters included; floats are
-            taken as float64.
+            taken as float64. A quantized parameter comes as its stored arrays (``NAME.codes`` …).
 
     Returns:
         Results by ``penstock.name`` of the function's results (``output0`` … where they have none).
@@ -75,9 +76,12 @@ def _bind(
 ) -> Array:
     given = attributes.get("penstock.name")
     name = ir.StringAttr(given).value if given is not None else f"arg{place}"
+    kind = ir.RankedTensorType(value.type)
+    if QUANTIZED in attributes:
+        mark = Quantization.of(attributes[QUANTIZED], name)
+        return mark.decode(name, inputs, kind).astype(upstream.dtype_of(kind.element_type))
     if name not in inputs:
         raise InputError(f"input '{name}' is missing", accepted=", ".join(sorted(inputs)))
-    kind = ir.RankedTensorType(value.type)
     array = np.asarray(inputs[name])
     if tuple(array.shape) != tuple(kind.shape):
         raise InputError(f"shape {list(array.shape)}", where=name, accepted=str(value.type))

@@ -109,16 +109,15 @@ def nests(part: Part, buffer_elements: int, *, recompute: bool = True) -> Iterat
 
 
 def _streams(part: Part) -> Iterator[tuple[str, ...]]:
-    """What may be traversed point by point: a rank, or all that a single Einsum reduces, in some order."""
+    """What may be traversed point by point: a rank, all that a single Einsum reduces, or nothing."""
     reduced = part.einsums[0].reduced if len(part.einsums) == 1 else ()
     if len(reduced) > 1:
         together = all(
             ranks.isdisjoint(reduced) or ranks.issuperset(reduced) for ranks in part.load_ranks.values()
         )
         yield from [reduced] if together or len(reduced) > 4 else permutations(reduced)
-    yield from ((rank,) for rank in part.streamable)
-    if not part.streamable:
-        yield ()
+    yield from ((rank,) for rank in part.streamable if part.cascade.extents[rank] > 1)
+    yield ()
 
 
 def _orders(ranks: tuple[str, ...], batch: frozenset[str]) -> Iterator[tuple[str, ...]]:

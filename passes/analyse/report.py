@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from ...ir.build import integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, walk
+from ...ir.errors import InputError
 from ...ir.mlir import func, ir
 from ...ir.module import parse_module, print_module
 from ...ir.view import Cascade
@@ -18,6 +19,7 @@ from ..pipeline import parse_pipeline, run_pipeline
 from .analysis import Analysis, Question, analyse
 from .extract import extract_cascade
 from .passes import most_passes
+from .sizes import ranks_of
 from .tables import analysis_text
 
 _PIPELINE = "relabel,simplify,fuse"
@@ -160,11 +162,23 @@ def report_module(module: ir.Module, question: Question | None = None) -> Report
             if integer(op, "passes_before") > 1:
                 entries.append(_entry(name, op))
                 if question is not None:
-                    asked = replace(question, element_bytes=_element_bytes(op), rewrites=False)
-                    entries[-1] = replace(
-                        entries[-1], analysis=_analysed(extract_cascade(op), asked, known_as)
-                    )
+                    entries[-1] = replace(entries[-1], analysis=_fused(op, question, known_as))
+    if question is not None and question.rank is not None and not any(e.analysis for e in entries):
+        ranks = dict.fromkeys(entry.rank for entry in entries)
+        raise InputError(f"no cascade over a rank '{question.rank}'", accepted=", ".join(ranks))
     return Report(_unique(entries), groups)
+
+
+def _fused(op: ir.Operation, question: Question, found: dict[str, Analysis]) -> Analysis | None:
+    """The analysis of a group as fused; None when it does not have the rank asked about, whole or split."""
+    cascade = extract_cascade(op)
+    rank = question.rank
+    if rank is not None:
+        rank = next((name for name in (rank, f"{rank}1") if name in ranks_of(cascade)), None)
+        if rank is None:
+            return None
+    asked = replace(question, element_bytes=_element_bytes(op), rewrites=False, rank=rank)
+    return _analysed(cascade, asked, found)
 
 
 def _analysed(cascade: Cascade, question: Question, found: dict[str, Analysis]) -> Analysis:

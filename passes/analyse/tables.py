@@ -135,7 +135,8 @@ def _phases(traffic: Traffic) -> Iterator[str]:
 
 def _how(phase: Phase) -> Iterator[str]:
     blocks = ", ".join(f"{rank} by {block}" for rank, block in phase.blocks.items())
-    stream = f"{','.join(phase.stream)} streamed" if phase.stream else "everything at once"
+    whole = "a block at once" if phase.blocks else "everything at once"
+    stream = f"{','.join(phase.stream)} streamed" if phase.stream else whole
     times = f", {phase.passes} traversals" if phase.passes > 1 else ""
     yield f"{'; '.join(filter(None, (blocks, stream)))}{times}; {phase.occupancy:,} elements held"
     fates = (("kept", phase.kept), ("spilled", phase.spilled), ("made again", phase.recomputed))

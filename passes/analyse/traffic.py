@@ -241,7 +241,7 @@ class _Search:
         return Phase(names, (), {}, 1, (), (), (), tuple(moves), sum(sizes.values()))
 
 
-_KEPT = 20000
+_KEPT = 4096
 _TILINGS: dict[tuple[object, int, bool], tuple[Tiling | None, int | None]] = {}
 """Tilings found: a part, a buffer → the best and the limit under which it was looked for."""
 

@@ -23,7 +23,8 @@ from ...sim.cost.spatial.legal import Objection, legal, objections
 from ...sim.cost.spatial.mapping import Mapping
 from ...sim.cost.spatial.physical import SpatialCost, evaluate, least_elements
 from ...sim.cost.spatial.workload import Problem, Step
-from .mapper_space import Box, boxes
+from ..analyse.sizes import require_extents
+from .mapper_space import Box, boxes, performs
 
 Progress = Callable[[str, float, float | None], None]
 CHUNK = 1 << 14
@@ -132,16 +133,17 @@ def search(
         progress: told what has been looked at, of how much.
 
     Raises:
-        InputError: an unknown objective.
-        PlanError: no mapping is legal; says which rule is in the way and what would fit. Or none is better
-            than the limit.
+        InputError: an unknown objective, or a rank without an extent.
+        PlanError: no unit performs an Einsum; or no mapping is legal: says which rule is in the way and what
+            would fit; or none is better than the limit.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"no objective {objective!r}", accepted=", ".join(OBJECTIVES))
+    require_extents(cascade)
     start = time.perf_counter()
     space = boxes(cascade, target, element_bytes=element_bytes)
     if not space:
-        raise PlanError("no unit of the target performs some Einsum", where=target.name)
+        raise _unmapped(cascade, target)
     space.sort(key=lambda box: bound(box.problem, objective))
     total = sum(box.size for box in space)
     best = _Best(limit)
@@ -166,6 +168,14 @@ def search(
         seconds=time.perf_counter() - start,
         exhaustive=whole,
     )
+
+
+def _unmapped(cascade: Cascade, target: Target) -> PlanError:
+    """Why there is no dataflow at all: an Einsum that nothing performs, or a nest that none can be."""
+    for einsum in cascade.einsums:
+        if not any(performs(einsum, unit, target) for unit in target.unit if len(unit.shape) <= 2):
+            return PlanError(f"no unit of {target.name} performs it", where=str(einsum))
+    return PlanError(f"no dataflow fuses these Einsums on {target.name}", accepted="--cut, for several nests")
 
 
 def compulsory_bytes(problem: Problem) -> tuple[int, int]:
@@ -213,7 +223,7 @@ def _spread(problem: Problem, step: Step) -> int:
     """Instances of its unit that a step can fill."""
     rows, cols = problem.array
     count = 1
-    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.cols, cols)):
+    for axis, most in ((problem.rows if step.flat else frozenset(), rows), (problem.wide(step), cols)):
         size = 1
         for rank in axis & step.ranks:
             size *= max(problem.extents[rank], 1)
@@ -280,7 +290,9 @@ def _sample(
             reached.append((float(values.min()), number))
             if progress is not None:
                 progress("random mappings", best.considered, budget)
-        lead = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        best_bounds = [number for _, number in reached[: LEADERS // 2]]
+        best_values = [number for value, number in sorted(reached)[:LEADERS] if np.isfinite(value)]
+        lead = list(dict.fromkeys((*best_values, *best_bounds)))
     started.sort(key=lambda entry: entry[:3])
     for _, value, number, digits in started:
         if best.considered >= budget:

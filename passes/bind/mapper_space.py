@@ -81,13 +81,14 @@ class Box:
         )
 
     def likely(self, count: int, random: np.random.Generator) -> Array:
-        """Random choices, every other one of a rank at an end: one trip of a loop, or the widest spread."""
+        """Random choices, half to all of the ranks at an end: one trip of a loop, and the widest spread."""
         found = []
+        share = random.choice([0.5, 0.75, 1.0], count)
         for choices in self.splits:
             wide = choices[:, 2] == choices[:, 2].max()
             ends = np.flatnonzero((choices[:, 0] == 1) | (choices[:, 1] == 1) & wide)
             ends = ends[wide[ends]] if wide[ends].any() else ends
-            end = random.random(count) < 0.5
+            end = random.random(count) < share
             found.append(np.where(end, random.choice(ends, count), random.integers(0, len(choices), count)))
         for orders in (self.dram, self.buffer):
             found.append(random.integers(0, len(orders), count))
@@ -118,15 +119,22 @@ def boxes(cascade: Cascade, target: Target, *, element_bytes: int = 2, most_spli
     """
     found = []
     for nest in _dataflows(cascade, target):
-        try:
-            places = _places(problem(cascade, nest, target, element_bytes))
-        except MappingError:
-            continue
-        for keep in _choices(places):
+        stated = _stated(cascade, nest, target, element_bytes)
+        for keep in _choices(_places(stated)) if stated else ():
             for double in (True, False):
                 each = replace(nest, keep=keep, double_buffered=double)
-                found.append(_box(each, problem(cascade, each, target, element_bytes), most_splits))
+                stated = _stated(cascade, each, target, element_bytes)
+                if stated:
+                    found.append(_box(each, stated, most_splits))
     return found
+
+
+def _stated(cascade: Cascade, nest: Nest, target: Target, element_bytes: int) -> Problem | None:
+    """The nest taken apart; None where the dataflow cannot be."""
+    try:
+        return problem(cascade, nest, target, element_bytes)
+    except MappingError:
+        return None
 
 
 def _choices(places: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
@@ -149,7 +157,7 @@ def _places(stated: Problem) -> dict[str, tuple[str, ...]]:
         step = stated.steps[at]
         if stated.held.get(tensor):
             found[tensor] = ("array", "buffer", "dram")
-        elif stated.place[tensor] == "array" and not step.flat and step.write.ranks & stated.rows:
+        elif stated.place[tensor] == "array" and step.write.ranks & stated.turns(step):
             found[tensor] = ("array", "buffer")
     return found
 
@@ -225,14 +233,15 @@ def _units(
     for einsum in einsums:
         upon = einsum in wide and (rows is None or rows in einsum.ranks)
         wanted = [flat, lanes] if upon else [lanes, flat]
-        able = [unit for unit in wanted if unit is not None and _performs(einsum, unit, target)]
+        able = [unit for unit in wanted if unit is not None and performs(einsum, unit, target)]
         if not able:
             return None
         found[einsum.output.tensor] = able[0].name
     return found
 
 
-def _performs(einsum: Einsum, unit: Unit, target: Target) -> bool:
+def performs(einsum: Einsum, unit: Unit, target: Target) -> bool:
+    """Whether a unit has all the operators of an Einsum."""
     try:
         cost_of(einsum, unit, target, 2)
     except MappingError:

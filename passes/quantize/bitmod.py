@@ -12,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...ir.bitmod_format import GROUP_SIZE, SCALE_MAX, BitmodFormat, BitmodWeights, lookup
+from ...ir.bitmod_format import GROUP_SIZE, SCALE_MAX, BitmodFormat, BitmodWeights, Mode, lookup
 from .blocks import checked, cut
 from .codebook import Codebook, encode
+from .integer import quantize_integers
 
 SCALE_RANGE = (1e-5, 1e4)
 """Bounds of a group's scale, as in the authors' quantizer."""
@@ -31,10 +32,12 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
         Codes, special-value indices, group scales 0..127 and channel scales.
 
     Raises:
-        InputError: not a non-empty matrix, or not finite.
+        InputError: unknown format, or weights that are no finite matrix.
     """
     chosen = lookup(scheme) if isinstance(scheme, str) else scheme
     matrix = checked(weights)
+    if chosen.mode is not Mode.FP:
+        return quantize_integers(matrix, chosen)
     channels, inputs = matrix.shape
     # A zero special value leaves the basic grid: code 0 comes first and is used.
     books = [Codebook(values / 2.0, chosen.codes) for values in chosen.values()]
@@ -54,5 +57,6 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
 def second_level(delta: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Group scales ``[N, G]`` as integers 0..127 of a channel scale ``[N]``."""
     channel = delta.max(axis=1) / SCALE_MAX
-    group = np.clip(np.rint(delta / channel[:, None]), 0, SCALE_MAX).astype(np.uint8)
+    divisor = np.where(channel > 0, channel, 1.0)[:, None]
+    group = np.clip(np.rint(delta / divisor), 0, SCALE_MAX).astype(np.uint8)
     return group, channel

@@ -45,6 +45,8 @@ def fake_quantize(
     channels, inputs = matrix.shape
     found = _encode(groups, chosen, inputs)
     shape = channels, len(groups) // channels
+    if chosen.family != "bitmod":  # whose least scale is a bound of its own
+        found.scale[~groups.any(axis=1)] = 0.0  # nothing to scale: it must not raise the channel's
     scale, steps, stored_bits = found.scale.reshape(shape).astype(np.float32), None, 32
     if scale_bits == 8:
         steps, channel = second_level(found.scale.reshape(shape))
@@ -79,9 +81,10 @@ def _group(chosen: Format, group: int | None) -> int:
 
 def _encode(groups: NDArray, chosen: Format, inputs: int) -> Encoded:
     if chosen.family == "int-asym":
-        last = -(-inputs // groups.shape[1]) * groups.shape[1] - inputs
-        real = np.full(len(groups), groups.shape[1])
-        real[-(-inputs // groups.shape[1]) - 1 :: -(-inputs // groups.shape[1])] -= last
+        size = groups.shape[1]
+        per_channel = -(-inputs // size)
+        real = np.full(len(groups), size)
+        real[per_channel - 1 :: per_channel] = inputs - (per_channel - 1) * size
         return encode_asymmetric(groups, chosen.bits, real)
     if chosen.family == "olive":
         return encode_olive(groups, chosen)

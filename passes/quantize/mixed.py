@@ -16,8 +16,14 @@ from ortools.linear_solver import pywraplp
 
 from ...ir.errors import InputError, PlanError
 from ...ir.formats import lookup
+from ...ir.mlir import ir
+from ...ir.quantized import Quantization, quantized_params
 from .calibration import Calibration
 from .fake import fake_quantize
+from .mark import mark, quantization
+
+WIDTHS = ("bitmod3", "bitmod4", "int6", "int8")
+"""The formats that BitMoD's processing elements take (HPCA 2025, section IV-A)."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,58 @@ def assign(
         sum(each.loss for each in picked.values()),
         float(stored / total),
     )
+
+
+def budget(text: str | None) -> float | None:
+    """The average number of bits asked for as ``bits=4.5``; None where a format or nothing is named.
+
+    Raises:
+        InputError: bits that are no number.
+    """
+    if text is None or not text.startswith("bits="):
+        return None
+    try:
+        return float(text.removeprefix("bits="))
+    except ValueError as error:
+        raise InputError(f"'{text}' is no number of bits", accepted="bits=4.5, or a format") from error
+
+
+def mix(
+    module: ir.Module, params: Mapping[str, NDArray], average_bits: float, formats: Sequence[str] = WIDTHS
+) -> Assignment:
+    """Give each quantized parameter of a module one of some formats; tied ones the same.
+
+    Args:
+        module: its marks are changed in place; groups and scales become the formats' own.
+        params: values by name.
+        average_bits: over all quantized weights.
+        formats: to choose from.
+
+    Raises:
+        InputError: a parameter without values, or an unknown format.
+        PlanError: a budget below the smallest formats.
+    """
+    names: dict[str, list[tuple[str, Quantization]]] = {}
+    options: dict[str, list[Option]] = {}
+    sizes: dict[str, int] = {}
+    first: dict[object, str] = {}
+    for name, given, _ in quantized_params(module):
+        if name not in params:
+            raise InputError("the parameter has no value", where=name, accepted="an array to quantize")
+        array = params[name]
+        key = (array.ctypes.data, array.shape, array.strides, given.channels)
+        leader = first.setdefault(key, name)
+        if leader == name:
+            options[name], sizes[name] = sensitivity(given.matrix(array), formats), array.size
+        names.setdefault(leader, []).append((name, given))
+    found = assign(options, sizes, average_bits)
+    marks = {
+        name: quantization(lookup(chosen), given.channels)
+        for leader, chosen in found.formats.items()
+        for name, given in names[leader]
+    }
+    mark(module, marks)
+    return found
 
 
 def _check(options: Mapping[str, Sequence[Option]], sizes: Mapping[str, int]) -> None:

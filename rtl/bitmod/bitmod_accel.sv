@@ -18,6 +18,8 @@ module bitmod_accel #(
   parameter int unsigned Cols       = 8,
   parameter int unsigned MaxTokens  = 128,
   parameter int unsigned MaxGroups  = 3,
+  parameter int unsigned AccWidth   = bitmod_pkg::AccWidth,  // of a group's sum, sign included, 12..18
+  parameter bit          Truncate   = 1'b0,  // drop bits that do not fit instead of rounding to nearest even
   parameter int unsigned MaxBurst   = 16,  // beats, at most 256
   parameter int unsigned QueueDepth = 64   // words, of activations and of weights
 ) (
@@ -157,6 +159,7 @@ module bitmod_accel #(
   logic                                   layer_start, halt;
   logic                                   writes_idle, scatter_idle, write_idle, write_error;
   logic [ShapeWidth-1:0]                  tokens, channels, groups;
+  bitmod_pkg::mode_e                      mode;
   logic [3:0][bitmod_pkg::TermsWidth-1:0] special_terms;
 
   assign writes_idle  = scatter_idle && write_idle;
@@ -197,6 +200,7 @@ module bitmod_accel #(
     .tokens_o       (tokens),
     .channels_o     (channels),
     .groups_o       (groups),
+    .mode_o         (mode),
     .special_terms_o(special_terms),
     .core_done_i    (core_done),
     .writes_idle_i  (writes_idle),
@@ -279,7 +283,9 @@ module bitmod_accel #(
     .Rows     (Rows),
     .Cols     (Cols),
     .MaxTokens(MaxTokens),
-    .MaxGroups(MaxGroups)
+    .MaxGroups(MaxGroups),
+    .AccWidth (AccWidth),
+    .Truncate (Truncate)
   ) i_linear (
     .clk_i,
     .rst_ni         (core_rst_nq),
@@ -287,6 +293,7 @@ module bitmod_accel #(
     .tokens_i       (tokens),
     .channels_i     (channels),
     .groups_i       (groups),
+    .mode_i         (mode),
     .special_terms_i(special_terms),
     .busy_o         (core_busy),
     .done_o         (core_done),

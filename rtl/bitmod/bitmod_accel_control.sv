@@ -54,6 +54,7 @@ module bitmod_accel_control #(
   output logic [bitmod_pkg::ShapeWidth-1:0]        tokens_o,
   output logic [bitmod_pkg::ShapeWidth-1:0]        channels_o,
   output logic [bitmod_pkg::ShapeWidth-1:0]        groups_o,
+  output bitmod_pkg::mode_e                         mode_o,
   output logic [3:0][bitmod_pkg::TermsWidth-1:0]   special_terms_o,
   input  logic                                     core_done_i,
   input  logic                                     writes_idle_i,
@@ -92,6 +93,7 @@ module bitmod_accel_control #(
   logic [63:0]                fetched_weights, fetched_acts, fetched_results;
   logic [ShapeWidth-1:0]      fetched_tokens, fetched_channels, fetched_groups;
   logic [3:0][bitmod_pkg::TermsWidth-1:0] fetched_terms;
+  bitmod_pkg::mode_e          fetched_mode;
   logic [CountWidth-1:0]      fetched_weight_words, fetched_act_words;
 
   // Load
@@ -99,6 +101,7 @@ module bitmod_accel_control #(
   logic [63:0]                weights_q, acts_q, results_q;
   logic [ShapeWidth-1:0]      tokens_q, channels_q, groups_q, weight_tokens_q;
   logic [3:0][bitmod_pkg::TermsWidth-1:0] terms_q;
+  bitmod_pkg::mode_e          mode_q;
   logic [CountWidth-1:0]      weight_words_q, act_words_q;
 
   // Run
@@ -113,6 +116,7 @@ module bitmod_accel_control #(
     .tokens_o       (fetched_tokens),
     .channels_o     (fetched_channels),
     .groups_o       (fetched_groups),
+    .mode_o         (fetched_mode),
     .fence_o        (fetched_fence),
     .special_terms_o(fetched_terms),
     .weight_words_o (fetched_weight_words),
@@ -233,6 +237,7 @@ module bitmod_accel_control #(
       tokens_q        <= '0;
       channels_q      <= '0;
       groups_q        <= '0;
+      mode_q          <= bitmod_pkg::ModeFp;
       terms_q         <= '0;
       weight_words_q  <= '0;
       act_words_q     <= '0;
@@ -253,6 +258,7 @@ module bitmod_accel_control #(
       tokens_q        <= fetched_tokens;
       channels_q      <= fetched_channels;
       groups_q        <= fetched_groups;
+      mode_q          <= fetched_mode;
       terms_q         <= fetched_terms;
       weight_words_q  <= fetched_weight_words;
       act_words_q     <= fetched_act_words;
@@ -308,6 +314,7 @@ module bitmod_accel_control #(
   assign tokens_o        = tokens_q;
   assign channels_o      = channels_q;
   assign groups_o        = groups_q;
+  assign mode_o          = mode_q;
   assign special_terms_o = terms_q;
 
 endmodule

@@ -8,19 +8,22 @@
 // work in step. Operands of a step enter in cycle t; the result of row r of a tile of outputs leaves
 // in cycle t+16+r after the tile's last step. Groups may follow each other without a gap.
 // What belongs to a group or a tile beyond its steps (scale_i ... group_last_i) must be there from the cycle
-// its last step enters and stay for Rows + 16 cycles.
+// its last step enters and stay for Rows + 16 cycles; mode_i must stay until the last result has left.
 // A row that saw an infinity or NaN gives NaN in every channel. There is no handshake and no stall.
 
 module bitmod_array #(
   parameter  int unsigned Rows     = 8,
   parameter  int unsigned Cols     = 8,
+  parameter  int unsigned AccWidth = bitmod_pkg::AccWidth,
+  parameter  bit          Truncate = 1'b0,
   localparam int unsigned RowWidth = (Rows > 1) ? $clog2(Rows) : 1
 ) (
   input  logic                                              clk_i,
   input  logic                                              rst_ni,
+  input  bitmod_pkg::mode_e                                 mode_i,
   input  bitmod_pkg::step_t                                 step_i,
   input  logic [Rows-1:0][bitmod_pkg::Lanes-1:0][15:0]      act_i,
-  input  logic [Cols-1:0][bitmod_pkg::Lanes-1:0][3:0]       code_i,
+  input  logic [Cols-1:0][bitmod_pkg::Lanes-1:0][7:0]       code_i,
   input  logic [Cols-1:0][1:0]                              special_i,
   input  logic [3:0][bitmod_pkg::TermsWidth-1:0]            special_terms_i,
   input  logic [Cols-1:0][bitmod_pkg::ScaleWidth-1:0]       scale_i,
@@ -35,7 +38,7 @@ module bitmod_array #(
 );
 
   localparam int unsigned Lanes      = bitmod_pkg::Lanes;
-  localparam int unsigned GroupWidth = bitmod_pkg::GroupWidth;
+  localparam int unsigned GroupWidth = AccWidth + bitmod_pkg::ScaleWidth;
   localparam int unsigned ExpWidth   = bitmod_pkg::ExpWidth;
 
   // Edges: activations unpacked once a row, terms generated once a column.
@@ -61,13 +64,15 @@ module bitmod_array #(
 
   for (genvar c = 0; c < Cols; c++) begin : gen_col_edge
     for (genvar l = 0; l < Lanes; l++) begin : gen_lane
-      bitmod_pkg::terms_t terms;
-      bitmod_term_decode i_decode (
+      bitmod_pkg::term_t generated;
+      bitmod_term_generate i_generate (
+        .mode_i,
+        .term_i   (step_i.term),
         .code_i   (code_i[c][l]),
         .special_i(special_terms_i[special_i[c]]),
-        .terms_o  (terms)
+        .term_o   (generated)
       );
-      assign term[c][l] = step_i.term ? terms.low : terms.high;
+      assign term[c][l] = generated;
     end
   end
 
@@ -88,6 +93,10 @@ module bitmod_array #(
       load_q  <= step3_q.valid & step3_q.last;
     end
   end
+
+  // Terms of an integer lie two places apart.
+  logic [bitmod_pkg::BsigWidth-1:0] bsig;
+  assign bsig = (mode_i == bitmod_pkg::ModeFp) ? {1'b0, step3_q.term} : {step3_q.term, 1'b0};
 
   logic unused_step;
   assign unused_step = step3_q.tile_first & step3_q.tile_last;
@@ -134,14 +143,17 @@ module bitmod_array #(
     logic [Rows-1:0][ExpWidth-1:0]   exponent;
 
     for (genvar r = 0; r < Rows; r++) begin : gen_row
-      bitmod_pe i_pe (
+      bitmod_pe #(
+        .AccWidth(AccWidth),
+        .Truncate(Truncate)
+      ) i_pe (
         .clk_i,
         .rst_ni,
         .act_i           (act_q[r]),
         .term_i          (term_q[c]),
         .acc_valid_i     (step3_q.valid),
         .acc_first_i     (step3_q.first),
-        .acc_bsig_i      (step3_q.term ? 3'd0 : 3'd1),
+        .acc_bsig_i      (bsig),
         .scale_load_i    (scale_load),
         .scale_step_i    (scale_step),
         .scale_bit_i     (scale_i[c][scale_bit]),
@@ -150,7 +162,10 @@ module bitmod_array #(
       );
     end
 
-    bitmod_column #(.Rows(Rows)) i_column (
+    bitmod_column #(
+      .Rows      (Rows),
+      .GroupWidth(GroupWidth)
+    ) i_column (
       .clk_i,
       .rst_ni,
       .mantissa_i     (mantissa),
@@ -171,8 +186,12 @@ module bitmod_array #(
   assign result_poison_o = poison_hold_q[result_row];
 
   // A group's scaling and draining must be over before the next one's begins.
-  if (Rows < 1 || Rows + 20 > bitmod_pkg::StepsPerGroup) begin : gen_bad_rows
+  if (Rows < 1 || Rows + 20 > bitmod_pkg::FewestSteps) begin : gen_bad_rows
     $error("bitmod_array: Rows must be 1..44");
+  end
+  // Scaled sums fit a single-precision significand.
+  if (AccWidth < 12 || AccWidth > 18) begin : gen_bad_accumulator
+    $error("bitmod_array: AccWidth must be 12..18");
   end
   if (Cols < 1) begin : gen_bad_cols
     $error("bitmod_array: Cols must be at least 1");

@@ -14,12 +14,13 @@
 // The controls arrive in the cycle they act in. It has no handshake.
 
 module bitmod_column #(
-  parameter  int unsigned Rows     = 8,
-  localparam int unsigned RowWidth = (Rows > 1) ? $clog2(Rows) : 1
+  parameter  int unsigned Rows       = 8,
+  parameter  int unsigned GroupWidth = bitmod_pkg::AccWidth + bitmod_pkg::ScaleWidth,
+  localparam int unsigned RowWidth   = (Rows > 1) ? $clog2(Rows) : 1
 ) (
   input  logic                                                 clk_i,
   input  logic                                                 rst_ni,
-  input  logic [Rows-1:0][bitmod_pkg::GroupWidth-1:0]          mantissa_i,
+  input  logic [Rows-1:0][GroupWidth-1:0]                      mantissa_i,
   input  logic [Rows-1:0][bitmod_pkg::ExpWidth-1:0]            exp_i,
   input  logic [RowWidth-1:0]                                  row_i,
   input  logic                                                 total_valid_i,
@@ -36,7 +37,7 @@ module bitmod_column #(
   logic [31:0]           group, group_q, sum, total_q, product, product_q, biased, result_q;
   logic [Rows-1:0][31:0] totals_q;
 
-  bitmod_group_to_fp32 i_to_fp32 (
+  bitmod_group_to_fp32 #(.GroupWidth(GroupWidth)) i_to_fp32 (
     .mantissa_i(mantissa_i[row_i]),
     .exp_i     (exp_i[row_i]),
     .value_o   (group)

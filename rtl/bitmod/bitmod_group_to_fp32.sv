@@ -4,18 +4,19 @@
 
 // A scaled group sum, mantissa * 2^(exp - 28), as IEEE 754 single precision.
 //
-// Exact: 21 magnitude bits fit a 24-bit significand, and no exponent reaches the subnormals or the
+// Exact: up to 24 magnitude bits fit a 24-bit significand, and no exponent reaches the subnormals or the
 // infinities. Zero gives +0. Combinational.
 
-module bitmod_group_to_fp32 (
-  input  logic signed [bitmod_pkg::GroupWidth-1:0] mantissa_i,
-  input  logic [bitmod_pkg::ExpWidth-1:0]          exp_i,
-  output logic [31:0]                              value_o
+module bitmod_group_to_fp32 #(
+  parameter int unsigned GroupWidth = bitmod_pkg::AccWidth + bitmod_pkg::ScaleWidth
+) (
+  input  logic signed [GroupWidth-1:0]    mantissa_i,
+  input  logic [bitmod_pkg::ExpWidth-1:0] exp_i,
+  output logic [31:0]                     value_o
 );
 
-  localparam int unsigned GroupWidth = bitmod_pkg::GroupWidth;
   // Bias 127 less the 28 of the mantissa's unit.
-  localparam logic [7:0]  ExpOffset  = 8'd99;
+  localparam logic [7:0] ExpOffset = 8'd99;
 
   logic [GroupWidth-1:0] magnitude;
   logic [23:0]           significand;

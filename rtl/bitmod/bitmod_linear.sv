@@ -2,14 +2,14 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// A linear layer with BitMoD weights and FP16 activations: streams in, streams out.
+// A linear layer with BitMoD or integer weights and FP16 activations: streams in, streams out.
 //
 // out[t, n] = (sum over groups g of fp32(scale[n, g] * dot of group g)) * channel_scale[n] + bias[n]
 //
-// start_i takes the shape (tokens, channels, groups of 128 inputs) and the four special values, each as
-// two bit-serial terms. The activation stream brings the tokens in order, once. The weight stream brings
-// all channels in order, once per chunk of MaxTokens tokens. Word formats: bitmod_activation_buffer,
-// bitmod_weight_bank.
+// start_i takes the shape (tokens, channels, groups of 128 inputs), what the weights are, and the four
+// special values of floating-point ones, each as two bit-serial terms. The activation stream brings the
+// tokens in order, once. The weight stream brings all channels in order, once per chunk of MaxTokens tokens.
+// Word formats: bitmod_activation_buffer, bitmod_weight_bank.
 // A result word is one token's FP32 outputs for Cols neighbouring channels, first in the low bits,
 // out_keep_o telling which exist; order: chunk, tile of channels, token; out_last_o marks the layer's last.
 // Ragged tokens and channels are handled; ragged inputs must come padded with zeros to whole groups.
@@ -20,7 +20,9 @@ module bitmod_linear #(
   parameter  int unsigned Rows      = 8,    // tokens worked on at once
   parameter  int unsigned Cols      = 8,    // output channels worked on at once
   parameter  int unsigned MaxTokens = 128,  // activation buffer, a multiple of Rows
-  parameter  int unsigned MaxGroups = 3     // both buffers, in groups of 128 inputs
+  parameter  int unsigned MaxGroups = 3,    // both buffers, in groups of 128 inputs
+  parameter  int unsigned AccWidth  = bitmod_pkg::AccWidth,  // of a group's sum, sign included, 12..18
+  parameter  bit          Truncate  = 1'b0  // drop bits that do not fit instead of rounding to nearest even
 ) (
   input  logic                              clk_i,
   input  logic                              rst_ni,
@@ -28,6 +30,7 @@ module bitmod_linear #(
   input  logic [bitmod_pkg::ShapeWidth-1:0] tokens_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0] channels_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0] groups_i,
+  input  bitmod_pkg::mode_e                 mode_i,
   input  logic [3:0][bitmod_pkg::TermsWidth-1:0] special_terms_i,
   output logic                              busy_o,
   output logic                              done_o,
@@ -61,6 +64,8 @@ module bitmod_linear #(
   localparam int unsigned QueueDepth = 2 * Rows;
   localparam int unsigned CountWidth = $clog2(QueueDepth + 1);
 
+  bitmod_pkg::mode_e mode_q;
+
   // Sequencer
   logic                  chunk_start, acts_loaded, weights_loaded, weights_release;
   logic [ShapeWidth-1:0] chunk_tokens, chunk_channels, groups;
@@ -86,6 +91,7 @@ module bitmod_linear #(
     .tokens_i,
     .channels_i,
     .groups_i,
+    .mode_i             (mode_q),
     .busy_o,
     .done_o,
     .chunk_start_o      (chunk_start),
@@ -109,7 +115,7 @@ module bitmod_linear #(
 
   // Buffers
   logic [Rows-1:0][Lanes-1:0][15:0] act;
-  logic [Cols-1:0][Lanes-1:0][3:0]  code;
+  logic [Cols-1:0][Lanes-1:0][7:0]  code;
   logic [Cols-1:0][1:0]             special;
   logic [Cols-1:0][ScaleWidth-1:0]  scale;
   logic [Cols-1:0][31:0]            channel_scale, bias;
@@ -140,6 +146,7 @@ module bitmod_linear #(
     .clk_i,
     .rst_ni,
     .start_i        (chunk_start),
+    .mode_i         (mode_q),
     .channels_i     (chunk_channels),
     .groups_i       (groups),
     .valid_i        (weight_valid_i),
@@ -158,7 +165,7 @@ module bitmod_linear #(
     .bias_o         (bias)
   );
 
-  // Special-value registers, cycle counter, the step in the cycle its operands leave the buffers.
+  // Mode and special-value registers, cycle counter, the step in the cycle its operands leave the buffers.
   logic [3:0][bitmod_pkg::TermsWidth-1:0] special_terms_q;
   logic [63:0] cycles_q;
   logic        nonfinite_q, accepted, poison, result_push;
@@ -167,6 +174,7 @@ module bitmod_linear #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
+      mode_q          <= bitmod_pkg::ModeFp;
       special_terms_q <= '0;
       step_q          <= '0;
       cycles_q        <= '0;
@@ -174,6 +182,7 @@ module bitmod_linear #(
     end else begin
       step_q <= step;
       if (accepted) begin
+        mode_q          <= mode_i;
         special_terms_q <= special_terms_i;
         cycles_q        <= '0;
         nonfinite_q     <= 1'b0;
@@ -193,11 +202,14 @@ module bitmod_linear #(
   logic [Cols-1:0][31:0] result;
 
   bitmod_array #(
-    .Rows(Rows),
-    .Cols(Cols)
+    .Rows    (Rows),
+    .Cols    (Cols),
+    .AccWidth(AccWidth),
+    .Truncate(Truncate)
   ) i_array (
     .clk_i,
     .rst_ni,
+    .mode_i         (mode_q),
     .step_i         (step_q),
     .act_i          (act),
     .code_i         (code),

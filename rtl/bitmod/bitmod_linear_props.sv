@@ -16,6 +16,7 @@ module bitmod_linear_props #(
   input logic [bitmod_pkg::ShapeWidth-1:0] tokens_i,
   input logic [bitmod_pkg::ShapeWidth-1:0] channels_i,
   input logic [bitmod_pkg::ShapeWidth-1:0] groups_i,
+  input bitmod_pkg::mode_e                 mode_i,
   input logic                              busy_o,
   input logic                              done_o,
   input logic                              act_ready_o,
@@ -32,9 +33,9 @@ module bitmod_linear_props #(
   input logic                              weights_loaded
 );
 
-  // The user's part: a shape that is not empty and fits the buffers.
+  // The user's part: a known mode, and a shape that is not empty and fits the buffers.
   a_shape: assert property (@(posedge clk_i) disable iff (!rst_ni)
-    (start_i && !busy_o) |-> (tokens_i != 0 && channels_i != 0 && groups_i != 0 &&
+    (start_i && !busy_o) |-> (mode_i != '0 && tokens_i != 0 && channels_i != 0 && groups_i != 0 &&
                               groups_i <= bitmod_pkg::ShapeWidth'(MaxGroups)));
 
   // A result stays offered, unchanged, until it is taken.

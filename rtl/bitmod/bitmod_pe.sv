@@ -3,13 +3,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // BitMoD processing element: four-lane bit-serial dot products of FP16 activations and weight terms,
-// accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B, with round to nearest even).
+// accumulated over a group and scaled (BitMoD, HPCA 2025, section IV-B). Bits that do not fit
+// are rounded to nearest even, or with Truncate dropped, toward minus infinity.
 //
 // Operands of a step enter in cycle t; the controls of its accumulation belong in cycle t+2; the sum
 // with that step in it can be loaded for scaling in cycle t+3. The array makes the controls once for all.
 // It does not decode weights, does not sum over groups, and has no handshake.
 
-module bitmod_pe (
+module bitmod_pe #(
+  parameter  int unsigned AccWidth   = bitmod_pkg::AccWidth,
+  parameter  bit          Truncate   = 1'b0,
+  localparam int unsigned GroupWidth = AccWidth + bitmod_pkg::ScaleWidth
+) (
   input  logic                                       clk_i,
   input  logic                                       rst_ni,
   // Cycle t
@@ -23,15 +28,15 @@ module bitmod_pe (
   input  logic                                       scale_load_i,
   input  logic                                       scale_step_i,
   input  logic                                       scale_bit_i,
-  output logic signed [bitmod_pkg::GroupWidth-1:0]   group_mantissa_o,
+  output logic signed [GroupWidth-1:0]               group_mantissa_o,
   output logic [bitmod_pkg::ExpWidth-1:0]            group_exp_o
 );
 
   logic        [bitmod_pkg::ExpWidth-1:0] max_exp, acc_exp;
   logic signed [bitmod_pkg::DotWidth-1:0] dot;
-  logic signed [bitmod_pkg::AccWidth-1:0] acc_mantissa;
+  logic signed [AccWidth-1:0]             acc_mantissa;
 
-  bitmod_pe_align i_align (
+  bitmod_pe_align #(.Truncate(Truncate)) i_align (
     .clk_i,
     .rst_ni,
     .act_i,
@@ -40,7 +45,10 @@ module bitmod_pe (
     .dot_o    (dot)
   );
 
-  bitmod_pe_accumulate i_accumulate (
+  bitmod_pe_accumulate #(
+    .AccWidth(AccWidth),
+    .Truncate(Truncate)
+  ) i_accumulate (
     .clk_i,
     .rst_ni,
     .valid_i   (acc_valid_i),
@@ -52,7 +60,7 @@ module bitmod_pe (
     .exp_o     (acc_exp)
   );
 
-  bitmod_pe_dequant i_dequant (
+  bitmod_pe_dequant #(.AccWidth(AccWidth)) i_dequant (
     .clk_i,
     .rst_ni,
     .load_i     (scale_load_i),

@@ -5,12 +5,16 @@
 // Step 3 of the processing element: the floating-point accumulator of one group.
 //
 // The dot product, moved up by its bit significance, and the accumulator meet at the larger of their
-// exponents; the sum moves right where it needs more than 14 magnitude bits, and the exponent grows
-// with it. Both moves round to nearest even. It never normalises to the left, so a group that cancels
-// keeps its exponent. Value: mantissa_o * 2^(exp_o - 28), in doubled weight units.
+// exponents; the sum moves right where it needs more than AccWidth - 1 magnitude bits, and the exponent grows
+// with it. Both moves round. It never normalises to the left, so a group that cancels
+// keeps its exponent. Value: mantissa_o * 2^(exp_o - 28), in weight units (doubled ones of a
+// floating-point weight).
 // A step with first_i forgets the group before. Six exponent bits suffice for 128 elements.
 
-module bitmod_pe_accumulate (
+module bitmod_pe_accumulate #(
+  parameter int unsigned AccWidth = bitmod_pkg::AccWidth,
+  parameter bit          Truncate = 1'b0
+) (
   input  logic                                      clk_i,
   input  logic                                      rst_ni,
   input  logic                                      valid_i,
@@ -18,13 +22,12 @@ module bitmod_pe_accumulate (
   input  logic [bitmod_pkg::BsigWidth-1:0]          bsig_i,
   input  logic [bitmod_pkg::ExpWidth-1:0]           max_exp_i,
   input  logic signed [bitmod_pkg::DotWidth-1:0]    dot_i,
-  output logic signed [bitmod_pkg::AccWidth-1:0]    mantissa_o,
+  output logic signed [AccWidth-1:0]                mantissa_o,
   output logic [bitmod_pkg::ExpWidth-1:0]           exp_o
 );
 
   localparam int unsigned ExpWidth  = bitmod_pkg::ExpWidth;
   localparam int unsigned StepSumWidth = bitmod_pkg::StepSumWidth;
-  localparam int unsigned AccWidth  = bitmod_pkg::AccWidth;
   localparam int unsigned SumWidth  = StepSumWidth + 1;
   localparam int unsigned Magnitude = AccWidth - 1;
   localparam int unsigned GrowWidth = 4;
@@ -41,19 +44,19 @@ module bitmod_pe_accumulate (
   assign step_shift = larger_exp - max_exp_i;
   assign kept_shift = larger_exp - kept_exp;
 
-  shift_rne #(.Width(StepSumWidth), .ShiftWidth(ExpWidth)) i_align_step (
+  bitmod_shift #(.Width(StepSumWidth), .ShiftWidth(ExpWidth), .Truncate(Truncate)) i_align_step (
     .value_i(step),
     .shift_i(step_shift),
     .value_o(step_aligned)
   );
 
-  shift_rne #(.Width(AccWidth), .ShiftWidth(ExpWidth)) i_align_kept (
+  bitmod_shift #(.Width(AccWidth), .ShiftWidth(ExpWidth), .Truncate(Truncate)) i_align_kept (
     .value_i(kept),
     .shift_i(kept_shift),
     .value_o(kept_aligned)
   );
 
-  // The sum, and the right shift that brings its magnitude into 14 bits.
+  // The sum, and the right shift that brings its magnitude into AccWidth - 1 bits.
   logic signed [SumWidth-1:0]  sum, normal;
   logic        [SumWidth-1:0]  sum_magnitude;
   logic        [4:0]           top;
@@ -71,13 +74,13 @@ module bitmod_pe_accumulate (
 
   assign grow = (nonzero && top >= 5'(Magnitude)) ? GrowWidth'(top - 5'(Magnitude - 1)) : '0;
 
-  shift_rne #(.Width(SumWidth), .ShiftWidth(GrowWidth)) i_normalise (
+  bitmod_shift #(.Width(SumWidth), .ShiftWidth(GrowWidth), .Truncate(Truncate)) i_normalise (
     .value_i(sum),
     .shift_i(grow),
     .value_o(normal)
   );
 
-  // Rounding up may give exactly 2^14: one more place, nothing lost.
+  // Rounding may give exactly 2^Magnitude or its negative: one more place, nothing lost.
   assign carried    = (normal == (SumWidth'(1) <<< Magnitude)) || (normal == -(SumWidth'(1) <<< Magnitude));
   assign mantissa_d = carried ? AccWidth'(normal >>> 1) : AccWidth'(normal);
   assign exp_d      = larger_exp + ExpWidth'(grow) + ExpWidth'(carried);

@@ -6,11 +6,13 @@
 // to the largest exponent among them and summed.
 //
 // Operands in cycle t give max_exp_o and dot_o in cycle t+2. A lane with a zero operand neither adds
-// nor takes part in the maximum. Each product is rounded to nearest even where alignment drops bits
-// below its three guard bits; the sum itself is exact.
+// nor takes part in the maximum. Each product is rounded where alignment drops bits below its three
+// guard bits; the sum itself is exact.
 // It keeps no state between steps and knows nothing of bit significance.
 
-module bitmod_pe_align (
+module bitmod_pe_align #(
+  parameter bit Truncate = 1'b0
+) (
   input  logic                                       clk_i,
   input  logic                                       rst_ni,
   input  logic [bitmod_pkg::Lanes-1:0][bitmod_pkg::ActWidth-1:0]  act_i,
@@ -66,9 +68,10 @@ module bitmod_pe_align (
   logic signed [DotWidth-1:0]       dot, dot_q;
 
   for (genvar l = 0; l < Lanes; l++) begin : gen_align
-    shift_rne #(
+    bitmod_shift #(
       .Width     (AlignWidth),
-      .ShiftWidth(ExpWidth)
+      .ShiftWidth(ExpWidth),
+      .Truncate  (Truncate)
     ) i_shift (
       .value_i(product_q[l]),
       .shift_i(delta_q[l]),

@@ -8,21 +8,22 @@
 // first. After ScaleWidth steps mantissa_o * 2^(exp_o - 28) is the scaled sum, held until the next
 // load. Exact. It overlaps the accumulation of the next group.
 
-module bitmod_pe_dequant (
+module bitmod_pe_dequant #(
+  parameter  int unsigned AccWidth   = bitmod_pkg::AccWidth,
+  localparam int unsigned GroupWidth = AccWidth + bitmod_pkg::ScaleWidth
+) (
   input  logic                                   clk_i,
   input  logic                                   rst_ni,
   input  logic                                   load_i,
   input  logic                                   step_i,
   input  logic                                   scale_bit_i,
-  input  logic signed [bitmod_pkg::AccWidth-1:0] mantissa_i,
+  input  logic signed [AccWidth-1:0]             mantissa_i,
   input  logic [bitmod_pkg::ExpWidth-1:0]        exp_i,
-  output logic signed [bitmod_pkg::GroupWidth-1:0] mantissa_o,
+  output logic signed [GroupWidth-1:0]           mantissa_o,
   output logic [bitmod_pkg::ExpWidth-1:0]        exp_o
 );
 
-  localparam int unsigned AccWidth   = bitmod_pkg::AccWidth;
-  localparam int unsigned GroupWidth = bitmod_pkg::GroupWidth;
-  localparam int unsigned ExpWidth   = bitmod_pkg::ExpWidth;
+  localparam int unsigned ExpWidth = bitmod_pkg::ExpWidth;
 
   logic signed [AccWidth-1:0]   operand_q;
   logic signed [GroupWidth-1:0] addend, product_q;

@@ -4,19 +4,18 @@
 
 // Widths and types of the BitMoD datapath (BitMoD, HPCA 2025, section IV).
 //
-// A weight is worked in doubled units (its smallest step, one half, counts as 1). An accumulator
-// value is mantissa * 2^(exponent - 28): FP16 bias 15, 10 fraction bits, 3 guard bits.
+// A floating-point weight is worked in doubled units (its smallest step, one half, counts as 1), an
+// integer as it is. An accumulator value is mantissa * 2^(exponent - 28): FP16 bias 15, 10 fraction bits,
+// 3 guard bits.
 
 package bitmod_pkg;
 
-  // One group: 128 weights of one output channel, four at a time, two bit-serial terms each.
+  // One group: 128 weights of one output channel, four at a time, two to four bit-serial terms each.
   localparam int unsigned Lanes          = 4;
   localparam int unsigned GroupSize      = 128;
-  localparam int unsigned TermsPerWeight = 2;
   localparam int unsigned SlicesPerGroup = GroupSize / Lanes;
-  localparam int unsigned StepsPerGroup  = SlicesPerGroup * TermsPerWeight;
+  localparam int unsigned FewestSteps    = SlicesPerGroup * 2;  // of a group
   localparam int unsigned SliceWidth     = 5;
-  localparam int unsigned StepWidth      = 6;
 
   localparam int unsigned ScaleWidth   = 7;   // group scale, 0..127
   localparam int unsigned ExpWidth     = 6;   // biased exponent of a term, a dot product, an accumulator
@@ -24,9 +23,16 @@ package bitmod_pkg;
   localparam int unsigned DotWidth     = 17;  // sum of four aligned products
   localparam int unsigned BsigWidth    = 3;   // bit significance, 0..6
   localparam int unsigned StepSumWidth = 23;  // dot product moved up by its bit significance
-  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits
-  localparam int unsigned GroupWidth   = 22;  // accumulator times group scale
+  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits: the paper's, modules' default
   localparam int unsigned ShapeWidth   = 16;  // tokens, channels, groups of a layer
+
+  // What the weights are, and with it the number of a weight's first term. Terms are
+  // counted down to 0: those of an integer have bit significance 6, 4, 2, 0, of a floating-point weight 1, 0.
+  typedef enum logic [1:0] {
+    ModeFp   = 2'd1,  // FP4 and FP3: two terms
+    ModeInt6 = 2'd2,  // integers of six bits, of five with their sign extended: three terms
+    ModeInt8 = 2'd3   // integers of eight bits: four terms
+  } mode_e;
 
   // Arrays of these three types are declared as plain vectors of these widths: not every synthesis tool
   // indexes packed arrays of structures.
@@ -48,7 +54,7 @@ package bitmod_pkg;
     logic [1:0] exp;
   } term_t;
 
-  // A weight: the term at bit significance 1 and the one at bit significance 0.
+  // A floating-point weight: the term at bit significance 1 and the one at bit significance 0.
   typedef struct packed {
     term_t high;
     term_t low;
@@ -56,12 +62,12 @@ package bitmod_pkg;
 
   // What follows a step through the array.
   typedef struct packed {
-    logic valid;
-    logic term;        // 0: terms of bit significance 1; 1: of bit significance 0
-    logic first;       // first step of a group
-    logic last;        // last step of a group
-    logic tile_first;  // first step of a tile of outputs
-    logic tile_last;   // last step of a tile of outputs
+    logic       valid;
+    logic [1:0] term;        // number of the weights' terms, down to 0
+    logic       first;       // first step of a group
+    logic       last;        // last step of a group
+    logic       tile_first;  // first step of a tile of outputs
+    logic       tile_last;   // last step of a tile of outputs
   } step_t;
 
 endpackage

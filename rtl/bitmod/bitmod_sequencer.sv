@@ -7,12 +7,13 @@
 //   for each chunk of at most MaxTokens tokens        (activations loaded once a chunk)
 //     for each tile of Cols channels                  (weights streamed once a chunk, double-buffered)
 //       for each tile of Rows tokens
-//         for each group of 128 inputs, 32 slices, 2 terms: one step
+//         for each group of 128 inputs, 32 slices, 2 to 4 terms: one step
 //
 // A step is issued every cycle, without gaps inside a tile of outputs. A tile waits until its
 // activations and weights are loaded and the result queue has room for all its rows, so nothing behind the
 // sequencer ever stalls. A chunk begins when the results of the one before have left.
-// start_i is heeded only while idle; the shape must not be zero nor exceed the buffers.
+// start_i is heeded only while idle; the shape must not be zero nor exceed the buffers. mode_i is that of the
+// layer, from the cycle after start_i on.
 
 module bitmod_sequencer #(
   parameter  int unsigned Rows       = 8,
@@ -31,6 +32,7 @@ module bitmod_sequencer #(
   input  logic [bitmod_pkg::ShapeWidth-1:0] tokens_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0] channels_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0] groups_i,
+  input  bitmod_pkg::mode_e                 mode_i,
   output logic                              busy_o,
   output logic                              done_o,
   // Buffers
@@ -57,7 +59,7 @@ module bitmod_sequencer #(
 );
 
   localparam int unsigned ShapeWidth = bitmod_pkg::ShapeWidth;
-  localparam int unsigned StepWidth  = bitmod_pkg::StepWidth;
+  localparam int unsigned SliceWidth = bitmod_pkg::SliceWidth;
 
   typedef enum logic [1:0] {
     Idle,
@@ -72,14 +74,16 @@ module bitmod_sequencer #(
   logic [ShapeWidth-1:0] channels_left_q;  // from this tile of channels on
   logic [ShapeWidth-1:0] rows_left_q;      // of this chunk, from this tile of tokens on
   logic [ShapeWidth-1:0] group_q;
-  logic [StepWidth-1:0]  step_q;           // {slice, term}
+  logic [SliceWidth-1:0] slice_q;
+  logic [1:0]            term_q;           // down to 0
   logic [ActAddr-1:0]    act_addr_q;
   logic [CountWidth-1:0] room_q;           // free places of the result queue, promised ones not counted
   logic                  done_q;
 
   logic [ShapeWidth-1:0] chunk_tokens;
   logic [CountWidth-1:0] rows_now;
-  logic tile_begin, issue, group_end, tile_end, last_token_tile, last_channel_tile, last_chunk, drained;
+  logic group_begin, slice_end, tile_begin, issue, group_end, tile_end;
+  logic last_token_tile, last_channel_tile, last_chunk, drained;
 
   assign chunk_tokens = (tokens_left_q > ShapeWidth'(MaxTokens)) ? ShapeWidth'(MaxTokens) : tokens_left_q;
   assign rows_now     = (rows_left_q > ShapeWidth'(Rows)) ? CountWidth'(Rows) : CountWidth'(rows_left_q);
@@ -89,11 +93,13 @@ module bitmod_sequencer #(
   assign last_chunk        = tokens_left_q <= ShapeWidth'(MaxTokens);
   assign drained           = room_q == CountWidth'(QueueDepth);
 
-  assign tile_begin = step_q == '0 && group_q == '0;
-  assign issue      = state_q == Run &&
-                      (!tile_begin || (acts_loaded_i && weights_loaded_i && room_q >= rows_now));
-  assign group_end  = issue && step_q == '1;
-  assign tile_end   = group_end && group_q + ShapeWidth'(1) == groups_q;
+  assign group_begin = slice_q == '0 && term_q == mode_i;
+  assign slice_end   = term_q == 2'd0;
+  assign tile_begin  = group_begin && group_q == '0;
+  assign issue       = state_q == Run &&
+                       (!tile_begin || (acts_loaded_i && weights_loaded_i && room_q >= rows_now));
+  assign group_end   = issue && slice_q == '1 && slice_end;
+  assign tile_end    = group_end && group_q + ShapeWidth'(1) == groups_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -104,7 +110,8 @@ module bitmod_sequencer #(
       channels_left_q <= '0;
       rows_left_q     <= '0;
       group_q         <= '0;
-      step_q          <= '0;
+      slice_q         <= '0;
+      term_q          <= '0;
       act_addr_q      <= '0;
       done_q          <= 1'b0;
     end else begin
@@ -121,14 +128,18 @@ module bitmod_sequencer #(
         Chunk: begin
           state_q         <= Run;
           channels_left_q <= channels_q;
+          term_q          <= mode_i;
           rows_left_q     <= chunk_tokens;
           act_addr_q      <= '0;
         end
         Run: begin
           if (issue) begin
-            step_q <= step_q + StepWidth'(1);
-            // Both terms of a slice use the same activations.
-            if (step_q[0]) act_addr_q <= act_addr_q + ActAddr'(1);
+            term_q <= slice_end ? mode_i : term_q - 2'd1;
+            // All terms of a slice use the same activations.
+            if (slice_end) begin
+              slice_q    <= slice_q + SliceWidth'(1);
+              act_addr_q <= act_addr_q + ActAddr'(1);
+            end
             if (group_end) group_q <= tile_end ? '0 : group_q + ShapeWidth'(1);
             if (tile_end) begin
               rows_left_q <= rows_left_q - ShapeWidth'(Rows);
@@ -185,14 +196,14 @@ module bitmod_sequencer #(
   assign chunk_channels_o  = channels_q;
   assign groups_o          = groups_q;
   assign weights_release_o = tile_end && last_token_tile;
-  assign slice_o           = step_q[StepWidth-1:1];
+  assign slice_o           = slice_q;
   assign group_o           = GroupAddr'(group_q);
   assign act_addr_o        = act_addr_q;
 
   assign step_o.valid      = issue;
-  assign step_o.term       = step_q[0];
-  assign step_o.first      = step_q == '0;
-  assign step_o.last       = step_q == '1;
+  assign step_o.term       = term_q;
+  assign step_o.first      = group_begin;
+  assign step_o.last       = slice_q == '1 && slice_end;
   assign step_o.tile_first = tile_begin;
   assign step_o.tile_last  = tile_end;
 

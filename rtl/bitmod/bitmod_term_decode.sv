@@ -8,7 +8,7 @@
 // zero, stands for the group's special value, whose terms come ready from a register.
 // The magnitude, as fixed point I3 I2 I1 I0 . F0, gives its leading one among I3..I0 to the term of
 // bit significance 1; that one cleared, the leading one among I2..F0 goes to the term of bit significance 0.
-// FP3 codes (sign, two exponent bits) enter with mantissa bit 0. Combinational. No integer (Booth) modes.
+// FP3 codes (sign, two exponent bits) enter with mantissa bit 0. Combinational.
 
 module bitmod_term_decode (
   input  logic [3:0]         code_i,

@@ -4,10 +4,12 @@
 
 // Weights of one array column: two halves of codes, group parameters and channel parameters.
 //
-// One half is filled while the other is read. A read gives the codes of a slice (four weights) and the
-// group's special-value index one cycle later. capture_i keeps the scale of the group last read and the
-// channel parameters of its half for the drain, so the half can be refilled from the next cycle on.
-// Words: codes, sixteen to a word, first in the low bits; group {special[8:7], scale[6:0]};
+// One half is filled while the other is read. A read gives the codes of a slice (four weights; four bits
+// count of a floating-point one, six or eight of an integer) and the group's special-value index one cycle
+// later. capture_i keeps the scale of the group last read and the channel parameters of its half for the
+// drain, so the half can be refilled from the next cycle on.
+// Words, first weight in the low bits: low codes, the low four bits of sixteen weights; high codes, the bits
+// above them of sixteen weights of eight bits or thirty-two of six; group {special[8:7], scale[6:0]};
 // channel {bias[63:32], scale[31:0]}, both FP32.
 
 module bitmod_weight_bank #(
@@ -18,8 +20,10 @@ module bitmod_weight_bank #(
 ) (
   input  logic                                             clk_i,
   input  logic                                             rst_ni,
+  input  bitmod_pkg::mode_e                                mode_i,
   // Fill
-  input  logic                                             write_codes_i,
+  input  logic                                             write_low_i,
+  input  logic                                             write_high_i,
   input  logic                                             write_group_i,
   input  logic                                             write_channel_i,
   input  logic                                             write_half_i,
@@ -30,7 +34,7 @@ module bitmod_weight_bank #(
   input  logic                                             read_half_i,
   input  logic [GroupAddr-1:0]                             read_group_i,
   input  logic [bitmod_pkg::SliceWidth-1:0]                read_slice_i,
-  output logic [bitmod_pkg::Lanes-1:0][3:0]                code_o,
+  output logic [bitmod_pkg::Lanes-1:0][7:0]                code_o,
   output logic [1:0]                                       special_o,
   // Drain
   input  logic                                             capture_i,
@@ -42,22 +46,37 @@ module bitmod_weight_bank #(
   localparam int unsigned ScaleWidth = bitmod_pkg::ScaleWidth;
   localparam int unsigned GroupWord  = ScaleWidth + 2;
 
-  logic [63:0]           codes;
-  logic [3:0][15:0]      slices;
+  logic [63:0]           low, high;
+  logic [3:0][3:0][3:0]  low_slices, high_slices;  // four bits of each lane
+  logic [7:0][3:0][1:0]  high_pairs;               // two bits of each lane
   logic [GroupWord-1:0]  group;
-  logic [1:0]            slice_q;
+  logic [2:0]            slice_q;
   logic [63:0]           channel_0_q, channel_1_q, channel_kept_q;
   logic [ScaleWidth-1:0] scale_kept_q;
 
-  sram_1r1w #(.Width(64), .Depth(GroupCount * 8)) i_codes (
+  sram_1r1w #(.Width(64), .Depth(GroupCount * 8)) i_low (
     .clk_i,
     .rst_ni,
-    .we_i   (write_codes_i),
+    .we_i   (write_low_i),
     .waddr_i(write_addr_i),
     .wdata_i(write_data_i),
     .re_i   (read_i),
     .raddr_i({read_group_i, read_slice_i[4:2]}),
-    .rdata_o(codes)
+    .rdata_o(low)
+  );
+
+  logic six_bits;
+  assign six_bits = mode_i == bitmod_pkg::ModeInt6;
+
+  sram_1r1w #(.Width(64), .Depth(GroupCount * 8)) i_high (
+    .clk_i,
+    .rst_ni,
+    .we_i   (write_high_i),
+    .waddr_i(write_addr_i),
+    .wdata_i(write_data_i),
+    .re_i   (read_i && mode_i != bitmod_pkg::ModeFp),
+    .raddr_i({read_group_i, six_bits ? {1'b0, read_slice_i[4:3]} : read_slice_i[4:2]}),
+    .rdata_o(high)
   );
 
   sram_1r1w #(.Width(GroupWord), .Depth(GroupCount)) i_groups (
@@ -79,7 +98,7 @@ module bitmod_weight_bank #(
       channel_kept_q <= '0;
       scale_kept_q   <= '0;
     end else begin
-      if (read_i) slice_q <= read_slice_i[1:0];
+      if (read_i) slice_q <= read_slice_i[2:0];
       if (write_channel_i & ~write_half_i) channel_0_q <= write_data_i;
       if (write_channel_i & write_half_i)  channel_1_q <= write_data_i;
       if (capture_i) begin
@@ -89,8 +108,16 @@ module bitmod_weight_bank #(
     end
   end
 
-  assign slices          = codes;
-  assign code_o          = slices[slice_q];
+  assign low_slices  = low;
+  assign high_slices = high;
+  assign high_pairs  = high;
+
+  for (genvar l = 0; l < bitmod_pkg::Lanes; l++) begin : gen_lane
+    logic [3:0] above;
+    assign above     = six_bits ? {2'b00, high_pairs[slice_q][l]} : high_slices[slice_q[1:0]][l];
+    assign code_o[l] = {above, low_slices[slice_q[1:0]][l]};
+  end
+
   assign special_o       = group[GroupWord-1:ScaleWidth];
   assign scale_o         = scale_kept_q;
   assign channel_scale_o = channel_kept_q[31:0];

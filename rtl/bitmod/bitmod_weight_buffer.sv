@@ -5,8 +5,8 @@
 // Double buffer of weights in front of the array: one bank per column, filled from a stream.
 //
 // After start_i it takes channels_i channels, Cols at a time, each half as soon as it is free. A channel is
-// 1 + 9 * groups_i words: channel parameters, then per group eight words of codes and one of
-// group parameters (formats in bitmod_weight_bank). loaded_o: the half in front of the array is full.
+// channel parameters, then per group eight words of low codes, four (INT6) or eight (INT8) of high codes, and
+// one of group parameters (formats in bitmod_weight_bank). loaded_o: the half in front of the array is full.
 // release_i gives that half back and turns to the other. It takes one word per cycle.
 // Banks beyond the last channel keep old weights: their columns compute, and nobody looks.
 
@@ -18,6 +18,7 @@ module bitmod_weight_buffer #(
   input  logic                                            clk_i,
   input  logic                                            rst_ni,
   input  logic                                            start_i,
+  input  bitmod_pkg::mode_e                               mode_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0]               channels_i,
   input  logic [bitmod_pkg::ShapeWidth-1:0]               groups_i,
   // Stream
@@ -31,7 +32,7 @@ module bitmod_weight_buffer #(
   input  logic                                            capture_i,
   input  logic [GroupAddr-1:0]                            group_i,
   input  logic [bitmod_pkg::SliceWidth-1:0]               slice_i,
-  output logic [Cols-1:0][bitmod_pkg::Lanes-1:0][3:0]     code_o,
+  output logic [Cols-1:0][bitmod_pkg::Lanes-1:0][7:0]     code_o,
   output logic [Cols-1:0][1:0]                            special_o,
   output logic [Cols-1:0][bitmod_pkg::ScaleWidth-1:0]     scale_o,
   output logic [Cols-1:0][31:0]                           channel_scale_o,
@@ -44,17 +45,18 @@ module bitmod_weight_buffer #(
   // Where the next word of the stream goes.
   logic [ShapeWidth-1:0] channels_left_q, group_q;
   logic [ColWidth-1:0]   col_q;
-  logic [3:0]            word_q;      // 0..7 codes, 8 group parameters
+  logic [4:0]            word_q;      // 0..7 low codes, then high codes, last of all group parameters
   logic                  header_q;    // channel parameters come next
   logic [1:0]            full_q;
   logic                  fill_q, front_q;
 
-  logic beat, group_end, channel_end, half_end;
+  logic beat, group_word, group_end, channel_end, half_end;
 
   assign ready_o     = (channels_left_q != '0) & ~full_q[fill_q];
   assign loaded_o    = full_q[front_q];
   assign beat        = valid_i & ready_o;
-  assign group_end   = beat & ~header_q & word_q[3];
+  assign group_word  = word_q == {mode_i, 2'b00} + 5'd4;  // 8, 12 or 16
+  assign group_end   = beat & ~header_q & group_word;
   assign channel_end = group_end & (group_q + ShapeWidth'(1) == groups_i);
   assign half_end    = channel_end &
                        (col_q == ColWidth'(Cols - 1) || channels_left_q == ShapeWidth'(1));
@@ -74,7 +76,7 @@ module bitmod_weight_buffer #(
         channels_left_q <= channels_i;
       end else if (beat) begin
         header_q <= channel_end;
-        if (~header_q)   word_q          <= word_q[3] ? 4'd0 : word_q + 4'd1;
+        if (~header_q)   word_q          <= group_word ? 5'd0 : word_q + 5'd1;
         if (group_end)   group_q         <= channel_end ? '0 : group_q + ShapeWidth'(1);
         if (channel_end) channels_left_q <= channels_left_q - ShapeWidth'(1);
         if (channel_end) col_q           <= half_end ? '0 : col_q + ColWidth'(1);
@@ -101,8 +103,10 @@ module bitmod_weight_buffer #(
     bitmod_weight_bank #(.MaxGroups(MaxGroups)) i_bank (
       .clk_i,
       .rst_ni,
-      .write_codes_i  (here & ~header_q & ~word_q[3]),
-      .write_group_i  (here & ~header_q & word_q[3]),
+      .mode_i,
+      .write_low_i    (here & ~header_q & ~group_word & ~word_q[3]),
+      .write_high_i   (here & ~header_q & ~group_word & word_q[3]),
+      .write_group_i  (here & ~header_q & group_word),
       .write_channel_i(here & header_q),
       .write_half_i   (fill_q),
       .write_addr_i   ({write_group, word_q[2:0]}),

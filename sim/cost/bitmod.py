@@ -1,23 +1,19 @@
 """Cycles of a linear layer on the emitted BitMoD array, in closed form and equal to the RTL's.
 
 The array (``rtl/bitmod``) works on Rows tokens × Cols channels at a time, one bit-serial step a cycle: a
-group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms). Activations come
-in once per chunk of MaxTokens tokens, weights once per chunk too, tile by tile of Cols channels into a double
-buffer, one 64-bit word a cycle each. Streams are taken to be always ready; a memory that is not adds its
-stalls.
+group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms), 96 with INT6 or
+INT5 weights, 128 with INT8. Activations come in once per chunk of MaxTokens tokens, weights once per chunk
+too, tile by tile of Cols channels into a double buffer, one 64-bit word a cycle each. Streams are taken to be
+always ready; a memory that is not adds its stalls.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ...ir.bitmod_format import GROUP_SIZE, LANES
+from ...ir.bitmod_format import GROUP_SIZE, LANES, Mode
 from ...ir.errors import InputError
 
-TERMS_PER_WEIGHT = 2
-STEPS_PER_GROUP = GROUP_SIZE // LANES * TERMS_PER_WEIGHT
-WORDS_PER_GROUP = GROUP_SIZE // 16 + 1
-"""Weight words of a group: 16 codes each, and one of group parameters."""
 WORDS_PER_CHANNEL = 1
 WORDS_PER_TOKEN_GROUP = GROUP_SIZE // LANES
 
@@ -70,7 +66,19 @@ class LinearCycles:
         return asdict(self)
 
 
-def linear_cycles(array: BitmodArray, tokens: int, channels: int, inputs: int) -> LinearCycles:
+def steps_per_group(mode: Mode) -> int:
+    """Cycles of a group of 128 inputs: its slices times a weight's terms."""
+    return GROUP_SIZE // LANES * mode.terms
+
+
+def words_per_group(mode: Mode) -> int:
+    """Weight words of a group: codes of 4, 6 or 8 bits, and one word of group parameters."""
+    return GROUP_SIZE * mode.bits // 64 + 1
+
+
+def linear_cycles(
+    array: BitmodArray, tokens: int, channels: int, inputs: int, *, mode: Mode = Mode.FP
+) -> LinearCycles:
     """Cycles of ``out[t, n] = x[t, d] · w[n, d]``.
 
     Args:
@@ -78,6 +86,7 @@ def linear_cycles(array: BitmodArray, tokens: int, channels: int, inputs: int) -
         tokens: T.
         channels: N.
         inputs: D, padded by the array's user to whole groups of 128.
+        mode: what the weights are.
 
     Raises:
         InputError: a size is not positive, or the inputs exceed the buffers.
@@ -91,13 +100,13 @@ def linear_cycles(array: BitmodArray, tokens: int, channels: int, inputs: int) -
         )
 
     whole, rest = divmod(tokens, array.max_tokens)
-    parts = [_chunk(array, array.max_tokens, channels, groups)] * whole
+    parts = [_chunk(array, array.max_tokens, channels, groups, mode)] * whole
     if rest:
-        parts.append(_chunk(array, rest, channels, groups))
+        parts.append(_chunk(array, rest, channels, groups, mode))
     load, compute, stalls, drain = (sum(part[i] for part in parts) for i in range(4))
     total = load + compute + stalls + drain
     macs = tokens * channels * inputs
-    peak = array.rows * array.cols * LANES / TERMS_PER_WEIGHT
+    peak = array.rows * array.cols * LANES / mode.terms
     return LinearCycles(
         total=total,
         compute=compute,
@@ -106,17 +115,19 @@ def linear_cycles(array: BitmodArray, tokens: int, channels: int, inputs: int) -
         drain=drain,
         macs=macs,
         utilisation=macs / (peak * total),
-        weight_words=len(parts) * channels * _channel_words(groups),
+        weight_words=len(parts) * channels * _channel_words(groups, mode),
         activation_words=tokens * groups * WORDS_PER_TOKEN_GROUP,
         result_words=tokens * -(-channels // array.cols),
     )
 
 
-def _channel_words(groups: int) -> int:
-    return WORDS_PER_CHANNEL + groups * WORDS_PER_GROUP
+def _channel_words(groups: int, mode: Mode) -> int:
+    return WORDS_PER_CHANNEL + groups * words_per_group(mode)
 
 
-def _chunk(array: BitmodArray, tokens: int, channels: int, groups: int) -> tuple[int, int, int, int]:
+def _chunk(
+    array: BitmodArray, tokens: int, channels: int, groups: int, mode: Mode
+) -> tuple[int, int, int, int]:
     """Load, compute, weight-stall and drain cycles of one chunk of tokens.
 
     With P the steps of a tile of channels, A the words of activations and B_j the words of the j-th tile's
@@ -125,9 +136,9 @@ def _chunk(array: BitmodArray, tokens: int, channels: int, groups: int) -> tuple
     """
     token_tiles = -(-tokens // array.rows)
     tiles = -(-channels // array.cols)
-    steps = token_tiles * groups * STEPS_PER_GROUP
-    full = array.cols * _channel_words(groups)
-    last = (channels - (tiles - 1) * array.cols) * _channel_words(groups)
+    steps = token_tiles * groups * steps_per_group(mode)
+    full = array.cols * _channel_words(groups, mode)
+    last = (channels - (tiles - 1) * array.cols) * _channel_words(groups, mode)
     first = last if tiles == 1 else full
 
     load = max(tokens * groups * WORDS_PER_TOKEN_GROUP, first)

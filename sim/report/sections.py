@@ -165,6 +165,20 @@ def verification(key: str, found: Verification) -> str:
     layered = [case for case in found.cases if case.layers]
     columns = ["run", "output", "max abs", "relative", "cosine", "bound", "first layer beyond", "verdict"]
     body = note(f"Reference: {found.reference}.") + table(columns, outputs)
+    distances = [
+        [
+            case.label,
+            output.name,
+            _error(output.max_abs),
+            _error(output.relative),
+            Cell(f"{output.cosine:.7f}", output.cosine),
+        ]
+        for case in found.cases
+        for output in case.quantization
+    ]
+    if distances:
+        body += note("Distance from the model before its weights were quantized.")
+        body += table(["run", "output", "max abs", "relative", "cosine"], distances)
     if layered:
         body += plots.layer_errors(f"{key}-layers", layered)
     for case in layered:

@@ -134,6 +134,16 @@ def _verification(found: Verification) -> Table:
                 f"{output.cosine:.7f}",
                 units.scientific(case.bound),
             )
+        for output in case.quantization:
+            table.add_row(
+                case.label,
+                output.name,
+                "from the float model",
+                units.scientific(output.max_abs),
+                units.scientific(output.relative),
+                f"{output.cosine:.7f}",
+                "",
+            )
     return table
 
 

@@ -143,9 +143,15 @@ class LinearDesign(Design):
     def compare(self, driver: str, run: Run, trace: str | None) -> LinearResult:
         """Hold a run against the integer oracle, float64 and the closed form of the cycles."""
         operands, weights = self.operands, self.weights
-        expected = bitmod_oracle.linear(weights, operands["activations"], operands["bias"])
+        expected = bitmod_oracle.linear(
+            weights,
+            operands["activations"],
+            operands["bias"],
+            self.description.get("rounding", "nearest-even"),
+            self.description.get("acc_width", bitmod_oracle.ACC_WIDTH),
+        )
         wrong = differing(expected, run.results)
-        model = linear_cycles(self.array, *self.shape)
+        model = linear_cycles(self.array, *self.shape, mode=weights.format.mode)
         return LinearResult(
             layer=self.layer,
             driver=driver,

@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ...ir.errors import InputError, ToolMissing
+from ...ir.user_cache import user_cache
 
 RUNTIME_SOURCES = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
 FST_SOURCE = "verilated_fst_c"
@@ -124,11 +125,8 @@ class Toolchain:
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: ``verilated`` under ``PENSTOCK_CACHE_DIR``, else in the user's cache."""
-    own = os.environ.get("PENSTOCK_CACHE_DIR")
-    parent = os.environ.get("XDG_CACHE_HOME")
-    cache = Path(own) if own else (Path(parent) if parent else Path.home() / ".cache") / "penstock"
-    return cache / "verilated"
+    """Where builds are kept: ``verilated`` in the user's cache."""
+    return user_cache() / "verilated"
 
 
 def lint(sources: Sequence[Path], top: str, parameters: dict[str, int] | None = None) -> None:

@@ -81,6 +81,23 @@ def test_a_layers_frame_lies_in_its_callers() -> None:
     assert [function.name.value for function in callees_first(module)] == ["layer", "main"]
 
 
+def test_a_layer_of_one_step_needs_no_frame() -> None:
+    text = f"""
+  func.func private @layer(%x: tensor<4x64xf32>) -> tensor<4x64xf32> {{
+    %a = func.call @op(%x, %x) : {T}
+    return %a : tensor<4x64xf32>
+  }}
+  func.func @main(%x: tensor<4x64xf32>) -> tensor<4x64xf32> {{
+    %a = func.call @layer(%x) : (tensor<4x64xf32>) -> tensor<4x64xf32>
+    %b = func.call @layer(%a) : (tensor<4x64xf32>) -> tensor<4x64xf32>
+    return %b : tensor<4x64xf32>
+  }}
+"""
+    module = placed(text)
+    verify_placement(module)
+    assert "tier.frame_offset" not in str(module)
+
+
 def test_placing_twice_is_placing_once() -> None:
     module = placed(LAYERED)
     once = str(module)

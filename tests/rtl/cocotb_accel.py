@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from axi_memory import Memory, attach, clocks, pause, reset, start_clock
 from cocotb.triggers import FallingEdge
-from cocotb_linear import ARRAY, Layer
+from cocotb_linear import ARRAY, SCHEMES, Layer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from penstock.backends.verilog.images import activation_words, special_terms, weight_words
@@ -20,7 +20,7 @@ START, ABORT = 1, 2
 BUSY, DONE, FAILED, NONFINITE = 1, 2, 4, 8
 DESCRIPTORS = 0x400
 PATIENCE = 200_000
-SHAPES = [(5, 7, 200), (3, 4, 129), (9, 3, 256)]
+SHAPES = [(5, 7, 200), (3, 4, 129), (9, 3, 256), (2, 5, 17)]
 
 
 class Bench:
@@ -63,7 +63,7 @@ class Bench:
             tokens,
             channels,
             layer.weights.groups,
-            0,
+            int(layer.weights.format.mode),
             flags,
             special_terms(layer.weights),
         )
@@ -111,7 +111,7 @@ async def begin(dut: Any, shapes: list[tuple[int, int, int]] | None = None, seed
     await reset(dut)
     await bench.write(IRQ_ENABLE, 3)
     for index, shape in enumerate(SHAPES if shapes is None else shapes):
-        bench.add(Layer(*shape, seed + index, "bitmod3" if index == 1 else "bitmod4"), flags=index & 1)
+        bench.add(Layer(*shape, seed + index, SCHEMES[index % len(SCHEMES)]), flags=index & 1)
     return bench
 
 
@@ -140,7 +140,7 @@ async def a_chain_of_ragged_layers_is_exact(dut: Any) -> None:
 
 @cocotb.test()
 async def the_next_layer_is_prefetched_unless_fenced(dut: Any) -> None:
-    bench = await begin(dut, [(4, 13, 256), (1, 1, 128), (1, 2, 128)])
+    bench = await begin(dut, [(4, 13, 256), (1, 1, 128), (1, 2, 129)])
     for fence in (0, 1):
         bench.field(1, 31, bytes([fence]))
         bench.memory.reads.clear()
@@ -195,7 +195,8 @@ async def bad_descriptors_and_starts_are_refused(dut: Any) -> None:
         (28, b"\0\0"),  # groups
         (28, bytes([ARRAY.max_groups + 1, 0])),
         (29, b"\1"),
-        (30, b"\1"),  # mode
+        (30, b"\0"),  # mode
+        (30, b"\4"),
         (31, b"\2"),  # flags
         (0, b"\4"),  # weights not on a word
         (8, b"\4"),

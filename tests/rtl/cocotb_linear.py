@@ -27,7 +27,9 @@ SHAPES = [
     (4, 1, 128),
     (1, 13, 256),
     (6, 9, 17),
+    (3, 5, 140),
 ]
+SCHEMES = ("bitmod4", "int8", "bitmod3", "int6", "int5")
 PATIENCE = 60_000
 
 
@@ -54,6 +56,7 @@ class Layer:
 
 
 async def reset(dut: Any) -> None:
+    dut.mode_i.value = 1
     for name in ("start_i", "act_valid_i", "weight_valid_i", "out_ready_i"):
         getattr(dut, name).value = 0
     dut.rst_ni.value = 0
@@ -79,6 +82,7 @@ async def run(
     out = np.full((tokens, channels), np.nan, np.float32)
     order = iter(result_order(tokens, channels))
     dut.tokens_i.value, dut.channels_i.value, dut.groups_i.value = tokens, channels, layer.weights.groups
+    dut.mode_i.value = int(layer.weights.format.mode)
     dut.special_terms_i.value = special_terms(layer.weights)
     dut.start_i.value = 1
     held: dict[str, bool] = {}
@@ -140,17 +144,19 @@ def assert_exact(out: NDArray | None, layer: Layer) -> None:
 async def ragged_layers_are_exact_and_take_the_models_cycles(dut: Any) -> None:
     await begin(dut)
     for seed, shape in enumerate(SHAPES):
-        layer = Layer(*shape, seed, "bitmod3" if seed % 3 == 2 else "bitmod4")
-        assert_exact(await run(dut, layer), layer)
-        cycles, model = int(dut.cycles_o.value), linear_cycles(ARRAY, *shape).total
-        assert cycles == model, f"{shape}: RTL {cycles} cycles, model {model}"
+        for scheme in (SCHEMES[seed % len(SCHEMES)], SCHEMES[(seed // 2 + 1) % len(SCHEMES)]):
+            layer = Layer(*shape, seed, scheme)
+            assert_exact(await run(dut, layer), layer)
+            model = linear_cycles(ARRAY, *shape, mode=layer.weights.format.mode).total
+            cycles = int(dut.cycles_o.value)
+            assert cycles == model, f"{scheme} {shape}: RTL {cycles} cycles, model {model}"
 
 
 @cocotb.test()
 async def stalled_streams_change_no_result(dut: Any) -> None:
     await begin(dut)
     for seed, stall in enumerate((0.1, 0.5, 0.9)):
-        layer = Layer(5, 7, 200, seed)
+        layer = Layer(5, 7, 200, seed, SCHEMES[seed + 1])
         assert_exact(await run(dut, layer, stall, seed), layer)
 
 
@@ -166,11 +172,12 @@ async def results_nobody_takes_hold_the_array_back(dut: Any) -> None:
 async def a_reset_in_mid_flight_leaves_nothing_behind(dut: Any) -> None:
     await begin(dut)
     for cycle in (1, 3, 40, 150, 260, 300, 420, 700):
-        assert await run(dut, Layer(4, 6, 256, cycle), stall=0.05, seed=cycle, stop_after=cycle) is None
+        broken_off = Layer(4, 6, 256, cycle, SCHEMES[cycle % len(SCHEMES)])
+        assert await run(dut, broken_off, stall=0.05, seed=cycle, stop_after=cycle) is None
         await reset(dut)
         assert not int(dut.busy_o.value)
         assert not int(dut.out_valid_o.value)
-        layer = Layer(3, 4, 129, cycle + 1)
+        layer = Layer(3, 4, 129, cycle + 1, SCHEMES[(cycle + 2) % len(SCHEMES)])
         assert_exact(await run(dut, layer), layer)
 
 
@@ -196,7 +203,11 @@ async def hard_activations_are_exact(dut: Any) -> None:
     """Subnormals, the largest finite values, zeros, exponents from one end to the other."""
     await begin(dut)
     numbers = np.random.default_rng(31)
-    layer = Layer(4, 6, 256, 31)
+    for scheme in ("bitmod4", "int8"):
+        await hard_activations(dut, Layer(4, 6, 256, 31, scheme), numbers)
+
+
+async def hard_activations(dut: Any, layer: Layer, numbers: np.random.Generator) -> None:
     bits = (
         numbers.integers(0, 2, (4, 256)) << 15
         | numbers.integers(0, 31, (4, 256)) << 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,23 @@ def test_the_accelerator_is_lint_clean(
 ) -> None:
     lint(design_sources, "bitmod_accel", parameters)
     lint([*design_sources, *design_properties], "bitmod_accel", parameters)
+
+
+YOSYS = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+libyosys.run_pass("read_verilog -sv " + " ".join(sys.argv[1:]), design)
+small = "-chparam Rows 2 -chparam Cols 2 -chparam MaxTokens 4"
+libyosys.run_pass("hierarchy -check -top bitmod_accel " + small, design)
+libyosys.run_pass("proc; check -assert", design)
+"""
+
+
+def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(design_sources: list[Path]) -> None:
+    command = [sys.executable, "-c", YOSYS, *map(str, design_sources)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @pytest.mark.slow

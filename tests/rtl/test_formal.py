@@ -1,10 +1,12 @@
-"""Small proofs by a SAT solver: an accumulator's width for all operands; a queue, a memory for a while."""
+"""Small proofs by a SAT solver: weight terms, an accumulator's width; a queue, a memory for a while."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 FORMAL = Path(__file__).parent / "formal"
 PROVED, REFUTED = 0, 1
@@ -46,6 +48,27 @@ def test_the_proof_fails_without_the_place_rounding_up_may_need(
     before, after = "mantissa_d = carried ?", "mantissa_d = 1'b0 & carried ?"
     sources = broken(design_sources, tmp_path, "bitmod_pe_accumulate.sv", before, after)
     status, said = prove("accumulate_formal", "-maxsteps 4", sources)
+    assert status == REFUTED, said
+    assert "proof did fail" in said
+
+
+def test_the_terms_of_every_weight_add_up_to_it(design_sources: list[Path]) -> None:
+    status, said = prove("terms_formal", "-maxsteps 2", design_sources)
+    assert status == PROVED, said
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("bitmod_term_booth.sv", "|| window == 3'b100", "|| window == 3'b101"),
+        ("bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
+        ("bitmod_term_decode.sv", "high_found ? fixed &", "1'b0 ? fixed &"),
+    ],
+)
+def test_the_proof_fails_with_a_wrong_digit(
+    design_sources: list[Path], tmp_path: Path, file: str, before: str, after: str
+) -> None:
+    status, said = prove("terms_formal", "-maxsteps 2", broken(design_sources, tmp_path, file, before, after))
     assert status == REFUTED, said
     assert "proof did fail" in said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,11 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "step_shift = larger_exp - max_exp_i",
         "step_shift = '0 & larger_exp",
     ),
-    "terms in the wrong order": ("bitmod_array.sv", "step_i.term ? terms.low", "~step_i.term ? terms.low"),
+    "terms in the wrong order": (
+        "bitmod_term_generate.sv",
+        "term_i[0] ? decoded.high",
+        "~term_i[0] ? decoded.high",
+    ),
     "totals of the tile before": (
         "bitmod_column.sv",
         "total_clear_i ? 32'd0",
@@ -49,27 +54,42 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+# The same of a layer of eight-bit integers.
+INTEGER_MUTATIONS: dict[str, tuple[str, str, str]] = {
+    "a term too few": ("bitmod_sequencer.sv", "slice_end ? mode_i :", "slice_end ? mode_i - 2'd1 :"),
+    "the high bits of another slice": (
+        "bitmod_weight_bank.sv",
+        "high_slices[slice_q[1:0]]",
+        "high_slices[~slice_q[1:0]]",
+    ),
+    "digits a place apart": ("bitmod_array.sv", "{step3_q.term, 1'b0};", "{1'b0, step3_q.term};"),
+}
 
-def emit_layer(folder: Path) -> Path:
+
+def emit_layer(folder: Path, scheme: str = "bitmod4", **element: Any) -> Path:
     """Three tiles of tokens, three of channels, two groups; subnormals among the activations."""
     random = np.random.default_rng(9)
     weights = random.standard_t(3, (5, 200)) * 0.1
     acts = random.standard_normal((5, 200)).astype(np.float16)
     acts[2, :40] = random.integers(1, 1024, 40).astype(np.uint16).view(np.float16)
     acts[2, 40:] = 0
-    return emit(folder, "mutant", quantize(weights), weights, random.standard_normal(5), acts, rows=2, cols=2)
+    bias, quantized = random.standard_normal(5), quantize(weights, scheme)
+    return emit(folder, "mutant", quantized, weights, bias, acts, rows=2, cols=2, **element)
 
 
 @pytest.mark.slow
-def test_the_unchanged_design_passes(tmp_path: Path) -> None:
-    assert simulate(emit_layer(tmp_path / "layer")).ok
+@pytest.mark.parametrize(
+    ("scheme", "element"), [("bitmod4", {}), ("int6", {"rounding": "truncate", "acc_width": 17})]
+)
+def test_the_unchanged_design_passes(tmp_path: Path, scheme: str, element: dict[str, Any]) -> None:
+    assert simulate(emit_layer(tmp_path / "layer", scheme, **element)).ok
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", [*MUTATIONS, *INTEGER_MUTATIONS])
 def test_a_mutation_is_noticed(tmp_path: Path, name: str) -> None:
-    file, before, after = MUTATIONS[name]
-    folder = emit_layer(tmp_path / "layer")
+    file, before, after = {**MUTATIONS, **INTEGER_MUTATIONS}[name]
+    folder = emit_layer(tmp_path / "layer", "bitmod4" if name in MUTATIONS else "int8")
     text = (folder / "rtl" / file).read_text(encoding="utf-8")
     assert text.count(before) == 1, f"the text to change is not in {file} once"
     (folder / "rtl" / file).write_text(text.replace(before, after), encoding="utf-8")

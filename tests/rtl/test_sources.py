@@ -17,6 +17,7 @@ PARAMETERS = [
     {"Rows": 8, "Cols": 8, "MaxTokens": 128, "MaxGroups": 3},
     {"Rows": 1, "Cols": 1, "MaxTokens": 1, "MaxGroups": 1},
     {"Rows": 3, "Cols": 5, "MaxTokens": 9, "MaxGroups": 12},
+    {"Rows": 2, "Cols": 2, "MaxTokens": 2, "MaxGroups": 1, "Truncate": 1, "AccWidth": 18},
     {"Rows": 44, "Cols": 1, "MaxTokens": 44, "MaxGroups": 2},
 ]
 FOLDERS = ("common", "bitmod", "fusemax")
@@ -37,6 +38,7 @@ def test_the_assertions_are_lint_clean(design_sources: list[Path], design_proper
     [
         ({"Rows": 45, "Cols": 1, "MaxTokens": 45}, "Rows must be 1..44"),
         ({"Rows": 2, "MaxTokens": 129}, "multiple of Rows"),
+        ({"Rows": 2, "Cols": 2, "MaxTokens": 2, "AccWidth": 19}, "AccWidth must be 12..18"),
     ],
 )
 def test_parameters_that_cannot_work_are_refused(

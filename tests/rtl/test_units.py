@@ -1,4 +1,4 @@
-"""The combinational units against NumPy: terms, rounding shifts, single-precision arithmetic."""
+"""The combinational units against NumPy: terms, shifts, single-precision arithmetic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.ir.bitmod_format import FORMATS, NO_TERM, Term, two_terms
+from penstock.ir.bitmod_format import FORMATS, NO_TERM, Mode, Term, terms_of, two_terms
 
 Vectors = NDArray[np.uint32]
 RunVectors = Callable[[str, Vectors], Vectors]
@@ -19,6 +19,7 @@ SPECIAL_FLOATS = (0.0, 1.0, 1.5, np.inf, np.nan, 65504.0, 3.4028234663852886e38)
 POWERS = (2.0**-149, 2.0**-127, 2.0**-126, 2.0**-64, 2.0**23, 2.0**127)
 NEIGHBOURS = (1 + 2.0**-23, 1 - 2.0**-24, 2.0**24 - 1)
 POSITIVE = np.array([*SPECIAL_FLOATS, *POWERS, *NEIGHBOURS], np.float32)
+SPECIALS = (6, -6, 10, -10, 12, -12, 16, -16, 14, -14)
 INTERESTING = np.concatenate([POSITIVE, -POSITIVE])
 
 
@@ -32,6 +33,12 @@ def words(*columns: NDArray) -> Vectors:
 
 def term_bits(term: Term) -> int:
     return term.sign << 3 | term.man << 2 | term.exp
+
+
+def _pair(value: int) -> int:
+    """The two terms of a special value as its register holds them."""
+    high, low = two_terms(value)
+    return term_bits(high) << 4 | term_bits(low)
 
 
 def test_every_code_with_every_special_value_decodes_to_the_terms_of_its_value(
@@ -57,14 +64,45 @@ def test_every_code_with_every_special_value_decodes_to_the_terms_of_its_value(
                 assert seen == term_bits(term), f"{where}: {name} term"
 
 
-def test_the_rounding_shift_is_exhaustively_nearest_even(run_vectors: RunVectors) -> None:
+@pytest.mark.parametrize("mode", Mode)
+def test_the_terms_of_every_code_add_up_to_its_value(run_vectors: RunVectors, mode: Mode) -> None:
+    """All codes of eight bits; of six, whatever lies above them; of four, with all special values."""
+    whole, special, number = np.meshgrid(
+        np.arange(256),
+        np.arange(len(SPECIALS) if mode is Mode.FP else 1),
+        np.arange(mode.terms)[::-1],
+        indexing="ij",
+    )
+    code = whole & ((1 << mode.bits) - 1)
+    if mode is Mode.FP:
+        table = np.stack([FORMATS["bitmod4"].values()[0]] * len(SPECIALS))
+        table[:, 8] = SPECIALS
+        value = table[special, code]
+    else:
+        value = np.where(code >> (mode.bits - 1), code - (1 << mode.bits), code)
+    third = whole & 15 | whole >> 4 << 12 | np.array([_pair(each) for each in SPECIALS])[special] << 4
+    zeros = np.zeros(whole.size, np.uint32)
+    stream = words(zeros, zeros, third.ravel(), (mode.value << 12 | number << 14).ravel())
+    term = (run_vectors("units_harness", stream)[:, 2] >> 8 & 15).astype(np.int64).reshape(whole.shape)
+    term = np.where(term >> 2 & 1, term, 0)
+    want = [[term_bits(each) for each in terms_of(int(one), mode)] for one in value[:, :, 0].ravel()]
+    np.testing.assert_array_equal(term.reshape(-1, mode.terms), want)
+    significance = np.array([mode.significance(each) for each in range(mode.terms)])[number]
+    worth = (term >> 2 & 1) * (1 - 2 * (term >> 3)) << (term & 3) + significance
+    np.testing.assert_array_equal(worth.sum(axis=-1), value[:, :, 0])
+
+
+@pytest.mark.parametrize("truncate", [0, 1], ids=["nearest even", "floor"])
+def test_the_shifts_are_exhaustively_right(run_vectors: RunVectors, truncate: int) -> None:
     values, shifts = np.meshgrid(np.arange(-(2**14), 2**14), [0, 1, 2, 3, 7, 13, 14, 15, 16, 31, 63])
     flat, amount = values.ravel(), shifts.ravel()
     third = (flat.astype(np.int64) & 0x7FFF) << 16
-    out = run_vectors("units_harness", words(flat * 0, flat * 0, third.astype(np.uint32), amount))
+    stream = words(flat * 0, flat * 0, third.astype(np.uint32), amount | truncate << 16)
+    out = run_vectors("units_harness", stream)
     got = (out[:, 2] >> 16 & 0x7FFF).astype(np.int64)
     got = np.where(got >= 2**14, got - 2**15, got)
-    np.testing.assert_array_equal(got, np.rint(flat / 2.0**amount).astype(np.int64))
+    rounded = np.floor if truncate else np.rint
+    np.testing.assert_array_equal(got, rounded(flat / 2.0**amount).astype(np.int64))
 
 
 @pytest.fixture(scope="module")

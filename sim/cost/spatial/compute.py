@@ -74,7 +74,7 @@ def _step(problem: Problem, step: Step, points: Points, moved: list[Vectors]) ->
     for rank in step.ranks & frozenset(problem.tile):
         count = count * points.inner[rank]
     if not step.flat:
-        return count * across(step.ranks, problem.rows, points)
+        return count * across(step.ranks, problem.turns(step), points)
     left, columns = np.zeros(len(points), np.int64), np.zeros(len(points), np.int64)
     for each in moved:
         if each.use is step.write:

@@ -134,9 +134,8 @@ def array_loops(problem: Problem, step: Step, points: Points) -> list[Loop]:
         else:
             place = size + points.buffer[rank]
         loops.append((rank, points.inner[rank], place))
-    if not step.flat:
-        for rank in sorted(problem.rows & step.ranks):
-            loops.append((rank, points.spatial[rank], np.full(len(points), 3 * size + rank)))
+    for rank in sorted(problem.turns(step)):
+        loops.append((rank, points.spatial[rank], np.full(len(points), 3 * size + rank)))
     return loops
 
 

@@ -151,7 +151,7 @@ def _vectors(
     output: bool = False,
 ) -> Vectors:
     tiles, repeats = visits(loops, use.ranks, len(points))
-    cols = across(use.ranks, problem.cols, points)
+    cols = across(use.ranks, problem.wide(step), points)
     rows = across(use.ranks, problem.rows, points) if step.flat else np.ones(len(points), np.int64)
     # A matrix passes the edge row by row, a vector along the rows is one row of the buffer.
     matrix = bool(use.ranks & problem.cols) and step.flat

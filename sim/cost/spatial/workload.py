@@ -118,10 +118,17 @@ class Problem:
         """Steps that read a tensor, and how."""
         return [(step, use) for step in self.steps for use in step.reads if use.tensor == tensor]
 
+    def wide(self, step: Step) -> frozenset[int]:
+        """Ranks over the columns, or over the lanes: lanes add nothing up, what is reduced takes turns."""
+        return self.cols if step.flat else self.cols - step.reduced
+
+    def turns(self, step: Step) -> frozenset[int]:
+        """Spatial ranks that run one after the other on a one-dimensional unit."""
+        return frozenset() if step.flat else (self.rows | (self.cols & step.reduced)) & step.ranks
+
     def serial(self, step: Step) -> tuple[int, ...]:
-        """Ranks that run as steps within a tile: those of the tile, and rows on a one-dimensional unit."""
-        rows = () if step.flat else tuple(sorted(self.rows))
-        return tuple(rank for rank in (*self.tile, *rows) if rank in step.ranks)
+        """Ranks that run as steps within a tile: those of the tile, and those that take turns."""
+        return tuple(rank for rank in (*self.tile, *sorted(self.turns(step))) if rank in step.ranks)
 
     def in_elements(self, tensor: str) -> bool:
         """Whether the tensor stays where it was made, one value in each processing element."""
@@ -157,14 +164,15 @@ def problem(cascade: Cascade, nest: Nest, target: Target, element_bytes: int = 2
     elsewhere = {a.tensor for e in cascade.einsums if e.output.tensor not in source for a in e.accesses}
     results = frozenset(source) & (frozenset(cascade.results) | elsewhere)
     place = dict.fromkeys([a.tensor for e in einsums for a in e.accesses], "dram")
-    place |= {t: _place(t, nest, results, t in carried or bool(fibers[t])) for t in source}
+    across = _across_lanes(einsums, nest, target)
+    place |= {t: _place(t, nest, results, t in carried or bool(fibers[t]) or t in across) for t in source}
+    for tensor in across:
+        if place[tensor] == "array":
+            raise MappingError("a lane reads what others hold", where=tensor, accepted="kept in the buffer")
     tile = tuple(number[rank] for rank in nest.tile_order if rank in number)
     rows = frozenset(number[rank] for rank in nest.rows if rank in number)
     units = [target.find_unit(nest.units[einsum.output.tensor]) for einsum in einsums]
-    serial = [
-        {r for r in e.ranks if number[r] in tile or (len(u.shape) == 1 and number[r] in rows)}
-        for e, u in zip(einsums, units, strict=True)
-    ]
+    serial = [_serial(einsum, unit, nest) for einsum, unit in zip(einsums, units, strict=True)]
     steps = []
     for at, einsum in enumerate(einsums):
         unit = units[at]
@@ -265,6 +273,24 @@ def _place(tensor: str, nest: Nest, results: frozenset[str], kept: bool) -> str:
     if tensor in results:
         return "dram"
     return nest.keep.get(tensor, "buffer" if kept else "array")
+
+
+def _across_lanes(einsums: tuple[Einsum, ...], nest: Nest, target: Target) -> set[str]:
+    """Tensors written here that an Einsum reduces over lanes, each of which has its own registers."""
+    return {
+        access.tensor
+        for einsum in einsums
+        for access in einsum.accesses
+        if len(target.find_unit(nest.units[einsum.output.tensor]).shape) == 1
+        and set(einsum.reduced) & set(nest.cols) & set(access.ranks)
+        and access.tensor in nest.units
+    }
+
+
+def _serial(einsum: Einsum, unit: Unit, nest: Nest) -> set[str]:
+    """Ranks of an Einsum that are steps within a tile, by name: see `Problem.serial`."""
+    turns = {*nest.rows, *(set(nest.cols) & set(einsum.reduced))} if len(unit.shape) == 1 else set()
+    return set(einsum.ranks) & {*nest.tile_order, *turns}
 
 
 def _after(

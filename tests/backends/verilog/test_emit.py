@@ -11,7 +11,7 @@ import pytest
 
 from penstock.backends.verilog import emit
 from penstock.backends.verilog.images import activation_words, hex_image, special_terms, weight_words
-from penstock.ir.bitmod_format import BitmodWeights
+from penstock.ir.bitmod_format import BitmodWeights, Mode
 from penstock.ir.errors import BundleError, InputError
 from penstock.passes.quantize import quantize
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
@@ -66,7 +66,7 @@ def test_narrow_tops_are_lint_clean_too(tmp_path: Path, cols: int) -> None:
     lint(design.sources(traced=False), design.top)
 
 
-def decode(words: list[int], channels: int, groups: int) -> tuple[np.ndarray, ...]:
+def decode(words: list[int], channels: int, groups: int, mode: Mode) -> tuple[np.ndarray, ...]:
     """Weights back from their stream, from the words' stated format alone."""
     stream = iter(words)
     codes = np.zeros((channels, groups, 128), int)
@@ -79,22 +79,48 @@ def decode(words: list[int], channels: int, groups: int) -> tuple[np.ndarray, ..
             for word in range(8):
                 value = next(stream)
                 codes[n, g, 16 * word : 16 * word + 16] = [value >> 4 * lane & 15 for lane in range(16)]
+            bits = mode.bits - 4
+            count = 64 // bits if bits else 0
+            for word in range(2 * bits):
+                value = next(stream)
+                high = [value >> bits * lane & (1 << bits) - 1 for lane in range(count)]
+                codes[n, g, count * word : count * (word + 1)] += np.array(high) << 4
             value = next(stream)
             special[n, g], scale[n, g] = value >> 7, value & 127
     assert next(stream, None) is None
     return codes, special, scale, bias.view(np.float32), channel_scale.view(np.float32)
 
 
-def test_the_weight_image_holds_the_weights(tmp_path: Path) -> None:
-    quantized = quantize(WEIGHTS)
+@pytest.mark.parametrize("scheme", ["bitmod4", "int8", "int6", "int5"])
+def test_the_weight_image_holds_the_weights(scheme: str) -> None:
+    quantized = quantize(WEIGHTS, scheme)
     lines = hex_image(weight_words(quantized, BIAS), ("heading",)).splitlines()
     assert lines[0] == "// heading"
-    codes, special, scale, bias, channel_scale = decode([int(line, 16) for line in lines[1:]], 19, 3)
+    codes, special, scale, bias, channel_scale = decode(
+        [int(line, 16) for line in lines[1:]], 19, 3, quantized.format.mode
+    )
     np.testing.assert_array_equal(codes, quantized.codes)
     np.testing.assert_array_equal(special, quantized.special)
     np.testing.assert_array_equal(scale, quantized.group_scale)
     np.testing.assert_array_equal(bias, BIAS)
     np.testing.assert_array_equal(channel_scale, quantized.channel_scale)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "mode", "said"),
+    [("int8", "ModeInt8", "high four"), ("int6", "ModeInt6", "high two"), ("int5", "ModeInt6", "high two")],
+)
+def test_layers_of_integers_say_so_and_are_lint_clean(
+    tmp_path: Path, scheme: str, mode: str, said: str
+) -> None:
+    folder = emit_layer(tmp_path / "layer", quantized=quantize(WEIGHTS, scheme), rounding="truncate", cols=2)
+    design = LinearDesign.load(folder)
+    top = (folder / "rtl" / f"{design.top}.sv").read_text(encoding="utf-8")
+    assert f"bitmod_pkg::{mode}" in top
+    assert ".Truncate (1'b1)" in top
+    assert said in (folder / "README.md").read_text(encoding="utf-8")
+    assert design.weights.format.name == scheme
+    lint(design.sources(traced=False), design.top)
 
 
 def test_the_activation_image_pads_each_token_to_whole_groups() -> None:
@@ -134,6 +160,7 @@ def quantized_like(shape: tuple[int, int]) -> BitmodWeights:
         ({"quantized": quantized_like((19, 299))}, "were not quantized"),
         ({"rows": 45}, "1..44 rows"),
         ({"cols": 0}, "1..64 columns"),
+        ({"acc_width": 19}, "12..18"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

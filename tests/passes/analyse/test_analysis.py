@@ -152,6 +152,15 @@ def test_a_models_cascades_are_priced_as_fused(capsys: pytest.CaptureFixture[str
     assert attention["traffic"]["over_compulsory"] >= 1
 
 
+def test_a_rank_of_a_model_is_found_where_it_was_split(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "zoo:bert-base,layers=1", "--rank", "m")["cascades"]
+    analysed = [each for each in found if "analysis" in each]
+    assert [each["name"].rpartition(".")[2] for each in analysed] == ["attention"]
+    assert set(analysed[0]["analysis"]["passes"]) == {"(m1,m0)", "m0"}
+    assert cli.main(["analyze", "zoo:bert-base,layers=1", "--rank", "zz"]) == 2
+    assert "no cascade over a rank 'zz'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from penstock import api
-from penstock.commands import plain
+from penstock.outcome import plain
 from penstock.passes.analyse.analysis import Analysis
 from penstock.passes.analyse.report import Report
 
@@ -110,8 +110,8 @@ HAND: dict[str, dict[str, Any]] = {
         "live": "M0*M1 + 2*M1 + 1",  # numerators, and two summaries a tile
         # The W correction multiplies every score; tiles add a product, a sum and a difference each.
         "operations": _attention(N * N + TILES, 2 * TILES, N * N + TILES, N * N + TILES, TILES),
-        # Three blocks of queries; K and V of a pass stay on chip while its scores are made again.
-        "elements": 2 * QUERIES + 2 * 3 * QUERIES,
+        # K and a fiber on chip, F in halves, Q twice: as the three passes.
+        "elements": 2 * QUERIES + 3 * QUERIES,
         # Nothing twice: fibers of 126 queries on chip, 521 blocks of them.
         "single": 2 * QUERIES + 2 * 521 * QUERIES,
     },

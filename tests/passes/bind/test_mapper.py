@@ -170,8 +170,13 @@ def test_an_unknown_objective_is_refused() -> None:
 
 
 def test_an_operation_no_unit_performs_is_refused() -> None:
-    with pytest.raises(PlanError, match="no unit of the target performs"):
+    with pytest.raises(PlanError, match=r"Z\[m\] = div\(A\[m\], B\[m\]\): no unit"):
         search(parse_cascade("M=4\nZ[m] = div(A[m], B[m])\n"), with_only_the_array())
+
+
+def test_a_rank_without_an_extent_is_refused() -> None:
+    with pytest.raises(InputError, match="rank 'm' has no extent"):
+        search(parse_cascade("Z[m] = exp(A[m])\n"), FUSEMAX)
 
 
 def with_only_the_array():

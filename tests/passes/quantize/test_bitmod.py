@@ -164,5 +164,5 @@ def test_what_cannot_be_quantized_is_refused(weights: NDArray, message: str) -> 
 
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="bitmod4, bitmod3"):
+    with pytest.raises(InputError, match="bitmod4, bitmod3, int8, int6, int5"):
         quantize(np.ones((1, 1)), "bitmod5")

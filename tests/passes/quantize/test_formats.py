@@ -113,6 +113,17 @@ def test_zeros_stay_zeros_beside_a_group_that_is_not(name: str) -> None:
     assert not got.any()
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if not FORMATS[name].native_scale])
+def test_a_group_of_zeros_does_not_coarsen_its_channels_scales(name: str) -> None:
+    weights = np.random.default_rng(0).standard_normal((4, 384)) * 1e-3
+    weights[:, 128:256] = 0
+    weights[3] = 0
+    got = fake_quantize(weights, name, scale_bits=8)
+    assert got.mse(weights) < 1.1 * fake_quantize(weights, name).mse(weights)
+    assert not got.dequantize()[:, 128:256].any()
+    assert not got.dequantize()[3].any()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_more_bits_and_larger_weights_behave(name: str, gaussian: NDArray[np.float32]) -> None:
     some = gaussian[:128]
@@ -136,33 +147,63 @@ def test_bitmod_with_eight_bit_scales_is_what_the_hardware_gets() -> None:
         np.testing.assert_array_equal(ours.codes, hardware.codes)
         np.testing.assert_array_equal(ours.variant, hardware.special)
         np.testing.assert_array_equal(ours.dequantize(), hardware.dequantize())
+        np.testing.assert_array_equal(ours.bitmod().dequantize(), hardware.dequantize())
+        np.testing.assert_array_equal(ours.bitmod().channel_scale, hardware.channel_scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("int4", {"scale_bits": 8}), ("bitmod4", {}), ("bitmod4", {"group": 64, "scale_bits": 8})],
+)
+def test_only_bitmod_weights_are_handed_to_its_hardware(name: str, options: dict) -> None:
+    with pytest.raises(InputError, match="BitMoD weights"):
+        fake_quantize(np.ones((2, 128)), name, **options).bitmod()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parts_put_together_again_are_the_matrix(name: str) -> None:
-    weights = np.random.default_rng(4).standard_normal((4, 200))
-    bits = None if FORMATS[name].native_scale else 8
-    quantized = fake_quantize(weights, name, scale_bits=bits)
-    again = QuantizedMatrix.from_parts(quantized.format, 200, quantized.scale_bits, quantized.parts())
+@pytest.mark.parametrize("group", [None, 6, 66])
+def test_parts_put_together_again_are_the_matrix(name: str, group: int | None) -> None:
+    chosen = FORMATS[name]
+    group = chosen.group if group is None or chosen.native_scale else group
+    weights = np.random.default_rng(4).standard_t(3, (130, 200))
+    quantized = fake_quantize(weights, name, group=group, scale_bits=None if chosen.native_scale else 8)
+    parts = quantized.parts()
+    assert parts["codes"].shape[2] == -(-group * chosen.bits // 8)
+    again = QuantizedMatrix.from_parts(chosen, 200, group, quantized.scale_bits, parts)
+    np.testing.assert_array_equal(again.codes, quantized.codes)
     np.testing.assert_array_equal(again.dequantize(), quantized.dequantize())
     assert again.bits_per_weight == quantized.bits_per_weight
+
+
+def test_codes_are_stored_from_the_lowest_bit_on() -> None:
+    weights = np.array([[6.0, -4.0, 0.5, 0.0]])
+    fp4 = fake_quantize(weights, "fp4", group=4)
+    assert fp4.codes.ravel().tolist() == [0b0111, 0b1110, 0b0001, 0b0000]
+    assert fp4.parts()["codes"].ravel().tolist() == [0b1110_0111, 0b0000_0001]
+    fp3 = fake_quantize(np.array([[4.0, -2.0, 1.0]]), "fp3", group=3)
+    assert fp3.parts()["codes"].ravel().tolist() == [0b01_110_011, 0b0]
 
 
 def test_corrupt_parts_are_refused() -> None:
     quantized = fake_quantize(np.ones((2, 128)), "bitmod4")
     parts = quantized.parts()
     for name, wrong, message in (
-        ("codes", np.full((2, 1, 128), 16, np.uint8), "corrupt"),
-        ("codes", np.zeros((2, 128), np.uint8), "shape"),
+        ("codes", np.zeros((2, 1, 63), np.uint8), "shape"),
+        ("codes", np.zeros((2, 64), np.uint8), "shape"),
+        ("codes", np.zeros((2, 1, 64), np.float32), "shape"),
+        ("codes", np.zeros((2, 0, 64), np.uint8), "shape"),
+        ("codes", np.zeros((3, 1, 64), np.uint8), "one a group"),
         ("variant", np.full((2, 1), 4, np.uint8), "corrupt"),
         ("variant", np.zeros((2, 2), np.uint8), "one a group"),
         ("scale", np.full((2, 1), np.nan, np.float32), "corrupt"),
     ):
         with pytest.raises(InputError, match=message):
-            QuantizedMatrix.from_parts(quantized.format, 128, 32, {**parts, name: wrong})
+            QuantizedMatrix.from_parts(quantized.format, 128, 128, 32, {**parts, name: wrong})
+    with pytest.raises(InputError, match="for 200 inputs"):
+        QuantizedMatrix.from_parts(quantized.format, 200, 128, 32, parts)
     del parts["scale"]
     with pytest.raises(InputError, match="no scale"):
-        QuantizedMatrix.from_parts(quantized.format, 128, 32, parts)
+        QuantizedMatrix.from_parts(quantized.format, 128, 128, 32, parts)
 
 
 def test_groups_of_other_sizes(gaussian: NDArray[np.float32]) -> None:

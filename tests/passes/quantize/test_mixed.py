@@ -9,7 +9,7 @@ import pytest
 
 from penstock.ir.errors import InputError, PlanError
 from penstock.passes.quantize.calibration import Calibration
-from penstock.passes.quantize.mixed import Option, assign, sensitivity
+from penstock.passes.quantize.mixed import Option, assign, budget, sensitivity
 
 BITS = (("a", 3), ("b", 4), ("c", 6), ("d", 8))
 FORMATS = ("bitmod3", "bitmod4", "int6", "int8")
@@ -37,14 +37,14 @@ def test_the_choice_is_the_best_of_all(seed: int) -> None:
         layer: [Option(name, bits, float(draw.uniform(0, 4.0**-bits))) for name, bits in BITS]
         for layer in layers
     }
-    for budget in (3.0, 3.5, 4.078, 5.2, 9.0):
-        expected = by_hand(options, sizes, budget)
-        found = assign(options, sizes, budget)
+    for average in (3.0, 3.5, 4.078, 5.2, 9.0):
+        expected = by_hand(options, sizes, average)
+        found = assign(options, sizes, average)
         assert expected is not None
         assert found.loss == pytest.approx(expected[0], rel=1e-9)
         assert found.bits_per_weight == pytest.approx(expected[1], rel=1e-12)
-        assert found.bits_per_weight <= budget
-        assert assign(options, sizes, budget) == found
+        assert found.bits_per_weight <= average
+        assert assign(options, sizes, average) == found
 
 
 def test_of_equal_losses_the_smaller_is_taken() -> None:
@@ -59,7 +59,7 @@ def test_a_looser_budget_never_loses_more() -> None:
     }
     options = {name: sensitivity(each, FORMATS) for name, each in weights.items()}
     sizes = {name: each.size for name, each in weights.items()}
-    found = [assign(options, sizes, budget) for budget in (3.1, 4, 4.5, 5, 6.5, 8.1)]
+    found = [assign(options, sizes, average) for average in (3.1, 4, 4.5, 5, 6.5, 8.1)]
     assert [each.loss for each in found] == sorted((each.loss for each in found), reverse=True)
     assert set(found[0].formats.values()) == {"bitmod3"}
     assert set(found[-1].formats.values()) == {"int8"}
@@ -110,3 +110,11 @@ def test_a_budget_below_the_smallest_formats_is_refused() -> None:
 def test_nothing_to_choose_from_is_refused(options: dict[str, list[Option]], sizes: dict[str, int]) -> None:
     with pytest.raises(InputError):
         assign(options, sizes, 4)
+
+
+def test_a_budget_is_written_as_bits() -> None:
+    assert budget("bits=4.25") == 4.25
+    assert budget("bitmod4") is None
+    assert budget(None) is None
+    with pytest.raises(InputError, match="no number of bits"):
+        budget("bits=few")

@@ -1,7 +1,8 @@
-// One processing element with the controls the array would give it.
+// Three processing elements with the controls the array would give them: one that rounds, one that truncates,
+// and one that rounds and has three bits more in its accumulator.
 //
 // in_i: {scale[106:100], last[99], first[98], valid[97], bsig[94:92], terms[79:64], FP16 activations[63:0]}.
-// The scale is taken with the last step. out_o: {valid[31], exponent[27:22], mantissa[21:0]}.
+// The scale is taken with the last step. out_o: a word each, {valid[31], exponent[30:25], mantissa[24:0]}.
 
 module pe_harness (
   input  logic         clk_i,
@@ -70,24 +71,33 @@ module pe_harness (
     .result_index_o(result_index)
   );
 
-  logic signed [21:0] mantissa;
-  logic        [5:0]  exponent;
+  for (genvar t = 0; t < 3; t++) begin : gen_pe
+    localparam int unsigned AccWidth = (t == 2) ? 18 : 15;
 
-  bitmod_pe i_pe (
-    .clk_i,
-    .rst_ni,
-    .act_i           (act_q),
-    .term_i          (term_q),
-    .acc_valid_i     (valid_q[2]),
-    .acc_first_i     (first_q[2]),
-    .acc_bsig_i      (bsig_q[2]),
-    .scale_load_i    (scale_load),
-    .scale_step_i    (scale_step),
-    .scale_bit_i     (scale_now_q[scale_bit]),
-    .group_mantissa_o(mantissa),
-    .group_exp_o     (exponent)
-  );
+    logic signed [AccWidth+6:0] mantissa;
+    logic        [5:0]          exponent;
 
-  assign out_o = {96'd0, row_valid, 3'd0, exponent, mantissa};
+    bitmod_pe #(
+      .AccWidth(AccWidth),
+      .Truncate(t == 1)
+    ) i_pe (
+      .clk_i,
+      .rst_ni,
+      .act_i           (act_q),
+      .term_i          (term_q),
+      .acc_valid_i     (valid_q[2]),
+      .acc_first_i     (first_q[2]),
+      .acc_bsig_i      (bsig_q[2]),
+      .scale_load_i    (scale_load),
+      .scale_step_i    (scale_step),
+      .scale_bit_i     (scale_now_q[scale_bit]),
+      .group_mantissa_o(mantissa),
+      .group_exp_o     (exponent)
+    );
+
+    assign out_o[32*t+:32] = {row_valid, exponent, 25'(mantissa)};
+  end
+
+  assign out_o[127:96] = '0;
 
 endmodule

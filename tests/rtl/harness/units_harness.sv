@@ -1,4 +1,8 @@
 // The combinational units, side by side, for vector tests.
+//
+// in_i: {truncate[112], term[111:110], mode[109:108], exponent[107:102], shift[101:96], operand[94:80], high
+// code[79:76], special terms[75:68], code[67:64]}, and the single-precision operands below.
+// out_o: {group value[127:96], shifted[94:80], generated term[75:72], decoded terms[71:64], product, sum}.
 
 module units_harness (
   input  logic         clk_i,
@@ -9,18 +13,29 @@ module units_harness (
 
   logic [31:0]        sum, product, group_value;
   bitmod_pkg::terms_t terms;
-  logic signed [14:0] shifted;
+  bitmod_pkg::mode_e  mode;
+  bitmod_pkg::term_t  term;
+  logic signed [14:0] nearest, floor;
+
+  assign mode = bitmod_pkg::mode_e'(in_i[109:108]);
 
   fp32_add i_add (.a_i(in_i[31:0]), .b_i(in_i[63:32]), .sum_o(sum));
   fp32_mul i_mul (.a_i(in_i[31:0]), .b_i(in_i[63:32]), .product_o(product));
   bitmod_term_decode i_decode (.code_i(in_i[67:64]), .special_i(in_i[75:68]), .terms_o(terms));
-  shift_rne #(.Width(15), .ShiftWidth(6)) i_shift (
-    .value_i(in_i[94:80]), .shift_i(in_i[101:96]), .value_o(shifted)
+  bitmod_term_generate i_generate (
+    .mode_i(mode), .term_i(in_i[111:110]), .code_i({in_i[79:76], in_i[67:64]}), .special_i(in_i[75:68]),
+    .term_o(term)
+  );
+  bitmod_shift #(.Width(15), .ShiftWidth(6)) i_nearest (
+    .value_i(in_i[94:80]), .shift_i(in_i[101:96]), .value_o(nearest)
+  );
+  bitmod_shift #(.Width(15), .ShiftWidth(6), .Truncate(1'b1)) i_floor (
+    .value_i(in_i[94:80]), .shift_i(in_i[101:96]), .value_o(floor)
   );
   bitmod_group_to_fp32 i_to_fp32 (
     .mantissa_i(in_i[21:0]), .exp_i(in_i[107:102]), .value_o(group_value)
   );
 
-  assign out_o = {group_value, 1'b0, shifted, 8'd0, terms, product, sum};
+  assign out_o = {group_value, 1'b0, in_i[112] ? floor : nearest, 4'd0, term, terms, product, sum};
 
 endmodule

@@ -6,23 +6,29 @@ from itertools import pairwise
 
 import pytest
 
+from penstock.ir.bitmod_format import Mode
 from penstock.ir.errors import InputError
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
 
 ARRAY = BitmodArray(rows=8, cols=8, max_tokens=128, max_groups=12)
 
 
-def stepped(array: BitmodArray, tokens: int, channels: int, inputs: int) -> int:
+# Steps and weight words of a group of 128.
+GROUPS = {Mode.FP: (64, 9), Mode.INT6: (96, 13), Mode.INT8: (128, 17)}
+
+
+def stepped(array: BitmodArray, tokens: int, channels: int, inputs: int, mode: Mode) -> int:
     """The same count, by walking from tile to tile instead of in closed form."""
     groups = -(-inputs // 128)
+    group_steps, group_words = GROUPS[mode]
     total = 0
     for first in range(0, tokens, array.max_tokens):
         count = min(array.max_tokens, tokens - first)
-        steps = -(-count // array.rows) * groups * 64
+        steps = -(-count // array.rows) * groups * group_steps
         loaded, ends = 2, [0, 0]
         begin = 2 + count * groups * 32
         for channel in range(0, channels, array.cols):
-            words = min(array.cols, channels - channel) * (1 + 9 * groups)
+            words = min(array.cols, channels - channel) * (1 + group_words * groups)
             loaded = max(loaded, ends[-2]) + words
             begin = max(begin, loaded, ends[-1])
             ends.append(begin + steps)
@@ -36,10 +42,12 @@ def stepped(array: BitmodArray, tokens: int, channels: int, inputs: int) -> int:
 @pytest.mark.parametrize("tokens", [1, 3, 8, 17, 300])
 @pytest.mark.parametrize("channels", [1, 8, 15, 16, 17, 40, 129])
 @pytest.mark.parametrize("inputs", [1, 128, 200])
+@pytest.mark.parametrize("mode", Mode)
 def test_the_closed_form_is_the_walk_from_tile_to_tile(
-    array: BitmodArray, tokens: int, channels: int, inputs: int
+    array: BitmodArray, tokens: int, channels: int, inputs: int, mode: Mode
 ) -> None:
-    assert linear_cycles(array, tokens, channels, inputs).total == stepped(array, tokens, channels, inputs)
+    cycles = linear_cycles(array, tokens, channels, inputs, mode=mode)
+    assert cycles.total == stepped(array, tokens, channels, inputs, mode)
 
 
 def test_the_parts_add_up_and_the_array_is_never_more_than_full() -> None:
@@ -61,10 +69,11 @@ def test_a_larger_layer_never_takes_fewer_cycles(axis: int) -> None:
     assert all(before <= after for before, after in pairwise(totals))
 
 
-def test_a_full_array_multiplies_two_weights_per_element_and_cycle() -> None:
-    """The paper's rate (section IV-B), approached as loading becomes small beside computing."""
-    cycles = linear_cycles(ARRAY, 128, 4096, 1536)
-    assert cycles.macs / cycles.compute / 64 == 2
+@pytest.mark.parametrize(("mode", "rate"), [(Mode.FP, 2), (Mode.INT6, 4 / 3), (Mode.INT8, 1)])
+def test_a_full_array_multiplies_at_the_papers_rate(mode: Mode, rate: float) -> None:
+    """Weights per element and cycle (section IV-B), approached as loading becomes small beside computing."""
+    cycles = linear_cycles(ARRAY, 128, 4096, 1536, mode=mode)
+    assert cycles.macs / cycles.compute / 64 == pytest.approx(rate)
     assert cycles.utilisation > 0.95
 
 

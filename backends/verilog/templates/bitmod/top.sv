@@ -37,14 +37,16 @@ module @{top} (
   localparam int unsigned Cols      = @{cols};
   localparam int unsigned MaxTokens = @{max_tokens};
 
-  // Special values @{specials}, each as two bit-serial terms.
+  // @{specials}; a special value is two bit-serial terms.
   localparam logic [31:0] SpecialTerms = 32'h@{special_terms};
 
   bitmod_linear #(
     .Rows     (Rows),
     .Cols     (Cols),
     .MaxTokens(MaxTokens),
-    .MaxGroups(Groups)
+    .MaxGroups(Groups),
+    .AccWidth (@{acc_width}),
+    .Truncate (1'b@{truncate})
   ) i_linear (
     .clk_i,
     .rst_ni,
@@ -52,6 +54,7 @@ module @{top} (
     .tokens_i       (16'(Tokens)),
     .channels_i     (16'(Channels)),
     .groups_i       (16'(Groups)),
+    .mode_i         (bitmod_pkg::@{mode}),
     .special_terms_i(SpecialTerms),
     .busy_o,
     .done_o,

@@ -276,6 +276,22 @@ def test_the_papers_mapping_prints_as_the_paper_has_it() -> None:
     ]
 
 
+def test_lanes_add_nothing_up() -> None:
+    """A reduction over lanes takes turns, and reads the others' values from the buffer."""
+    cascade = parse_cascade("M=64 N=512\nY[m,n] = mul(X[m,n], W[n])\nS[n] = sum[m] Y[m,n]\n")
+    nest = Nest(
+        units={"Y": "array-1d", "S": "array-1d"},
+        splits={"m": Split(1, 1, 64), "n": Split(1, 512)},
+        cols=("m",),
+        tile_order=("n",),
+    )
+    cost = evaluate(cascade, Mapping((nest,)), FUSEMAX)
+    assert cost.einsum_cycles == {"Y": 512, "S": 64 * 512}
+    assert problem(cascade, nest, FUSEMAX).place["Y"] == "buffer"
+    with pytest.raises(MappingError, match="Y: a lane reads what others hold"):
+        evaluate(cascade, Mapping((dataclasses.replace(nest, keep={"Y": "array"}),)), FUSEMAX)
+
+
 def test_a_convolution_counts_its_halo() -> None:
     cascade = parse_cascade("H=8 R=3\nZ[h] = sum[r] mul(X[h+r], W[r])\n")
     splits = {"h": Split(2, 1, 4), "r": Split(1, 3)}
