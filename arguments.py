@@ -65,6 +65,8 @@ def extents(text: str) -> dict[str, int]:
         rank, equals, number = part.strip().partition("=")
         if not equals or not rank.isidentifier():
             raise argparse.ArgumentTypeError(f"{text!r} is not RANK=N[,RANK=N…], such as e=64,f=64")
+        if rank in found:
+            raise argparse.ArgumentTypeError(f"{text!r} gives {rank} twice")
         found[rank] = positive(number)
     return found
 

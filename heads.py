@@ -57,7 +57,7 @@ class Recorded:
     @property
     def title(self) -> str:
         """The head's name in files and reports."""
-        return f"{self.name}.head.{self.head}"
+        return f"{self.name}.head.{self.head}".lstrip(".")
 
 
 @dataclass(frozen=True)

@@ -125,14 +125,25 @@ def check(cascade: Cascade) -> None:
     """Check the order and the stopping condition.
 
     Raises:
-        NotationError: a tensor is read before it is written, or written twice in one section, or an
-            iterative cascade has no stopping condition.
+        NotationError: a tensor is read before it is written, or written twice in one section, or with
+            different numbers of indices, or an iterative cascade has no stopping condition of its rank.
     """
     rank = cascade.generational
     if rank is not None and not cascade.stop:
         raise NotationError(
             f"rank '{rank}' is generational and there is no stopping condition", accepted=f"stop: {rank} >= N"
         )
+    if rank is not None and cascade.stop.partition(">=")[0].strip() != rank:
+        raise NotationError(
+            f"'{cascade.stop}' does not stop the generational rank '{rank}'", accepted=f"stop: {rank} >= N"
+        )
+    arity: dict[str, int] = {}
+    for einsum in cascade.all:
+        for access in (einsum.output, *einsum.accesses):
+            if arity.setdefault(access.tensor, len(access.index)) != len(access.index):
+                raise NotationError(
+                    f"{access.tensor} has {arity[access.tensor]} indices elsewhere", where=str(einsum)
+                )
     later = {einsum.output.tensor for einsum in cascade.all}
     seen: set[str] = set()
     twice: set[tuple[str, bool]] = set()

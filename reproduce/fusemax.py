@@ -64,6 +64,10 @@ LAYER_QUANTITIES = (
     Quantity("dram_bytes", "B", "{file}: traffic", EXACT),
     Quantity("energy_j", "J", "figure 11; {file}: energy", ENERGY),
 )
+LAYER_UTILISATION = (
+    Quantity("util_1d", "1", "not published: busy cycles of attention over the whole layer's latency", EXACT),
+    Quantity("util_2d", "1", "not published: busy cycles of attention and linear layers, likewise", EXACT),
+)
 SPEEDUPS = {
     ATTENTION: Quantity("speedup_vs_unfused", "×", "figure 8; from {file}", EXACT),
     END_TO_END: Quantity("speedup_vs_unfused", "×", "figure 10; from {file}", EXACT),
@@ -89,6 +93,7 @@ MISSING = (
     "area 6.4 % below FLAT's (section VI-A): no published table has the two chips' buffers",
     "area of figure 12 to the last digit: its buffers are CACTI's, here a fit of two coefficients",
     "figure 1b is a plot without published numbers: ours stands alone",
+    "utilisation over whole layers (e2e/util_1d, e2e/util_2d) is not published: ours stands alone",
 )
 
 
@@ -189,7 +194,7 @@ def _end_to_end() -> Iterator[Row]:
         chip = CHIPS[paper.CONFIGURATIONS[name][1]]
         return f"attn-{name}.csv + end2end-{chip}.csv (the linear layers of the same chip)"
 
-    yield from _quantities(END_TO_END, LAYER_QUANTITIES, ours, theirs, source=source)
+    yield from _quantities(END_TO_END, (*LAYER_QUANTITIES, *LAYER_UTILISATION), ours, theirs, source=source)
 
 
 def _quantities(

@@ -12,6 +12,8 @@ from ...ir.errors import InputError
 from ...ir.view import Cascade
 
 _FIXED = Index()
+MOST_POINTS = 2**53
+"""Points of an Einsum beyond which counts are no longer exact in 64 bits."""
 Pattern = tuple[str, tuple[tuple[tuple[str, int], ...], ...]]
 
 
@@ -61,16 +63,22 @@ def compulsory_elements(cascade: Cascade) -> int:
 
 
 def require_extents(cascade: Cascade) -> None:
-    """Check that every rank has an extent of 1 or more.
+    """Check that every rank has an extent of 1 or more, and that counts stay exact.
 
     Raises:
-        InputError: one has none.
+        InputError: one has none, or an Einsum has more than `MOST_POINTS` points.
     """
     for rank in ranks_of(cascade):
         if cascade.extents.get(rank, 0) < 1:
             raise InputError(
                 f"rank '{rank}' has no extent, and numbers are asked for",
                 accepted=f"--shape {rank}=N, or a line {rank.upper()}=N in the text",
+            )
+    for einsum in cascade.all:
+        points = prod(cascade.extents[rank] for rank in dict.fromkeys(_ranks(einsum)))
+        if points > MOST_POINTS:
+            raise InputError(
+                f"{points} points", where=str(einsum), accepted=f"at most {MOST_POINTS} in one Einsum"
             )
 
 

@@ -118,3 +118,15 @@ def test_outputs_that_others_read_are_named_in_the_text():
     assert str(parse_cascade(str(cascade))) == str(cascade)
     with pytest.raises(NotationError, match="no Einsum writes Q"):
         parse_cascade("S = sum[k] A[k]\noutputs: Q")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Z = sum[k] mul(A[k], A[k,k])", "A has 1 indices elsewhere"),
+        ("init:\n S[0] = 0\neinsums:\n S[i+1] = add(S[i], A[i])\nstop: j >= J", "not stop the generational"),
+    ],
+)
+def test_what_no_machine_could_run_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(NotationError, match=complaint):
+        parse_cascade(text)

@@ -31,7 +31,7 @@ def promised_ids() -> set[str]:
     points = [f"{model}/{length}" for model in MODELS for length in LENGTHS]
     quantities = {
         "attn": ("latency_s", "dram_bytes", "util_1d", "util_2d", "energy_j", "speedup_vs_unfused"),
-        "e2e": ("latency_s", "dram_bytes", "energy_j", "speedup_vs_unfused"),
+        "e2e": ("latency_s", "dram_bytes", "util_1d", "util_2d", "energy_j", "speedup_vs_unfused"),
     }
     ids = {
         f"{kind}/{quantity}/{point}/{configuration}"
@@ -81,7 +81,7 @@ def test_every_figure_is_a_number_and_says_where_it_was_published(found: Reprodu
         assert row.ours is not None, row.id
         assert math.isfinite(row.ours), row.id
         assert row.ours > 0, row.id
-        assert (row.paper is None) == row.id.startswith("fig1b/"), row.id
+        assert (row.paper is None) == row.id.startswith(("fig1b/", "e2e/util_")), row.id
         assert row.source
         assert row.unit
 
@@ -95,6 +95,18 @@ def test_every_bound_holds(found: Reproduction) -> None:
     for row in found.rows:
         if row.paper and not row.id.endswith("/printed"):
             assert any(row.id.startswith(quantity) for quantity in bounds), row.id
+
+
+def test_a_whole_layer_is_busy_for_its_attention_and_its_products(found: Reproduction) -> None:
+    # BERT at 1K, FuseMax: 7,077,888 multiply-accumulates per token in the six products, of 65,536 elements
+    rows = {row.id: row.ours or 0.0 for row in found.rows}
+    at = "bert/1k/binding"
+    seconds, whole = rows[f"attn/latency_s/{at}"], rows[f"e2e/latency_s/{at}"]
+    assert rows[f"e2e/util_1d/{at}"] == pytest.approx(rows[f"attn/util_1d/{at}"] * seconds / whole)
+    products = 64 * 1024 * 7_077_888 / 65_536 / 940e6
+    assert rows[f"e2e/util_2d/{at}"] == pytest.approx(
+        (rows[f"attn/util_2d/{at}"] * seconds + products) / whole
+    )
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,8 @@ def test_a_rank_of_a_model_is_found_where_it_was_split(capsys: pytest.CaptureFix
         (["--shape", "q=4"], "no rank 'q'"),
         (["--shape", "m"], "'m' is not RANK=N"),
         (["--shape", "m=0"], "'0' is not a whole number from 1 up"),
+        (["--shape", "m=3,m=4"], "gives m twice"),
+        (["--shape", f"m={10**20}", "--buffer", "4096"], "points (accepted: at most 9007199254740992"),
         (["--shape", "m=4", "--shape", "m=5"], "names m twice"),
         (["--rank", "z"], "no rank 'z'"),
         (["--buffer", "-5"], "'-5' is not a whole number from 1 up"),

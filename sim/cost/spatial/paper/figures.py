@@ -43,4 +43,15 @@ def end_to_end(work: Workload, configuration: str) -> Figures:
     """Attention and linear layers, one after the other (figures 10 and 11)."""
     on = chip_of(configuration)
     own, rest = attention(work, configuration), linear(work, on)
-    return outcome(on, own.latency_s + rest.latency_s, own.counts + rest.counts, p1=own.queries_per_tile)
+    parts = (own, rest)
+    cycles = {id(part): part.latency_s * on.clock_hz for part in parts}
+    return outcome(
+        on,
+        own.latency_s + rest.latency_s,
+        own.counts + rest.counts,
+        busy_1d=sum(part.util_1d * cycles[id(part)] for part in parts),
+        busy_2d={
+            name: share * cycles[id(part)] for part in parts for name, share in part.einsum_util_2d.items()
+        },
+        p1=own.queries_per_tile,
+    )

@@ -16,13 +16,14 @@ def linear(work: Workload, on: Chip) -> Figures:
     """Latency, traffic and energy of the linear layers, one after another."""
     width = work.h * work.e
     layers = ((work.d, width, 3), (width, work.d, 1), (work.d, work.s, 1), (work.s, work.d, 1))
-    latency, counts = 0.0, Counts()
+    latency, counts, busy = 0.0, Counts(), 0.0
     for inputs, outputs, times in layers:
         for _ in range(times):
             seconds, done = _product(work.tokens, inputs, outputs, on)
             latency += seconds
             counts += done
-    return outcome(on, latency, counts)
+            busy += done.macs / (on.rows * on.cols)
+    return outcome(on, latency, counts, busy_1d=0.0, busy_2d={"linear": busy})
 
 
 def _product(tokens: int, inputs: int, outputs: int, on: Chip) -> tuple[float, Counts]:
