@@ -4,6 +4,8 @@
 
 // What software sees of bitmod_accel: identification, register addresses, error codes.
 
+/* verilator lint_off UNUSEDPARAM */  // bitmod_linear alone uses none of them
+
 package bitmod_accel_pkg;
 
   localparam logic [31:0] Id      = 32'h424d_4f44;  // "BMOD"
@@ -44,3 +46,5 @@ package bitmod_accel_pkg;
   localparam int unsigned CountWidth      = 40;  // words of a transfer
 
 endpackage
+
+/* verilator lint_on UNUSEDPARAM */
