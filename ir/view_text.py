@@ -36,11 +36,12 @@ def parse_cascade(text: str, *, where: str = "cascade", shape: Mapping[str, int]
 
     Raises:
         NotationError: a line that is no Einsum, with `where` and its line number; a tensor read too
-            early; an iterative cascade without a stopping condition; an output that no Einsum writes; a
-            rank of `shape` that is not there.
+            early; a shape stated twice, differently; an iterative cascade without a stopping condition; an
+            output that no Einsum writes; a rank of `shape` that is not there.
     """
     given = {rank.upper(): extent for rank, extent in (shape or {}).items()}
     symbols = dict(given)
+    known: dict[str, int] = {}
     sections: dict[str, list[Einsum]] = {"init": [], "einsums": []}
     section, stop = "einsums", ""
     outputs: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ def parse_cascade(text: str, *, where: str = "cascade", shape: Mapping[str, int]
         elif line.endswith(":") and line[:-1] in sections:
             section = line[:-1]
         elif _SHAPES.fullmatch(line):
-            stated = {name: int(value) for name, value in _SHAPE.findall(line)}
+            stated = _stated(line, known, f"{where}:{number}")
             symbols |= {name: given.get(name.upper(), value) for name, value in stated.items()}
         else:
             try:
@@ -77,6 +78,15 @@ def parse_cascade(text: str, *, where: str = "cascade", shape: Mapping[str, int]
         if rank.lower() not in ranks:
             raise NotationError(f"no rank '{rank}' in the cascade", where=where, accepted=", ".join(ranks))
     return cascade
+
+
+def _stated(line: str, known: dict[str, int], where: str) -> dict[str, int]:
+    """The shapes of a line, entered among those known."""
+    stated = [(name, int(value)) for name, value in _SHAPE.findall(line)]
+    for name, value in stated:
+        if known.setdefault(name, value) != value:
+            raise NotationError(f"{name} is {known[name]} and {value}", where=where)
+    return dict(stated)
 
 
 def read_cascade(path: str | Path, *, shape: Mapping[str, int] | None = None) -> Cascade:

@@ -130,3 +130,9 @@ def test_outputs_that_others_read_are_named_in_the_text():
 def test_what_no_machine_could_run_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(NotationError, match=complaint):
         parse_cascade(text)
+
+
+@pytest.mark.parametrize("text", ["K=4 K=5\nY = sum[k] A[k]\n", "K=4\nK=5\nY = sum[k] A[k]\n"])
+def test_a_shape_stated_twice_is_refused(text):
+    with pytest.raises(NotationError, match="K is 4 and 5"):
+        parse_cascade(text)
