@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from penstock import cli, commands, doctor
+from penstock.arguments import COMMANDS, Command
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
 from penstock.outcome import Outcome, plain, table
 
-NAMES = [command.name for command in cli.COMMANDS]
+NAMES = [command.name for command in COMMANDS]
 NOT_BUILT = {
     "plan map": ["zoo:mlp"],
     "plan swap": ["zoo:mlp"],
@@ -46,8 +47,8 @@ def test_help_gives_an_example_of_the_command(name: str, capsys: pytest.CaptureF
     assert "--json" in text
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS, ids=NAMES)
-def test_examples_parse(command: cli.Command) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_examples_parse(command: Command) -> None:
     words = commands_of(command.example)
     assert cli.build_parser().parse_args(words).spec is command
 
@@ -58,8 +59,8 @@ def commands_of(example: str) -> list[str]:
     return shlex.split(example)[1:]
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS, ids=NAMES)
-def test_every_command_has_a_function(command: cli.Command) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_every_command_has_a_function(command: Command) -> None:
     assert callable(getattr(commands, command.run))
 
 
@@ -105,7 +106,7 @@ def test_an_arena_that_is_too_small_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_list_of_what_is_not_built_is_the_tables() -> None:
-    assert set(NOT_BUILT) == {command.name for command in cli.COMMANDS if command.run == "not_built"}
+    assert set(NOT_BUILT) == {command.name for command in COMMANDS if command.run == "not_built"}
     assert set(NOT_BUILT) == set(commands.NOT_BUILT)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penstock import cli
+from penstock.arguments import COMMANDS
 
 FENCE = re.compile(r"^```(?:sh|python)\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
@@ -61,5 +62,5 @@ def test_python_shown_compiles(checkout: Path) -> None:
 
 def test_every_command_is_in_the_readme(checkout: Path) -> None:
     text = (checkout / "README.md").read_text(encoding="utf-8")
-    missing = {command.name.split()[0] for command in cli.COMMANDS if command.name.split()[0] not in text}
+    missing = {command.name.split()[0] for command in COMMANDS if command.name.split()[0] not in text}
     assert not missing

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock import cli, reproduce
+from penstock.arguments import COMMANDS
 from penstock.ir.errors import InputError
 from penstock.reproduce import fusemax
 from penstock.reproduce.fusemax_physical import Physical
@@ -223,7 +224,7 @@ def test_papers_that_are_none_are_refused() -> None:
 
 
 def test_the_command_offers_the_papers() -> None:
-    (command,) = [command for command in cli.COMMANDS if command.name == "reproduce"]
+    (command,) = [command for command in COMMANDS if command.name == "reproduce"]
     assert command.options[0].settings["choices"] == reproduce.PAPERS
 
 

@@ -44,6 +44,8 @@ def attach(dut: Any, memory: Memory) -> AxiSlave:
 def pause(slave: AxiSlave, stall: float, seed: int) -> None:
     """Let every channel pause with probability ``stall`` in each cycle."""
     writes, reads = slave.write_if, slave.read_if
+    assert writes is not None
+    assert reads is not None
     channels = (
         writes.aw_channel,
         writes.w_channel,

@@ -30,7 +30,7 @@ class Bench:
         self.dut = dut
         self.memory = Memory()
         self.slave = attach(dut, self.memory)
-        self.bus = AxiLiteMaster(
+        self.bus: Any = AxiLiteMaster(
             AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk_i, dut.rst_ni, reset_active_level=False
         )
         self.free = 0x1004
