@@ -14,9 +14,12 @@
 // It does not check that addresses exist, nor that layers' memories do not overlap.
 
 module bitmod_accel #(
-  parameter int unsigned Rows       = 8,
-  parameter int unsigned Cols       = 8,
-  parameter int unsigned MaxTokens  = 128,
+  parameter int unsigned Rows       = 8,  // of a tile
+  parameter int unsigned Cols       = 8,  // of a tile
+  parameter int unsigned RowTiles   = 1,
+  parameter int unsigned ColTiles   = 1,
+  parameter int unsigned Lanes      = bitmod_pkg::Lanes,  // of an element: 2, 4 or 8
+  parameter int unsigned MaxTokens  = 128,  // a multiple of Rows * RowTiles
   parameter int unsigned MaxGroups  = 3,
   parameter int unsigned AccWidth   = bitmod_pkg::AccWidth,  // of a group's sum, sign included, 12..18
   parameter bit          Truncate   = 1'b0,  // drop bits that do not fit instead of rounding to nearest even
@@ -73,6 +76,7 @@ module bitmod_accel #(
   localparam int unsigned CountWidth = bitmod_accel_pkg::CountWidth;
   localparam int unsigned ErrorWidth = bitmod_accel_pkg::ErrorWidth;
   localparam int unsigned Readers    = 3;
+  localparam int unsigned AllCols    = Cols * ColTiles;
   localparam int unsigned FetchDepth = (MaxBurst > bitmod_accel_pkg::DescriptorWords) ? MaxBurst :
                                        bitmod_accel_pkg::DescriptorWords;
 
@@ -122,6 +126,9 @@ module bitmod_accel #(
   bitmod_accel_regs #(
     .Rows     (Rows),
     .Cols     (Cols),
+    .RowTiles (RowTiles),
+    .ColTiles (ColTiles),
+    .Lanes    (Lanes),
     .MaxTokens(MaxTokens),
     .MaxGroups(MaxGroups)
   ) i_regs (
@@ -270,8 +277,8 @@ module bitmod_accel #(
 
   // The array, reset between a chain that failed and the next.
   logic               core_rst_nq, result_valid, result_ready, result_last;
-  logic [32*Cols-1:0] result;
-  logic [Cols-1:0]    result_keep;
+  logic [32*AllCols-1:0] result;
+  logic [AllCols-1:0] result_keep;
   logic [63:0]        core_cycles;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -282,6 +289,9 @@ module bitmod_accel #(
   bitmod_linear #(
     .Rows     (Rows),
     .Cols     (Cols),
+    .RowTiles (RowTiles),
+    .ColTiles (ColTiles),
+    .Lanes    (Lanes),
     .MaxTokens(MaxTokens),
     .MaxGroups(MaxGroups),
     .AccWidth (AccWidth),
@@ -318,7 +328,7 @@ module bitmod_accel #(
   logic [ShapeWidth-1:0] write_words;
 
   bitmod_scatter #(
-    .Cols     (Cols),
+    .Cols     (AllCols),
     .MaxTokens(MaxTokens)
   ) i_scatter (
     .clk_i,

@@ -9,7 +9,7 @@
 package bitmod_accel_pkg;
 
   localparam logic [31:0] Id      = 32'h424d_4f44;  // "BMOD"
-  localparam logic [31:0] Version = 32'h0001_0000;
+  localparam logic [31:0] Version = 32'h0001_0001;
 
   // Byte addresses
   localparam logic [7:0] RegId             = 8'h00;
@@ -28,6 +28,8 @@ package bitmod_accel_pkg;
   localparam logic [7:0] RegCyclesHigh     = 8'h34;
   localparam logic [7:0] RegCoreCyclesLow  = 8'h38;
   localparam logic [7:0] RegCoreCyclesHigh = 8'h3c;
+  localparam logic [7:0] RegTiles          = 8'h40;
+  localparam logic [7:0] RegLanes          = 8'h44;
 
   localparam int unsigned ErrorWidth       = 3;
 

@@ -12,6 +12,9 @@
 module bitmod_accel_regs #(
   parameter int unsigned Rows      = 8,
   parameter int unsigned Cols      = 8,
+  parameter int unsigned RowTiles  = 1,
+  parameter int unsigned ColTiles  = 1,
+  parameter int unsigned Lanes     = bitmod_pkg::Lanes,
   parameter int unsigned MaxTokens = 128,
   parameter int unsigned MaxGroups = 3
 ) (
@@ -120,6 +123,8 @@ module bitmod_accel_regs #(
       bitmod_accel_pkg::RegCyclesHigh:     read_data_o = cycles_q[63:32];
       bitmod_accel_pkg::RegCoreCyclesLow:  read_data_o = core_cycles_q[31:0];
       bitmod_accel_pkg::RegCoreCyclesHigh: read_data_o = core_cycles_q[63:32];
+      bitmod_accel_pkg::RegTiles:          read_data_o = {16'(ColTiles), 16'(RowTiles)};
+      bitmod_accel_pkg::RegLanes:          read_data_o = 32'(Lanes);
       default:                             read_bad_o  = 1'b1;
     endcase
   end

@@ -57,7 +57,7 @@ module bitmod_descriptor #(
   assign weight_words_o = CountWidth'(channels_o) *
                           (CountWidth'(groups_o) * CountWidth'(group_words) + CountWidth'(1));
   assign act_words_o    = CountWidth'(tokens_o) * CountWidth'(groups_o) *
-                          CountWidth'(bitmod_pkg::SlicesPerGroup);
+                          CountWidth'(bitmod_pkg::ActWordsPerGroup);
 
   always_comb begin
     mode_ok     = 1'b1;

@@ -8,10 +8,11 @@
 // load_i comes with the accumulators holding a finished group (cycle t):
 //   t            scale_load_o
 //   t+1..t+7     scale_step_o with bit_o = 6..0
-//   t+8+r        row_o = r: the row enters the column
+//   t+8+r        shift_o: row r is in front of its column, which takes it, and the next one follows
 //   t+9+r        total_valid_o, total_row_o = r
-//   t+11+r       result_row_o = r: the row is in the column's last stage
-//   t+12+r       result_valid_o, result_index_o = r: the column shows the row's result
+//   t+10+r       product_valid_o: the row is in the column's multiplier
+//   t+11+r       bias_valid_o, bias_row_o = r: the row is in the column's last stage
+//   t+12+r       result_valid_o, result_row_o = r: the column shows the row's result
 // The next load_i may come Rows + 8 cycles later at the earliest.
 
 module bitmod_drain #(
@@ -24,12 +25,14 @@ module bitmod_drain #(
   output logic                scale_load_o,
   output logic                scale_step_o,
   output logic [2:0]          bit_o,
-  output logic [RowWidth-1:0] row_o,
+  output logic                shift_o,
   output logic                total_valid_o,
   output logic [RowWidth-1:0] total_row_o,
-  output logic [RowWidth-1:0] result_row_o,
+  output logic                product_valid_o,
+  output logic                bias_valid_o,
+  output logic [RowWidth-1:0] bias_row_o,
   output logic                result_valid_o,
-  output logic [RowWidth-1:0] result_index_o
+  output logic [RowWidth-1:0] result_row_o
 );
 
   localparam int unsigned Stages = 4;
@@ -41,15 +44,17 @@ module bitmod_drain #(
   logic [Stages-1:0]               valid_q;
   logic [Stages-1:0][RowWidth-1:0] rows_q;
 
-  assign scale_load_o   = load_i;
-  assign scale_step_o   = scaling_q;
-  assign bit_o          = bit_q;
-  assign row_o          = row_q;
-  assign total_valid_o  = valid_q[0];
-  assign total_row_o    = rows_q[0];
-  assign result_row_o   = rows_q[2];
-  assign result_valid_o = valid_q[3];
-  assign result_index_o = rows_q[3];
+  assign scale_load_o    = load_i;
+  assign scale_step_o    = scaling_q;
+  assign bit_o           = bit_q;
+  assign shift_o         = rowing_q;
+  assign total_valid_o   = valid_q[0];
+  assign total_row_o     = rows_q[0];
+  assign product_valid_o = valid_q[1];
+  assign bias_valid_o    = valid_q[2];
+  assign bias_row_o      = rows_q[2];
+  assign result_valid_o  = valid_q[3];
+  assign result_row_o    = rows_q[3];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

@@ -10,19 +10,23 @@
 // special values of floating-point ones, each as two bit-serial terms. The activation stream brings the
 // tokens in order, once. The weight stream brings all channels in order, once per chunk of MaxTokens tokens.
 // Word formats: bitmod_activation_buffer, bitmod_weight_bank.
-// A result word is one token's FP32 outputs for Cols neighbouring channels, first in the low bits,
+// A result word is one token's FP32 outputs for Cols * ColTiles neighbouring channels, first in the low bits,
 // out_keep_o telling which exist; order: chunk, tile of channels, token; out_last_o marks the layer's last.
 // Ragged tokens and channels are handled; ragged inputs must come padded with zeros to whole groups.
 // A token with an infinity or NaN gives NaN in all channels and sets nonfinite_o until the next start.
 // cycles_o counts the cycles busy_o is high. Shapes of zero, or beyond the buffers, are not caught.
 
 module bitmod_linear #(
-  parameter  int unsigned Rows      = 8,    // tokens worked on at once
-  parameter  int unsigned Cols      = 8,    // output channels worked on at once
-  parameter  int unsigned MaxTokens = 128,  // activation buffer, a multiple of Rows
+  parameter  int unsigned Rows      = 8,    // tokens a tile works on at once
+  parameter  int unsigned Cols      = 8,    // output channels a tile works on at once
+  parameter  int unsigned RowTiles  = 1,    // tiles for more tokens
+  parameter  int unsigned ColTiles  = 1,    // tiles for more channels
+  parameter  int unsigned Lanes     = bitmod_pkg::Lanes,  // of an element: 2, 4 or 8
+  parameter  int unsigned MaxTokens = 128,  // activation buffer, a multiple of Rows * RowTiles
   parameter  int unsigned MaxGroups = 3,    // both buffers, in groups of 128 inputs
   parameter  int unsigned AccWidth  = bitmod_pkg::AccWidth,  // of a group's sum, sign included, 12..18
-  parameter  bit          Truncate  = 1'b0  // drop bits that do not fit instead of rounding to nearest even
+  parameter  bit          Truncate  = 1'b0,  // drop bits that do not fit instead of rounding to nearest even
+  localparam int unsigned AllCols   = Cols * ColTiles
 ) (
   input  logic                              clk_i,
   input  logic                              rst_ni,
@@ -47,21 +51,21 @@ module bitmod_linear #(
   // Results
   output logic                              out_valid_o,
   input  logic                              out_ready_i,
-  output logic [32*Cols-1:0]                out_data_o,
-  output logic [Cols-1:0]                   out_keep_o,
+  output logic [32*AllCols-1:0]             out_data_o,
+  output logic [AllCols-1:0]                out_keep_o,
   output logic                              out_last_o
 );
 
-  localparam int unsigned Lanes      = bitmod_pkg::Lanes;
   localparam int unsigned ShapeWidth = bitmod_pkg::ShapeWidth;
-  localparam int unsigned SliceWidth = bitmod_pkg::SliceWidth;
+  localparam int unsigned SliceWidth = $clog2(bitmod_pkg::GroupSize / Lanes);
   localparam int unsigned ScaleWidth = bitmod_pkg::ScaleWidth;
-  localparam int unsigned RowWidth   = (Rows > 1) ? $clog2(Rows) : 1;
-  localparam int unsigned Tiles      = MaxTokens / Rows;
-  localparam int unsigned ActAddr    = $clog2(Tiles * MaxGroups * bitmod_pkg::SlicesPerGroup);
+  localparam int unsigned AllRows    = Rows * RowTiles;
+  localparam int unsigned RowWidth   = (AllRows > 1) ? $clog2(AllRows) : 1;
+  localparam int unsigned BankTokens = MaxTokens / AllRows;
+  localparam int unsigned ActAddr    = $clog2(BankTokens * MaxGroups * bitmod_pkg::GroupSize / Lanes);
   localparam int unsigned GroupAddr  = $clog2(2 * MaxGroups);
   // Results of one tile leave while those of the next are promised their places.
-  localparam int unsigned QueueDepth = 2 * Rows;
+  localparam int unsigned QueueDepth = 2 * AllRows;
   localparam int unsigned CountWidth = $clog2(QueueDepth + 1);
 
   bitmod_pkg::mode_e mode_q;
@@ -75,11 +79,12 @@ module bitmod_linear #(
   bitmod_pkg::step_t     step, step_q;
   logic                  drain_group_first, drain_group_last, drain_layer_last;
   logic [CountWidth-1:0] drain_rows;
-  logic [Cols-1:0]       drain_keep;
+  logic [AllCols-1:0]    drain_keep;
 
   bitmod_sequencer #(
-    .Rows      (Rows),
-    .Cols      (Cols),
+    .Rows      (AllRows),
+    .Cols      (AllCols),
+    .Lanes     (Lanes),
     .MaxTokens (MaxTokens),
     .MaxGroups (MaxGroups),
     .QueueDepth(QueueDepth),
@@ -114,15 +119,17 @@ module bitmod_linear #(
   );
 
   // Buffers
-  logic [Rows-1:0][Lanes-1:0][15:0] act;
-  logic [Cols-1:0][Lanes-1:0][7:0]  code;
-  logic [Cols-1:0][1:0]             special;
-  logic [Cols-1:0][ScaleWidth-1:0]  scale;
-  logic [Cols-1:0][31:0]            channel_scale, bias;
+  logic [AllRows-1:0][Lanes-1:0][15:0] act;
+  logic [AllCols-1:0][Lanes-1:0][7:0]  code;
+  logic [AllCols-1:0][1:0]             special;
+  logic [AllCols-1:0][ScaleWidth-1:0]  scale;
+  logic [AllCols-1:0][31:0]            channel_scale, bias;
 
   bitmod_activation_buffer #(
     .Rows     (Rows),
-    .Tiles    (Tiles),
+    .RowTiles (RowTiles),
+    .Lanes    (Lanes),
+    .Depth    (BankTokens),
     .MaxGroups(MaxGroups)
   ) i_activation_buffer (
     .clk_i,
@@ -141,6 +148,8 @@ module bitmod_linear #(
 
   bitmod_weight_buffer #(
     .Cols     (Cols),
+    .ColTiles (ColTiles),
+    .Lanes    (Lanes),
     .MaxGroups(MaxGroups)
   ) i_weight_buffer (
     .clk_i,
@@ -199,11 +208,14 @@ module bitmod_linear #(
   // Array and result queue. Rows beyond the last token compute on old activations and are dropped here.
   logic                  result_valid, result_last, queue_ready;
   logic [RowWidth-1:0]   result_row;
-  logic [Cols-1:0][31:0] result;
+  logic [AllCols-1:0][31:0] result;
 
   bitmod_array #(
     .Rows    (Rows),
     .Cols    (Cols),
+    .RowTiles(RowTiles),
+    .ColTiles(ColTiles),
+    .Lanes   (Lanes),
     .AccWidth(AccWidth),
     .Truncate(Truncate)
   ) i_array (
@@ -226,18 +238,40 @@ module bitmod_linear #(
     .result_poison_o(poison)
   );
 
-  assign result_push = result_valid && CountWidth'(result_row) < drain_rows;
-  assign result_last = drain_layer_last && CountWidth'(result_row) + CountWidth'(1) == drain_rows;
+  // With several rows of tiles the last rows may leave when the next group drains.
+  logic [CountWidth-1:0] rows, rows_q;
+  logic [AllCols-1:0]    keep, keep_q;
+  logic                  layer_last, layer_last_q, row_first;
+
+  assign row_first  = result_row == '0;
+  assign rows       = row_first ? drain_rows : rows_q;
+  assign keep       = row_first ? drain_keep : keep_q;
+  assign layer_last = row_first ? drain_layer_last : layer_last_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      rows_q       <= '0;
+      keep_q       <= '0;
+      layer_last_q <= 1'b0;
+    end else if (result_valid) begin
+      rows_q       <= rows;
+      keep_q       <= keep;
+      layer_last_q <= layer_last;
+    end
+  end
+
+  assign result_push = result_valid && CountWidth'(result_row) < rows;
+  assign result_last = layer_last && CountWidth'(result_row) + CountWidth'(1) == rows;
 
   stream_fifo #(
-    .Width(33 * Cols + 1),
+    .Width(33 * AllCols + 1),
     .Depth(QueueDepth)
   ) i_result_queue (
     .clk_i,
     .rst_ni,
     .valid_i(result_push),
     .ready_o(queue_ready),
-    .data_i ({result_last, drain_keep, result}),
+    .data_i ({result_last, keep, result}),
     .valid_o(out_valid_o),
     .ready_i(out_ready_i),
     .data_o ({out_last_o, out_keep_o, out_data_o})

@@ -60,7 +60,7 @@ module bitmod_linear_props #(
 endmodule
 
 bind bitmod_linear bitmod_linear_props #(
-  .Cols     (Cols),
+  .Cols     (AllCols),
   .MaxGroups(MaxGroups)
 ) i_props (
   .step_valid(step.valid),

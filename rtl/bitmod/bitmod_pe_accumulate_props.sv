@@ -13,20 +13,18 @@ module bitmod_pe_accumulate_props #(
   input logic                                    clk_i,
   input logic                                    rst_ni,
   input logic                                    valid_i,
-  input logic                                    first_i,
   input logic signed [AccWidth-1:0]              mantissa_q,
   input logic [bitmod_pkg::ExpWidth-1:0]         exp_d,
-  input logic [bitmod_pkg::ExpWidth-1:0]         exp_q,
-  input logic [bitmod_pkg::ExpWidth-1:0]         larger_exp
+  input logic [bitmod_pkg::ExpWidth-1:0]         kept_exp,
+  input logic [bitmod_pkg::ExpWidth-1:0]         max_exp_i
 );
 
   // The most negative value would need one magnitude bit more.
   a_magnitude: assert property (@(posedge clk_i) disable iff (!rst_ni)
     mantissa_q != {1'b1, {(AccWidth - 1) {1'b0}}});
 
-  a_no_wrap: assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i |-> exp_d >= larger_exp);
-  a_no_shrink: assert property (@(posedge clk_i) disable iff (!rst_ni)
-    (valid_i && !first_i) |-> exp_d >= exp_q);
+  a_no_wrap: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    valid_i |-> (exp_d >= max_exp_i && exp_d >= kept_exp));
 
 endmodule
 

@@ -2,87 +2,104 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Steps 1 and 2 of the processing element: four products of an activation and a weight term, brought
+// Steps 1 and 2 of the processing element: Lanes products of an activation and a weight term, brought
 // to the largest exponent among them and summed.
 //
-// Operands in cycle t give max_exp_o and dot_o in cycle t+2. A lane with a zero operand neither adds
+// Exponents enter in cycle t with exp_valid_i, signs, mantissas and the same terms in cycle t+1 with
+// man_valid_i; max_exp_o and dot_o come in cycle t+2. A lane with a zero operand neither adds
 // nor takes part in the maximum. Each product is rounded where alignment drops bits below its three
 // guard bits; the sum itself is exact.
 // It keeps no state between steps and knows nothing of bit significance.
 
 module bitmod_pe_align #(
-  parameter bit Truncate = 1'b0
+  parameter int unsigned Lanes    = bitmod_pkg::Lanes,
+  parameter bit          Truncate = 1'b0
 ) (
-  input  logic                                       clk_i,
-  input  logic                                       rst_ni,
-  input  logic [bitmod_pkg::Lanes-1:0][bitmod_pkg::ActWidth-1:0]  act_i,
-  input  logic [bitmod_pkg::Lanes-1:0][bitmod_pkg::TermWidth-1:0] term_i,
-  output logic [bitmod_pkg::ExpWidth-1:0]            max_exp_o,
-  output logic signed [bitmod_pkg::DotWidth-1:0]     dot_o
+  input  logic                                          clk_i,
+  input  logic                                          rst_ni,
+  input  logic                                          exp_valid_i,
+  input  logic [Lanes-1:0][bitmod_pkg::ActExpWidth-1:0] act_exp_i,
+  input  logic [Lanes-1:0][bitmod_pkg::TermWidth-1:0]   exp_term_i,
+  input  logic                                          man_valid_i,
+  input  logic [Lanes-1:0]                              act_sign_i,
+  input  logic [Lanes-1:0][bitmod_pkg::ActManWidth-1:0] act_man_i,
+  input  logic [Lanes-1:0][bitmod_pkg::TermWidth-1:0]   man_term_i,
+  output logic [bitmod_pkg::ExpWidth-1:0]               max_exp_o,
+  output logic [bitmod_step_pkg::MaxDotWidth-1:0]         dot_o
 );
 
-  localparam int unsigned Lanes      = bitmod_pkg::Lanes;
-  localparam int unsigned ExpWidth   = bitmod_pkg::ExpWidth;
-  localparam int unsigned AlignWidth = bitmod_pkg::AlignWidth;
-  localparam int unsigned DotWidth   = bitmod_pkg::DotWidth;
+  localparam int unsigned Quad        = bitmod_step_pkg::Quad;
+  localparam int unsigned Quads       = (Lanes + Quad - 1) / Quad;
+  localparam int unsigned ExpWidth    = bitmod_pkg::ExpWidth;
+  localparam int unsigned TermWidth   = bitmod_pkg::TermWidth;
+  localparam int unsigned ActExpWidth = bitmod_pkg::ActExpWidth;
+  localparam int unsigned ActManWidth = bitmod_pkg::ActManWidth;
+  localparam int unsigned QuadExps    = bitmod_step_pkg::QuadExps;
+  localparam int unsigned DotWidth    = bitmod_step_pkg::MaxDotWidth;
 
-  // Step 1: exponents. A dead lane has exponent 0, below every live one.
-  logic [Lanes-1:0][ExpWidth-1:0]   lane_exp, delta_q;
-  logic [Lanes-1:0][AlignWidth-1:0] product, product_q;
-  logic [ExpWidth-1:0]              max_exp, step1_max_q, step2_max_q;
+  // Lanes in fours.
+  logic [Quads*Quad*ActExpWidth-1:0] act_exp;
+  logic [Quads*Quad*TermWidth-1:0]   exp_term, man_term;
+  logic [Quads*Quad-1:0]             act_sign;
+  logic [Quads*Quad*ActManWidth-1:0] act_man;
 
-  for (genvar l = 0; l < Lanes; l++) begin : gen_exponent
-    bitmod_pkg::act_t      act;
-    bitmod_pkg::term_t     term;
-    logic                  live;
-    logic [AlignWidth-1:0] magnitude;
-    assign act         = act_i[l];
-    assign term        = term_i[l];
-    assign live        = term.man & (act.man != '0);
-    assign lane_exp[l] = live ? ExpWidth'(act.exp) + ExpWidth'(term.exp) : '0;
-    assign magnitude   = live ? {1'b0, act.man, 3'b000} : '0;
-    assign product[l]  = (act.sign ^ term.sign) ? -magnitude : magnitude;
-  end
+  assign act_exp  = (Quads * Quad * ActExpWidth)'(act_exp_i);
+  assign exp_term = (Quads * Quad * TermWidth)'(exp_term_i);
+  assign act_sign = (Quads * Quad)'(act_sign_i);
+  assign act_man  = (Quads * Quad * ActManWidth)'(act_man_i);
+  assign man_term = (Quads * Quad * TermWidth)'(man_term_i);
+
+  logic [Quads-1:0][QuadExps-1:0] shift_q;
+  logic [ExpWidth-1:0]            step1_max_q, step2_max_q;
+  logic [DotWidth-1:0]            dot_q;
+
+  // Step 1: exponents.
+  logic [Quads-1:0][QuadExps-1:0] lane_exp, shift;
+  logic [Quads-1:0][ExpWidth-1:0] largest;
+  logic [ExpWidth-1:0]            max_exp;
 
   always_comb begin
-    max_exp = '0;
-    for (int unsigned l = 0; l < Lanes; l++) begin
-      if (lane_exp[l] > max_exp) max_exp = lane_exp[l];
+    lane_exp = '0;
+    largest  = '0;
+    max_exp  = '0;
+    shift    = '0;
+    if (exp_valid_i) begin
+      for (int unsigned q = 0; q < Quads; q++) begin
+        {largest[q], lane_exp[q]} = bitmod_step_pkg::exponents(
+            act_exp[q*Quad*ActExpWidth+:Quad*ActExpWidth], exp_term[q*Quad*TermWidth+:Quad*TermWidth]);
+        if (largest[q] > max_exp) max_exp = largest[q];
+      end
+      for (int unsigned q = 0; q < Quads; q++) begin
+        for (int unsigned l = 0; l < Quad; l++) begin
+          shift[q][l*ExpWidth+:ExpWidth] = max_exp - lane_exp[q][l*ExpWidth+:ExpWidth];
+        end
+      end
+    end
+  end
+
+  // Step 2: multiplication, alignment and adder tree.
+  logic [DotWidth-1:0]                    dot;
+  logic [bitmod_step_pkg::QuadDotWidth-1:0] part;
+
+  always_comb begin
+    dot  = '0;
+    part = '0;
+    if (man_valid_i) begin
+      for (int unsigned q = 0; q < Quads; q++) begin
+        part = bitmod_step_pkg::dot(act_sign[q*Quad+:Quad], act_man[q*Quad*ActManWidth+:Quad*ActManWidth],
+                                  man_term[q*Quad*TermWidth+:Quad*TermWidth], shift_q[q], Truncate);
+        dot  = dot + {part[bitmod_step_pkg::QuadDotWidth-1], part};
+      end
     end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       step1_max_q <= '0;
-      delta_q     <= '0;
-      product_q   <= '0;
-    end else begin
+      shift_q     <= '0;
+    end else if (exp_valid_i) begin
       step1_max_q <= max_exp;
-      product_q   <= product;
-      for (int unsigned l = 0; l < Lanes; l++) delta_q[l] <= max_exp - lane_exp[l];
-    end
-  end
-
-  // Step 2: alignment and adder tree.
-  logic [Lanes-1:0][AlignWidth-1:0] aligned;
-  logic signed [DotWidth-1:0]       dot, dot_q;
-
-  for (genvar l = 0; l < Lanes; l++) begin : gen_align
-    bitmod_shift #(
-      .Width     (AlignWidth),
-      .ShiftWidth(ExpWidth),
-      .Truncate  (Truncate)
-    ) i_shift (
-      .value_i(product_q[l]),
-      .shift_i(delta_q[l]),
-      .value_o(aligned[l])
-    );
-  end
-
-  always_comb begin
-    dot = '0;
-    for (int unsigned l = 0; l < Lanes; l++) begin
-      dot = dot + $signed({{(DotWidth - AlignWidth) {aligned[l][AlignWidth-1]}}, aligned[l]});
+      shift_q     <= shift;
     end
   end
 
@@ -90,7 +107,7 @@ module bitmod_pe_align #(
     if (!rst_ni) begin
       step2_max_q <= '0;
       dot_q       <= '0;
-    end else begin
+    end else if (man_valid_i) begin
       step2_max_q <= step1_max_q;
       dot_q       <= dot;
     end
@@ -98,5 +115,9 @@ module bitmod_pe_align #(
 
   assign max_exp_o = step2_max_q;
   assign dot_o     = dot_q;
+
+  if (Lanes != 2 && Lanes != 4 && Lanes != 8) begin : gen_bad_lanes
+    $error("bitmod_pe_align: Lanes must be 2, 4 or 8");
+  end
 
 endmodule

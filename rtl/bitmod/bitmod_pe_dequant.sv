@@ -6,7 +6,8 @@
 //
 // load_i takes the accumulator; then each cycle with step_i consumes one scale bit, most significant
 // first. After ScaleWidth steps mantissa_o * 2^(exp_o - 28) is the scaled sum, held until the next
-// load. Exact. It overlaps the accumulation of the next group.
+// load or shift_i, which takes the scaled sum of the next element instead. Exact. It overlaps the
+// accumulation of the next group.
 
 module bitmod_pe_dequant #(
   parameter  int unsigned AccWidth   = bitmod_pkg::AccWidth,
@@ -19,7 +20,10 @@ module bitmod_pe_dequant #(
   input  logic                                   scale_bit_i,
   input  logic signed [AccWidth-1:0]             mantissa_i,
   input  logic [bitmod_pkg::ExpWidth-1:0]        exp_i,
-  output logic signed [GroupWidth-1:0]           mantissa_o,
+  input  logic                                   shift_i,
+  input  logic [GroupWidth-1:0]                  next_mantissa_i,
+  input  logic [bitmod_pkg::ExpWidth-1:0]        next_exp_i,
+  output logic [GroupWidth-1:0]                  mantissa_o,
   output logic [bitmod_pkg::ExpWidth-1:0]        exp_o
 );
 
@@ -42,10 +46,13 @@ module bitmod_pe_dequant #(
       product_q <= '0;
     end else if (step_i) begin
       product_q <= (product_q <<< 1) + addend;
+    end else if (shift_i) begin
+      product_q <= $signed(next_mantissa_i);
+      exp_q     <= next_exp_i;
     end
   end
 
-  assign mantissa_o = product_q;
+  assign mantissa_o = $unsigned(product_q);
   assign exp_o      = exp_q;
 
 endmodule

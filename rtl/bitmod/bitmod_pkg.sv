@@ -10,21 +10,18 @@
 
 package bitmod_pkg;
 
-  // One group: 128 weights of one output channel, four at a time, two to four bit-serial terms each.
-  localparam int unsigned Lanes          = 4;
-  localparam int unsigned GroupSize      = 128;
-  localparam int unsigned SlicesPerGroup = GroupSize / Lanes;
-  localparam int unsigned FewestSteps    = SlicesPerGroup * 2;  // of a group
-  localparam int unsigned SliceWidth     = 5;
+  // One group: 128 weights of one output channel, a slice of Lanes at a time (2, 4 or 8; the paper's are the
+  // modules' default), two to four bit-serial terms each.
+  localparam int unsigned Lanes            = 4;
+  localparam int unsigned GroupSize        = 128;
+  localparam int unsigned FewestTerms      = 2;
+  localparam int unsigned ActWordsPerGroup = GroupSize / 4;  // 64-bit words of FP16
 
-  localparam int unsigned ScaleWidth   = 7;   // group scale, 0..127
-  localparam int unsigned ExpWidth     = 6;   // biased exponent of a term, a dot product, an accumulator
-  localparam int unsigned AlignWidth   = 15;  // sign, 11 mantissa bits, 3 guard bits
-  localparam int unsigned DotWidth     = 17;  // sum of four aligned products
-  localparam int unsigned BsigWidth    = 3;   // bit significance, 0..6
-  localparam int unsigned StepSumWidth = 23;  // dot product moved up by its bit significance
-  localparam int unsigned AccWidth     = 15;  // sign and 14 magnitude bits: the paper's, modules' default
-  localparam int unsigned ShapeWidth   = 16;  // tokens, channels, groups of a layer
+  localparam int unsigned ScaleWidth = 7;   // group scale, 0..127
+  localparam int unsigned ExpWidth   = 6;   // biased exponent of a term, a dot product, an accumulator
+  localparam int unsigned BsigWidth  = 3;   // bit significance, 0..6
+  localparam int unsigned AccWidth   = 15;  // sign and 14 magnitude bits: the paper's, modules' default
+  localparam int unsigned ShapeWidth = 16;  // tokens, channels, groups of a layer
 
   // What the weights are, and with it the number of a weight's first term. Terms are
   // counted down to 0: those of an integer have bit significance 6, 4, 2, 0, of a floating-point weight 1, 0.
@@ -34,18 +31,14 @@ package bitmod_pkg;
     ModeInt8 = 2'd3   // integers of eight bits: four terms
   } mode_e;
 
-  // Arrays of these three types are declared as plain vectors of these widths: not every synthesis tool
-  // indexes packed arrays of structures.
-  localparam int unsigned ActWidth   = 17;
+  // Arrays of these types are declared as plain vectors: not every synthesis tool indexes packed arrays of
+  // structures.
   localparam int unsigned TermWidth  = 4;
   localparam int unsigned TermsWidth = 8;
 
-  // An activation: (-1)^sign * man * 2^(exp - 25).
-  typedef struct packed {
-    logic        sign;
-    logic [4:0]  exp;
-    logic [10:0] man;
-  } act_t;
+  // An activation is (-1)^sign * man * 2^(exp - 25), its exponent 0 where it is zero.
+  localparam int unsigned ActExpWidth = 5;
+  localparam int unsigned ActManWidth = 11;
 
   // A weight term: (-1)^sign * man * 2^exp, times 2^bsig given beside it.
   typedef struct packed {
@@ -60,7 +53,8 @@ package bitmod_pkg;
     term_t low;
   } terms_t;
 
-  // What follows a step through the array.
+  // What follows a step through the array. A tile is here a tile of outputs, Rows * RowTiles tokens by
+  // Cols * ColTiles channels.
   typedef struct packed {
     logic       valid;
     logic [1:0] term;        // number of the weights' terms, down to 0

@@ -7,21 +7,24 @@
 //   for each chunk of at most MaxTokens tokens        (activations loaded once a chunk)
 //     for each tile of Cols channels                  (weights streamed once a chunk, double-buffered)
 //       for each tile of Rows tokens
-//         for each group of 128 inputs, 32 slices, 2 to 4 terms: one step
+//         for each group of 128 inputs, slice of Lanes, 2 to 4 terms: one step
 //
 // A step is issued every cycle, without gaps inside a tile of outputs. A tile waits until its
 // activations and weights are loaded and the result queue has room for all its rows, so nothing behind the
-// sequencer ever stalls. A chunk begins when the results of the one before have left.
+// sequencer ever stalls. A chunk begins when the results of the one before have left. Rows and Cols count
+// those of all tiles of the array together.
 // start_i is heeded only while idle; the shape must not be zero nor exceed the buffers. mode_i is that of the
 // layer, from the cycle after start_i on.
 
 module bitmod_sequencer #(
   parameter  int unsigned Rows       = 8,
   parameter  int unsigned Cols       = 8,
+  parameter  int unsigned Lanes      = bitmod_pkg::Lanes,
   parameter  int unsigned MaxTokens  = 128,
   parameter  int unsigned MaxGroups  = 3,
   parameter  int unsigned QueueDepth = 16,
   parameter  int unsigned ActAddr    = 11,
+  localparam int unsigned SliceWidth = $clog2(bitmod_pkg::GroupSize / Lanes),
   localparam int unsigned GroupAddr  = $clog2(2 * MaxGroups),
   localparam int unsigned CountWidth = $clog2(QueueDepth + 1)
 ) (
@@ -45,7 +48,7 @@ module bitmod_sequencer #(
   output logic                              weights_release_o,
   // Step issued in this cycle
   output bitmod_pkg::step_t                 step_o,
-  output logic [bitmod_pkg::SliceWidth-1:0] slice_o,
+  output logic [SliceWidth-1:0]             slice_o,
   output logic [GroupAddr-1:0]              group_o,
   output logic [ActAddr-1:0]                act_addr_o,
   // Of the group whose last step was issued before this cycle, until the next one's
@@ -59,7 +62,6 @@ module bitmod_sequencer #(
 );
 
   localparam int unsigned ShapeWidth = bitmod_pkg::ShapeWidth;
-  localparam int unsigned SliceWidth = bitmod_pkg::SliceWidth;
 
   typedef enum logic [1:0] {
     Idle,

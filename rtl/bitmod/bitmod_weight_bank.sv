@@ -4,7 +4,7 @@
 
 // Weights of one array column: two halves of codes, group parameters and channel parameters.
 //
-// One half is filled while the other is read. A read gives the codes of a slice (four weights; four bits
+// One half is filled while the other is read. A read gives the codes of a slice (Lanes weights; four bits
 // count of a floating-point one, six or eight of an integer) and the group's special-value index one cycle
 // later. capture_i keeps the scale of the group last read and the channel parameters of its half for the
 // drain, so the half can be refilled from the next cycle on.
@@ -13,10 +13,12 @@
 // channel {bias[63:32], scale[31:0]}, both FP32.
 
 module bitmod_weight_bank #(
+  parameter  int unsigned Lanes      = bitmod_pkg::Lanes,
   parameter  int unsigned MaxGroups  = 3,
   localparam int unsigned GroupCount = 2 * MaxGroups,
   localparam int unsigned GroupAddr  = $clog2(GroupCount),
-  localparam int unsigned WordAddr   = GroupAddr + 3
+  localparam int unsigned WordAddr   = GroupAddr + 3,
+  localparam int unsigned SliceWidth = $clog2(bitmod_pkg::GroupSize / Lanes)
 ) (
   input  logic                                             clk_i,
   input  logic                                             rst_ni,
@@ -33,8 +35,8 @@ module bitmod_weight_bank #(
   input  logic                                             read_i,
   input  logic                                             read_half_i,
   input  logic [GroupAddr-1:0]                             read_group_i,
-  input  logic [bitmod_pkg::SliceWidth-1:0]                read_slice_i,
-  output logic [bitmod_pkg::Lanes-1:0][7:0]                code_o,
+  input  logic [SliceWidth-1:0]                            read_slice_i,
+  output logic [Lanes-1:0][7:0]                            code_o,
   output logic [1:0]                                       special_o,
   // Drain
   input  logic                                             capture_i,
@@ -47,10 +49,10 @@ module bitmod_weight_bank #(
   localparam int unsigned GroupWord  = ScaleWidth + 2;
 
   logic [63:0]           low, high;
-  logic [3:0][3:0][3:0]  low_slices, high_slices;  // four bits of each lane
-  logic [7:0][3:0][1:0]  high_pairs;               // two bits of each lane
+  logic [16/Lanes-1:0][Lanes-1:0][3:0] low_slices, high_slices;  // four bits of each lane
+  logic [32/Lanes-1:0][Lanes-1:0][1:0] high_pairs;               // two bits of each lane
   logic [GroupWord-1:0]  group;
-  logic [2:0]            slice_q;
+  logic [SliceWidth-3:0] slice_q;  // within a word of thirty-two weights
   logic [63:0]           channel_0_q, channel_1_q, channel_kept_q;
   logic [ScaleWidth-1:0] scale_kept_q;
 
@@ -61,7 +63,7 @@ module bitmod_weight_bank #(
     .waddr_i(write_addr_i),
     .wdata_i(write_data_i),
     .re_i   (read_i),
-    .raddr_i({read_group_i, read_slice_i[4:2]}),
+    .raddr_i({read_group_i, read_slice_i[SliceWidth-1-:3]}),
     .rdata_o(low)
   );
 
@@ -75,7 +77,7 @@ module bitmod_weight_bank #(
     .waddr_i(write_addr_i),
     .wdata_i(write_data_i),
     .re_i   (read_i && mode_i != bitmod_pkg::ModeFp),
-    .raddr_i({read_group_i, six_bits ? {1'b0, read_slice_i[4:3]} : read_slice_i[4:2]}),
+    .raddr_i({read_group_i, six_bits ? {1'b0, read_slice_i[SliceWidth-1-:2]} : read_slice_i[SliceWidth-1-:3]}),
     .rdata_o(high)
   );
 
@@ -98,7 +100,7 @@ module bitmod_weight_bank #(
       channel_kept_q <= '0;
       scale_kept_q   <= '0;
     end else begin
-      if (read_i) slice_q <= read_slice_i[2:0];
+      if (read_i) slice_q <= read_slice_i[SliceWidth-3:0];
       if (write_channel_i & ~write_half_i) channel_0_q <= write_data_i;
       if (write_channel_i & write_half_i)  channel_1_q <= write_data_i;
       if (capture_i) begin
@@ -112,10 +114,10 @@ module bitmod_weight_bank #(
   assign high_slices = high;
   assign high_pairs  = high;
 
-  for (genvar l = 0; l < bitmod_pkg::Lanes; l++) begin : gen_lane
+  for (genvar l = 0; l < Lanes; l++) begin : gen_lane
     logic [3:0] above;
-    assign above     = six_bits ? {2'b00, high_pairs[slice_q][l]} : high_slices[slice_q[1:0]][l];
-    assign code_o[l] = {above, low_slices[slice_q[1:0]][l]};
+    assign above     = six_bits ? {2'b00, high_pairs[slice_q][l]} : high_slices[slice_q[SliceWidth-4:0]][l];
+    assign code_o[l] = {above, low_slices[slice_q[SliceWidth-4:0]][l]};
   end
 
   assign special_o       = group[GroupWord-1:ScaleWidth];

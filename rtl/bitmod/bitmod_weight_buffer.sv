@@ -4,16 +4,22 @@
 
 // Double buffer of weights in front of the array: one bank per column, filled from a stream.
 //
-// After start_i it takes channels_i channels, Cols at a time, each half as soon as it is free. A channel is
+// After start_i it takes channels_i channels, Cols * ColTiles at a time, each half as soon as it is free. A channel is
 // channel parameters, then per group eight words of low codes, four (INT6) or eight (INT8) of high codes, and
 // one of group parameters (formats in bitmod_weight_bank). loaded_o: the half in front of the array is full.
 // release_i gives that half back and turns to the other. It takes one word per cycle.
+// Reads of tile column j, and what capture_i keeps for it, come j cycles late, also after release_i: the first
+// word for that column comes later still.
 // Banks beyond the last channel keep old weights: their columns compute, and nobody looks.
 
 module bitmod_weight_buffer #(
   parameter  int unsigned Cols      = 8,
+  parameter  int unsigned ColTiles  = 1,
+  parameter  int unsigned Lanes     = bitmod_pkg::Lanes,
   parameter  int unsigned MaxGroups = 3,
-  localparam int unsigned GroupAddr = $clog2(2 * MaxGroups)
+  localparam int unsigned AllCols   = Cols * ColTiles,
+  localparam int unsigned GroupAddr = $clog2(2 * MaxGroups),
+  localparam int unsigned SliceWidth = $clog2(bitmod_pkg::GroupSize / Lanes)
 ) (
   input  logic                                            clk_i,
   input  logic                                            rst_ni,
@@ -31,16 +37,16 @@ module bitmod_weight_buffer #(
   input  logic                                            read_i,
   input  logic                                            capture_i,
   input  logic [GroupAddr-1:0]                            group_i,
-  input  logic [bitmod_pkg::SliceWidth-1:0]               slice_i,
-  output logic [Cols-1:0][bitmod_pkg::Lanes-1:0][7:0]     code_o,
-  output logic [Cols-1:0][1:0]                            special_o,
-  output logic [Cols-1:0][bitmod_pkg::ScaleWidth-1:0]     scale_o,
-  output logic [Cols-1:0][31:0]                           channel_scale_o,
-  output logic [Cols-1:0][31:0]                           bias_o
+  input  logic [SliceWidth-1:0]                           slice_i,
+  output logic [AllCols-1:0][Lanes-1:0][7:0]              code_o,
+  output logic [AllCols-1:0][1:0]                         special_o,
+  output logic [AllCols-1:0][bitmod_pkg::ScaleWidth-1:0]  scale_o,
+  output logic [AllCols-1:0][31:0]                        channel_scale_o,
+  output logic [AllCols-1:0][31:0]                        bias_o
 );
 
   localparam int unsigned ShapeWidth = bitmod_pkg::ShapeWidth;
-  localparam int unsigned ColWidth   = (Cols > 1) ? $clog2(Cols) : 1;
+  localparam int unsigned ColWidth   = (AllCols > 1) ? $clog2(AllCols) : 1;
 
   // Where the next word of the stream goes.
   logic [ShapeWidth-1:0] channels_left_q, group_q;
@@ -59,7 +65,7 @@ module bitmod_weight_buffer #(
   assign group_end   = beat & ~header_q & group_word;
   assign channel_end = group_end & (group_q + ShapeWidth'(1) == groups_i);
   assign half_end    = channel_end &
-                       (col_q == ColWidth'(Cols - 1) || channels_left_q == ShapeWidth'(1));
+                       (col_q == ColWidth'(AllCols - 1) || channels_left_q == ShapeWidth'(1));
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -96,11 +102,32 @@ module bitmod_weight_buffer #(
   assign write_group = GroupAddr'(group_q) + (fill_q ? GroupAddr'(MaxGroups) : '0);
   assign read_group  = group_i + (front_q ? GroupAddr'(MaxGroups) : '0);
 
-  for (genvar c = 0; c < Cols; c++) begin : gen_bank
-    logic here;
+  // What is read in tile column j: {read, capture, half, group, slice}, j cycles late.
+  localparam int unsigned ReadWidth = 3 + GroupAddr + SliceWidth;
+  logic [ColTiles-1:0][ReadWidth-1:0] reads;
+
+  assign reads[0] = {read_i, capture_i, front_q, read_group, slice_i};
+
+  for (genvar j = 1; j < ColTiles; j++) begin : gen_delay
+    logic [ReadWidth-1:0] reads_q;
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) reads_q <= '0;
+      else         reads_q <= reads[j-1];
+    end
+    assign reads[j] = reads_q;
+  end
+
+  for (genvar c = 0; c < AllCols; c++) begin : gen_bank
+    logic                  here, read, capture, half;
+    logic [GroupAddr-1:0]  group;
+    logic [SliceWidth-1:0] slice;
+    assign {read, capture, half, group, slice} = reads[c/Cols];
     assign here = beat & (col_q == ColWidth'(c));
 
-    bitmod_weight_bank #(.MaxGroups(MaxGroups)) i_bank (
+    bitmod_weight_bank #(
+      .Lanes    (Lanes),
+      .MaxGroups(MaxGroups)
+    ) i_bank (
       .clk_i,
       .rst_ni,
       .mode_i,
@@ -111,13 +138,13 @@ module bitmod_weight_buffer #(
       .write_half_i   (fill_q),
       .write_addr_i   ({write_group, word_q[2:0]}),
       .write_data_i   (data_i),
-      .read_i,
-      .read_half_i    (front_q),
-      .read_group_i   (read_group),
-      .read_slice_i   (slice_i),
+      .read_i         (read),
+      .read_half_i    (half),
+      .read_group_i   (group),
+      .read_slice_i   (slice),
       .code_o         (code_o[c]),
       .special_o      (special_o[c]),
-      .capture_i,
+      .capture_i      (capture),
       .scale_o        (scale_o[c]),
       .channel_scale_o(channel_scale_o[c]),
       .bias_o         (bias_o[c])
