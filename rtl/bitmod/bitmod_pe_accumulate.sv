@@ -27,17 +27,18 @@ module bitmod_pe_accumulate #(
   localparam int unsigned ExpWidth = bitmod_pkg::ExpWidth;
   localparam int unsigned MaxWidth = bitmod_step_pkg::MaxAccWidth;
 
-  logic [AccWidth-1:0] mantissa_q, kept;
-  logic [ExpWidth-1:0] exp_d, exp_q, kept_exp;
-  logic [MaxWidth-1:0] mantissa_d;
+  logic [AccWidth-1:0]                       mantissa_q, kept;
+  logic [ExpWidth-1:0]                       exp_d, exp_q, kept_exp;
+  logic [bitmod_step_pkg::AccStateWidth-1:0] state;
 
   assign kept     = first_i ? '0 : mantissa_q;
   assign kept_exp = first_i ? '0 : exp_q;
+  assign exp_d    = state[MaxWidth+:ExpWidth];
 
   always_comb begin
-    {exp_d, mantissa_d} = '0;
+    state = '0;
     if (valid_i) begin
-      {exp_d, mantissa_d} = bitmod_step_pkg::accumulate(
+      state = bitmod_step_pkg::accumulate(
           kept_exp, {{(MaxWidth - AccWidth + 1) {kept[AccWidth-1]}}, kept[AccWidth-2:0]}, max_exp_i, dot_i,
           bsig_i, 5'(AccWidth), Truncate);
     end
@@ -48,7 +49,7 @@ module bitmod_pe_accumulate #(
       mantissa_q <= '0;
       exp_q      <= '0;
     end else if (valid_i) begin
-      mantissa_q <= mantissa_d[AccWidth-1:0];
+      mantissa_q <= state[AccWidth-1:0];
       exp_q      <= exp_d;
     end
   end
@@ -58,6 +59,6 @@ module bitmod_pe_accumulate #(
 
   // The function is made for the widest accumulator.
   logic unused_sign;
-  assign unused_sign = ^mantissa_d;
+  assign unused_sign = ^state;
 
 endmodule

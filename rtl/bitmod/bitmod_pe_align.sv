@@ -53,43 +53,46 @@ module bitmod_pe_align #(
   logic [ExpWidth-1:0]            step1_max_q, step2_max_q;
   logic [DotWidth-1:0]            dot_q;
 
-  // Step 1: exponents.
-  logic [Quads-1:0][QuadExps-1:0] lane_exp, shift;
-  logic [Quads-1:0][ExpWidth-1:0] largest;
-  logic [ExpWidth-1:0]            max_exp;
+  // Step 1: exponents. Step 2: multiplication, alignment and adder tree.
+  logic [Quads-1:0][ExpWidth-1:0]                      largest;
+  logic [Quads-1:0][bitmod_step_pkg::QuadDotWidth-1:0] part;
+  logic [Quads-1:0][QuadExps-1:0]                      shift;
+  logic [ExpWidth-1:0]                                 max_exp;
+  logic [DotWidth-1:0]                                 dot;
 
-  always_comb begin
-    lane_exp = '0;
-    largest  = '0;
-    max_exp  = '0;
-    shift    = '0;
-    if (exp_valid_i) begin
-      for (int unsigned q = 0; q < Quads; q++) begin
-        {largest[q], lane_exp[q]} = bitmod_step_pkg::exponents(
+  for (genvar q = 0; q < Quads; q++) begin : gen_quad
+    logic [ExpWidth+QuadExps-1:0] lane_exp;
+
+    assign largest[q] = lane_exp[QuadExps+:ExpWidth];
+
+    always_comb begin
+      lane_exp = '0;
+      if (exp_valid_i) begin
+        lane_exp = bitmod_step_pkg::exponents(
             act_exp[q*Quad*ActExpWidth+:Quad*ActExpWidth], exp_term[q*Quad*TermWidth+:Quad*TermWidth]);
-        if (largest[q] > max_exp) max_exp = largest[q];
       end
-      for (int unsigned q = 0; q < Quads; q++) begin
-        for (int unsigned l = 0; l < Quad; l++) begin
-          shift[q][l*ExpWidth+:ExpWidth] = max_exp - lane_exp[q][l*ExpWidth+:ExpWidth];
-        end
+    end
+
+    for (genvar l = 0; l < Quad; l++) begin : gen_lane
+      assign shift[q][l*ExpWidth+:ExpWidth] = max_exp - lane_exp[l*ExpWidth+:ExpWidth];
+    end
+
+    always_comb begin
+      part[q] = '0;
+      if (man_valid_i) begin
+        part[q] = bitmod_step_pkg::dot(
+            act_sign[q*Quad+:Quad], act_man[q*Quad*ActManWidth+:Quad*ActManWidth],
+            man_term[q*Quad*TermWidth+:Quad*TermWidth], shift_q[q], Truncate);
       end
     end
   end
 
-  // Step 2: multiplication, alignment and adder tree.
-  logic [DotWidth-1:0]                    dot;
-  logic [bitmod_step_pkg::QuadDotWidth-1:0] part;
-
   always_comb begin
-    dot  = '0;
-    part = '0;
-    if (man_valid_i) begin
-      for (int unsigned q = 0; q < Quads; q++) begin
-        part = bitmod_step_pkg::dot(act_sign[q*Quad+:Quad], act_man[q*Quad*ActManWidth+:Quad*ActManWidth],
-                                  man_term[q*Quad*TermWidth+:Quad*TermWidth], shift_q[q], Truncate);
-        dot  = dot + {part[bitmod_step_pkg::QuadDotWidth-1], part};
-      end
+    max_exp = '0;
+    dot     = '0;
+    for (int unsigned q = 0; q < Quads; q++) begin
+      if (largest[q] > max_exp) max_exp = largest[q];
+      dot = dot + {part[q][bitmod_step_pkg::QuadDotWidth-1], part[q]};
     end
   end
 

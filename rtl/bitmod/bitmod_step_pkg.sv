@@ -106,19 +106,19 @@ package bitmod_step_pkg;
     drop_sum = $unsigned($signed(value + bias) >>> places);
   endfunction
 
-  // How far a magnitude must move right to have no more than so many bits.
-  function automatic logic [4:0] excess(input logic [SumWidth-1:0] magnitude, input logic [4:0] bits);
-    logic [SumWidth-1:0] above;
-    logic [4:0]          count;
-    above = magnitude >> bits;
+  // Bits of a number of at most fifteen.
+  function automatic logic [3:0] length(input logic [14:0] value);
+    logic [14:0] rest;
+    logic [3:0]  count;
+    rest  = value;
     count = '0;
     for (int unsigned half = 8; half > 0; half = half >> 1) begin
-      if ((above >> half) != '0) begin
-        above = above >> half;
-        count = count + 5'(half);
+      if ((rest >> half) != '0) begin
+        rest  = rest >> half;
+        count = count + 4'(half);
       end
     end
-    excess = count + 5'(above[0]);
+    length = count + 4'(rest[0]);
   endfunction
 
   // The accumulator {exponent, mantissa} after a step. It and the dot product, moved up by its bit
@@ -134,23 +134,27 @@ package bitmod_step_pkg;
     input logic                             truncate
   );
     // verilator no_inline_task
-    logic [SumWidth-1:0] step, kept, sum, magnitude;
-    logic [ExpWidth-1:0] larger;
-    logic [4:0]          bits, grow;
-    logic                carried;
-    bits      = acc_width - 5'd1;
-    larger    = (step_exp > exp) ? step_exp : exp;
-    step      = {{(SumWidth - MaxDotWidth) {step_dot[MaxDotWidth-1]}}, step_dot} << bsig;
-    kept      = {{(SumWidth - MaxAccWidth) {mantissa[MaxAccWidth-1]}}, mantissa};
-    sum       = drop_sum(step, larger - step_exp, truncate) + drop_sum(kept, larger - exp, truncate);
-    magnitude = sum[SumWidth-1] ? -sum : sum;
-    grow      = excess(magnitude, bits);
-    sum       = drop_sum(sum, ExpWidth'(grow), truncate);
-    // Rounding may give exactly 2^bits or its negative: one more place, nothing lost.
-    magnitude = sum[SumWidth-1] ? -sum : sum;
-    carried   = magnitude == (SumWidth'(1) << bits);
-    if (carried) sum = $unsigned($signed(sum) >>> 1);
-    accumulate = {larger + ExpWidth'(grow) + ExpWidth'(carried), sum[MaxAccWidth-1:0]};
+    logic [SumWidth-1:0] step, kept, sum;
+    logic [ExpWidth-1:0] larger, grow;
+    logic [4:0]          bits;
+    logic [14:0]         above;
+    bits   = acc_width - 5'd1;
+    larger = (step_exp > exp) ? step_exp : exp;
+    step   = {{(SumWidth - MaxDotWidth) {step_dot[MaxDotWidth-1]}}, step_dot} << bsig;
+    kept   = {{(SumWidth - MaxAccWidth) {mantissa[MaxAccWidth-1]}}, mantissa};
+    sum    = drop_sum(step, larger - step_exp, truncate) + drop_sum(kept, larger - exp, truncate);
+    above  = 15'((sum[SumWidth-1] ? -sum : sum) >> bits);
+    if (above != '0) begin
+      grow   = ExpWidth'(length(above));
+      sum    = drop_sum(sum, grow, truncate);
+      larger = larger + grow;
+      // Rounding may give exactly 2^bits or its negative: one more place, nothing lost.
+      if ((sum[SumWidth-1] ? -sum : sum) == SumWidth'(1) << bits) begin
+        sum    = $unsigned($signed(sum) >>> 1);
+        larger = larger + ExpWidth'(1);
+      end
+    end
+    accumulate = {larger, sum[MaxAccWidth-1:0]};
   endfunction
 
 endpackage
