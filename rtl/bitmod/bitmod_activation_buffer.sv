@@ -113,7 +113,7 @@ module bitmod_activation_buffer #(
   end
 
   for (genvar r = 0; r < AllRows; r++) begin : gen_bank
-    logic [Parts-1:0][63:0] word;
+    logic [64*Parts-1:0] word;
 
     for (genvar p = 0; p < Parts; p++) begin : gen_part
       logic here;
@@ -130,19 +130,19 @@ module bitmod_activation_buffer #(
         .wdata_i(data_i),
         .re_i   (read[r/Rows]),
         .raddr_i(PartAddr'(addr[r/Rows] >> HalfWidth)),
-        .rdata_o(word[p])
+        .rdata_o(word[64*p+:64])
       );
     end
 
     if (HalfWidth == 0) begin : gen_whole
       assign act_o[r] = word;
     end else begin : gen_half
-      logic [HalfWidth-1:0] half_q;
+      logic half_q;
       always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni)           half_q <= '0;
-        else if (read[r/Rows]) half_q <= addr[r/Rows][HalfWidth-1:0];
+        if (!rst_ni)           half_q <= 1'b0;
+        else if (read[r/Rows]) half_q <= addr[r/Rows][0];
       end
-      assign act_o[r] = word[0][16*Lanes*half_q+:16*Lanes];
+      assign act_o[r] = half_q ? word[63:32] : word[31:0];
     end
   end
 

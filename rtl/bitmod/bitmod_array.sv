@@ -51,7 +51,7 @@ module bitmod_array #(
   localparam int unsigned ActExpWidth  = bitmod_pkg::ActExpWidth;
   localparam int unsigned ActManWidth  = bitmod_pkg::ActManWidth;
   localparam int unsigned TermWidth    = bitmod_pkg::TermWidth;
-  localparam int unsigned StepWidth    = $bits(bitmod_pkg::step_t);
+  localparam int unsigned StepWidth    = bitmod_pkg::StepWidth;
   localparam int unsigned FewestSteps  = bitmod_pkg::GroupSize / Lanes * bitmod_pkg::FewestTerms;
 
   // What crosses the borders of tiles: [i][j] enters tile (i, j) from the left or from above.
@@ -118,7 +118,7 @@ module bitmod_array #(
     for (genvar j = 0; j < ColTiles; j++) begin : gen_tile
       logic                    valid, poison;
       logic [TileRowWidth-1:0] row;
-      logic [Cols-1:0][31:0]   value;
+      logic [32*Cols-1:0]      value;
 
       bitmod_tile #(
         .Rows    (Rows),

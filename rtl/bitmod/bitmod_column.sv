@@ -22,7 +22,7 @@ module bitmod_column #(
   input  logic                                                 clk_i,
   input  logic                                                 rst_ni,
   input  logic                                                 group_valid_i,
-  input  logic [GroupWidth-1:0]                                mantissa_i,
+  input  logic signed [GroupWidth-1:0]                         mantissa_i,
   input  logic [bitmod_pkg::ExpWidth-1:0]                      exp_i,
   input  logic                                                 total_valid_i,
   input  logic                                                 total_clear_i,
@@ -41,7 +41,7 @@ module bitmod_column #(
   logic [31:0] totals_q [Rows];
 
   bitmod_group_to_fp32 #(.GroupWidth(GroupWidth)) i_to_fp32 (
-    .mantissa_i($signed(mantissa_i)),
+    .mantissa_i,
     .exp_i,
     .value_o   (group)
   );

@@ -64,8 +64,10 @@ module bitmod_linear #(
   localparam int unsigned BankTokens = MaxTokens / AllRows;
   localparam int unsigned ActAddr    = $clog2(BankTokens * MaxGroups * bitmod_pkg::GroupSize / Lanes);
   localparam int unsigned GroupAddr  = $clog2(2 * MaxGroups);
-  // Results of one tile leave while those of the next are promised their places.
-  localparam int unsigned QueueDepth = 2 * AllRows;
+  // Results of one tile of outputs leave while those of the next are promised their places. Where a tile may
+  // be over before the one before it has left, two more must be.
+  localparam int unsigned FewestSteps = bitmod_pkg::GroupSize / Lanes * bitmod_pkg::FewestTerms;
+  localparam int unsigned QueueDepth  = (AllRows + ColTiles + 17 <= FewestSteps) ? 2 * AllRows : 3 * AllRows;
   localparam int unsigned CountWidth = $clog2(QueueDepth + 1);
 
   bitmod_pkg::mode_e mode_q;

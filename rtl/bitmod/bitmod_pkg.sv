@@ -35,6 +35,7 @@ package bitmod_pkg;
   // structures.
   localparam int unsigned TermWidth  = 4;
   localparam int unsigned TermsWidth = 8;
+  localparam int unsigned StepWidth  = 7;
 
   // An activation is (-1)^sign * man * 2^(exp - 25), its exponent 0 where it is zero.
   localparam int unsigned ActExpWidth = 5;

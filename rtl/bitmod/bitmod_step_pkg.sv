@@ -11,11 +11,14 @@
 
 package bitmod_step_pkg;
 
+  // As in bitmod_pkg: not every synthesis tool lets a package name another.
+  localparam int unsigned ExpWidth    = 6;
+  localparam int unsigned BsigWidth   = 3;
+  localparam int unsigned TermWidth   = 4;
+  localparam int unsigned ActExpWidth = 5;
+  localparam int unsigned ActManWidth = 11;
+
   localparam int unsigned Quad        = 4;
-  localparam int unsigned ExpWidth    = bitmod_pkg::ExpWidth;
-  localparam int unsigned TermWidth   = bitmod_pkg::TermWidth;
-  localparam int unsigned ActExpWidth = bitmod_pkg::ActExpWidth;
-  localparam int unsigned ActManWidth = bitmod_pkg::ActManWidth;
 
   localparam int unsigned AlignWidth    = 15;  // sign, 11 mantissa bits, 3 guard bits
   localparam int unsigned QuadDotWidth  = 17;  // sum of four aligned products
@@ -129,7 +132,7 @@ package bitmod_step_pkg;
     input logic [MaxAccWidth-1:0]           mantissa,
     input logic [ExpWidth-1:0]              step_exp,
     input logic [MaxDotWidth-1:0]           step_dot,
-    input logic [bitmod_pkg::BsigWidth-1:0] bsig,
+    input logic [BsigWidth-1:0]             bsig,
     input logic [4:0]                       acc_width,
     input logic                             truncate
   );

@@ -170,11 +170,11 @@ module bitmod_tile #(
 
   for (genvar c = 0; c < Cols; c++) begin : gen_col
     // Scaled groups, each row's next to the row's before; nothing comes after the last one.
-    logic [Rows:0][GroupWidth-1:0] mantissa /*verilator split_var*/;
-    logic [Rows:0][ExpWidth-1:0]   exponent /*verilator split_var*/;
+    logic [(Rows+1)*GroupWidth-1:0] mantissa /*verilator split_var*/;
+    logic [(Rows+1)*ExpWidth-1:0]   exponent /*verilator split_var*/;
 
-    assign mantissa[Rows] = '0;
-    assign exponent[Rows] = '0;
+    assign mantissa[Rows*GroupWidth+:GroupWidth] = '0;
+    assign exponent[Rows*ExpWidth+:ExpWidth]     = '0;
 
     for (genvar r = 0; r < Rows; r++) begin : gen_row
       bitmod_pe #(
@@ -198,10 +198,10 @@ module bitmod_tile #(
         .scale_step_i    (scale_step),
         .scale_bit_i     (scale_i[c][scale_bit]),
         .shift_i         (group_shift),
-        .group_mantissa_i(mantissa[r+1]),
-        .group_exp_i     (exponent[r+1]),
-        .group_mantissa_o(mantissa[r]),
-        .group_exp_o     (exponent[r])
+        .group_mantissa_i(mantissa[(r+1)*GroupWidth+:GroupWidth]),
+        .group_exp_i     (exponent[(r+1)*ExpWidth+:ExpWidth]),
+        .group_mantissa_o(mantissa[r*GroupWidth+:GroupWidth]),
+        .group_exp_o     (exponent[r*ExpWidth+:ExpWidth])
       );
     end
 
@@ -212,8 +212,8 @@ module bitmod_tile #(
       .clk_i,
       .rst_ni,
       .group_valid_i  (group_shift),
-      .mantissa_i     (mantissa[0]),
-      .exp_i          (exponent[0]),
+      .mantissa_i     (mantissa[0+:GroupWidth]),
+      .exp_i          (exponent[0+:ExpWidth]),
       .total_valid_i  (total_valid),
       .total_clear_i  (group_first_i),
       .total_row_i    (total_row),

@@ -1,10 +1,11 @@
 """Cycles of a linear layer on the emitted BitMoD array, in closed form and equal to the RTL's.
 
-The array (``rtl/bitmod``) works on Rows tokens × Cols channels at a time, one bit-serial step a cycle: a
-group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms), 96 with INT6 or
-INT5 weights, 128 with INT8. Activations come in once per chunk of MaxTokens tokens, weights once per chunk
-too, tile by tile of Cols channels into a double buffer, one 64-bit word a cycle each. Streams are taken to be
-always ready; a memory that is not adds its stalls.
+The array (``rtl/bitmod``), all its tiles together, works on so many tokens × channels at a time, one bit-serial
+step a cycle: a group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two terms), 96
+with INT6 or INT5 weights, 128 with INT8; half or twice that with other numbers of lanes. Activations come in
+once per chunk of MaxTokens tokens, weights once per chunk too, as many channels as the array has columns at a
+time into a double buffer, one 64-bit word a cycle each. Tiles work a cycle after each other, which shows only
+at the end. Streams are taken to be always ready; a memory that is not adds its stalls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ...ir.bitmod_format import GROUP_SIZE, LANES, Mode
 from ...ir.errors import InputError
 
 WORDS_PER_CHANNEL = 1
-WORDS_PER_TOKEN_GROUP = GROUP_SIZE // LANES
+WORDS_PER_TOKEN_GROUP = GROUP_SIZE // 4
+LANE_COUNTS = (2, 4, 8)
 
 SETUP_CYCLES = 2
 """Before the first word of a chunk is taken, and after its last before the first step."""
@@ -25,12 +27,56 @@ DRAIN_CYCLES = 17
 
 @dataclass(frozen=True)
 class BitmodArray:
-    """The array's parameters, named as in the RTL."""
+    """The array's parameters, named as in the RTL.
+
+    Attributes:
+        rows, cols: of a tile, tokens and channels.
+        max_tokens: of the activation buffer, a multiple of all rows.
+        max_groups: of both buffers, in groups of 128 inputs.
+        row_tiles, col_tiles: tiles down and across.
+        lanes: of an element, 2, 4 or 8.
+
+    Raises:
+        InputError: the RTL refuses these.
+    """
 
     rows: int = 8
     cols: int = 8
     max_tokens: int = 128
     max_groups: int = 3
+    row_tiles: int = 1
+    col_tiles: int = 1
+    lanes: int = LANES
+
+    def __post_init__(self) -> None:
+        """Refuse what the RTL's elaboration refuses."""
+        if self.lanes not in LANE_COUNTS:
+            raise InputError(f"elements of {self.lanes} lanes", accepted=", ".join(map(str, LANE_COUNTS)))
+        sizes = (self.rows, self.cols, self.row_tiles, self.col_tiles, self.max_tokens, self.max_groups)
+        if min(sizes) < 1:
+            raise InputError(f"an array with a size of {min(sizes)}", accepted="at least 1")
+        if self.max_tokens % self.all_rows:
+            raise InputError(
+                f"a buffer of {self.max_tokens} tokens", accepted=f"a multiple of {self.all_rows}, all rows"
+            )
+        shortest = steps_per_group(Mode.FP, self.lanes)
+        if self.rows + self.row_tiles + self.col_tiles + 14 > shortest or self.all_rows > shortest:
+            raise InputError(
+                f"{self.row_tiles} × {self.col_tiles} tiles of {self.rows} rows cannot drain in the "
+                f"{shortest} steps of a group",
+                accepted=f"rows + tiles down + tiles across at most {shortest - 14}, "
+                f"{shortest} rows in all, or fewer lanes",
+            )
+
+    @property
+    def all_rows(self) -> int:
+        """Tokens worked on at once."""
+        return self.rows * self.row_tiles
+
+    @property
+    def all_cols(self) -> int:
+        """Channels worked on at once, and of a word of results."""
+        return self.cols * self.col_tiles
 
 
 @dataclass(frozen=True)
@@ -47,7 +93,7 @@ class LinearCycles:
         utilisation: macs over what the array could have done in all cycles.
         weight_words: 64-bit words of weights streamed in.
         activation_words: likewise of activations.
-        result_words: words of Cols FP32 results streamed out.
+        result_words: words of results streamed out, a token's for all columns of the array.
     """
 
     total: int
@@ -66,9 +112,9 @@ class LinearCycles:
         return asdict(self)
 
 
-def steps_per_group(mode: Mode) -> int:
+def steps_per_group(mode: Mode, lanes: int = LANES) -> int:
     """Cycles of a group of 128 inputs: its slices times a weight's terms."""
-    return GROUP_SIZE // LANES * mode.terms
+    return GROUP_SIZE // lanes * mode.terms
 
 
 def words_per_group(mode: Mode) -> int:
@@ -106,7 +152,7 @@ def linear_cycles(
     load, compute, stalls, drain = (sum(part[i] for part in parts) for i in range(4))
     total = load + compute + stalls + drain
     macs = tokens * channels * inputs
-    peak = array.rows * array.cols * LANES / mode.terms
+    peak = array.all_rows * array.all_cols * array.lanes / mode.terms
     return LinearCycles(
         total=total,
         compute=compute,
@@ -117,7 +163,7 @@ def linear_cycles(
         utilisation=macs / (peak * total),
         weight_words=len(parts) * channels * _channel_words(groups, mode),
         activation_words=tokens * groups * WORDS_PER_TOKEN_GROUP,
-        result_words=tokens * -(-channels // array.cols),
+        result_words=tokens * -(-channels // array.all_cols),
     )
 
 
@@ -134,11 +180,11 @@ def _chunk(
     weights, tile j begins at S_1 = max(A, B_1), S_2 = max(S_1 + P, B_1 + B_2), S_j = S_{j-1} + max(P, B_j):
     the double buffer lets a tile's weights come in while the tile before it computes.
     """
-    token_tiles = -(-tokens // array.rows)
-    tiles = -(-channels // array.cols)
-    steps = token_tiles * groups * steps_per_group(mode)
-    full = array.cols * _channel_words(groups, mode)
-    last = (channels - (tiles - 1) * array.cols) * _channel_words(groups, mode)
+    token_tiles = -(-tokens // array.all_rows)
+    tiles = -(-channels // array.all_cols)
+    steps = token_tiles * groups * steps_per_group(mode, array.lanes)
+    full = array.all_cols * _channel_words(groups, mode)
+    last = (channels - (tiles - 1) * array.all_cols) * _channel_words(groups, mode)
     first = last if tiles == 1 else full
 
     load = max(tokens * groups * WORDS_PER_TOKEN_GROUP, first)
@@ -148,5 +194,7 @@ def _chunk(
         stalls += max(0, first + second - load - steps)
     if tiles >= 3:
         stalls += (tiles - 3) * max(0, full - steps) + max(0, last - steps)
-    rows_last = tokens - (token_tiles - 1) * array.rows
-    return SETUP_CYCLES + load, tiles * steps, stalls, DRAIN_CYCLES + rows_last
+    rows_last = tokens - (token_tiles - 1) * array.all_rows
+    # The last tile column's lag, and the merging of several tile rows.
+    hops = array.col_tiles - 1 + (array.row_tiles > 1)
+    return SETUP_CYCLES + load, tiles * steps, stalls, DRAIN_CYCLES + hops + rows_last

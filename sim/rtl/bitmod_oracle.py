@@ -3,8 +3,8 @@
 Every step is stated as an exact number rounded to the nearest integer, ties to even, of a power-of-two
 grid; there are no registers, shifters or cycles here. Numbers stay below 2^24, so float32 holds them
 exactly and `np.rint` is the rounding (`np.floor` for the array that truncates). The order of the steps is
-part of the definition: slices of four inputs in order, and for each slice the terms of highest significance
-first.
+part of the definition: slices of as many inputs as an element has lanes (the paper's four), in order, and for
+each slice the terms of highest significance first.
 
 Choices the paper leaves open: rounding to nearest even at alignment, accumulation and normalisation; lanes
 with a zero operand take no part in the maximum exponent; scaled groups are summed in FP32, multiplied by the
@@ -89,11 +89,11 @@ def accumulate(
     rounding: Rounding = "nearest-even",
     acc_width: int = ACC_WIDTH,
 ) -> Accumulator:
-    """Add the dot product of four activations and four weight terms, lanes along the last axis.
+    """Add the dot product of a slice of activations and weight terms, lanes along the last axis.
 
     Args:
         acc: sums of shape ``S``.
-        acts: shape broadcastable to ``S + (4,)``.
+        acts: shape broadcastable to ``S + (lanes,)``.
         terms: likewise.
         rounding: of everything that drops bits.
         acc_width: bits of the sum's mantissa, its sign included.
@@ -140,6 +140,7 @@ def group_sums(
     slots: list[Terms],
     rounding: Rounding = "nearest-even",
     acc_width: int = ACC_WIDTH,
+    lanes: int = LANES,
 ) -> Accumulator:
     """One group of every token and channel.
 
@@ -148,16 +149,17 @@ def group_sums(
         slots: the weights' terms ``[N, 128]``, in order.
         rounding: of everything that drops bits.
         acc_width: bits of a sum's mantissa, its sign included.
+        lanes: inputs of a slice.
 
     Returns:
         Sums ``[T, N]``, before the group scale.
     """
     acc = Accumulator.zero((len(acts.signed), len(slots[0].sign)))
-    for start in range(0, GROUP_SIZE, LANES):
-        lanes = slice(start, start + LANES)
-        part = Activations(acts.signed[:, None, lanes], acts.exponent[:, None, lanes], acts.finite)
+    for start in range(0, GROUP_SIZE, lanes):
+        now = slice(start, start + lanes)
+        part = Activations(acts.signed[:, None, now], acts.exponent[:, None, now], acts.finite)
         for slot in slots:
-            terms = Terms(slot.sign[None, :, lanes], slot.exponent[None, :, lanes], slot.bsig)
+            terms = Terms(slot.sign[None, :, now], slot.exponent[None, :, now], slot.bsig)
             acc = accumulate(acc, part, terms, rounding, acc_width)
     return acc
 
@@ -168,6 +170,7 @@ def linear(
     bias: NDArray[np.float32],
     rounding: Rounding = "nearest-even",
     acc_width: int = ACC_WIDTH,
+    lanes: int = LANES,
 ) -> Floats:
     """The layer ``x · Wᵀ + bias`` as the array computes it.
 
@@ -177,6 +180,7 @@ def linear(
         bias: float32 ``[N]``.
         rounding: of everything that drops bits inside an element.
         acc_width: bits of a group's sum, its sign included.
+        lanes: products an element sums at once.
 
     Returns:
         float32 ``[T, N]``.
@@ -196,6 +200,7 @@ def linear(
                 [Terms(each.sign[block, group], each.exponent[block, group], each.bsig) for each in slots],
                 rounding,
                 acc_width,
+                lanes,
             )
             scaled = sums.mantissa * weights.group_scale[block, group].astype(np.float32)
             total = total + scaled * power_of_two(sums.exponent - UNIT_EXP)

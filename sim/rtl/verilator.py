@@ -200,9 +200,8 @@ def build(
 def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[str]) -> list[Path]:
     """Objects of Verilator's output in ``work`` and of the main program."""
     flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
-    # Verilator's slow files run once; the fast ones gain little beyond -O1 and compile much longer.
     jobs: list[tuple[Path, tuple[str, ...]]] = [(main, ("-O2",))]
-    jobs += [(path, ("-O0",) if "__Slow" in path.name else ("-O1",)) for path in sorted(work.glob("*.cpp"))]
+    jobs += [(path, (_level(path.name),)) for path in sorted(work.glob("*.cpp"))]
     jobs.sort(key=lambda job: -job[0].stat().st_size)
 
     def one(job: tuple[Path, tuple[str, ...]]) -> Path:
@@ -213,6 +212,14 @@ def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[s
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(one, jobs))
+
+
+def _level(name: str) -> str:
+    """Verilator's slow files run once. Functions of packages are small and run most; the rest gains little
+    beyond -O1 and compiles much longer."""
+    if "__Slow" in name:
+        return "-O0"
+    return "-O2" if "_pkg__" in name else "-O1"
 
 
 def _trace_defines(trace: str | None) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
-"""Runs inside the simulator: bitmod_linear, 2 × 3 elements: ragged layers, stalls, resets, infinities."""
+"""Runs inside the simulator: bitmod_linear of any small size: ragged layers, stalls, resets, infinities."""
 
 from __future__ import annotations
 
+import json
+import os
 import random
 from typing import Any
 
@@ -16,7 +18,7 @@ from penstock.passes.quantize import quantize
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
 from penstock.sim.rtl import bitmod_oracle
 
-ARRAY = BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2)
+ARRAY = BitmodArray(**json.loads(os.environ["BITMOD_ARRAY"]))
 SHAPES = [
     (1, 1, 1),
     (2, 3, 128),
@@ -28,6 +30,7 @@ SHAPES = [
     (1, 13, 256),
     (6, 9, 17),
     (3, 5, 140),
+    (33, 2, 128),
 ]
 SCHEMES = ("bitmod4", "int8", "bitmod3", "int6", "int5")
 PATIENCE = 60_000
@@ -52,7 +55,7 @@ class Layer:
         ] * chunks
 
     def expected(self) -> NDArray[np.float32]:
-        return bitmod_oracle.linear(self.weights, self.acts, self.bias)
+        return bitmod_oracle.linear(self.weights, self.acts, self.bias, lanes=ARRAY.lanes)
 
 
 async def reset(dut: Any) -> None:
@@ -118,18 +121,18 @@ def result_order(tokens: int, channels: int) -> list[tuple[int, int]]:
     return [
         (token, channel)
         for chunk in range(0, tokens, ARRAY.max_tokens)
-        for channel in range(0, channels, ARRAY.cols)
+        for channel in range(0, channels, ARRAY.all_cols)
         for token in range(chunk, min(chunk + ARRAY.max_tokens, tokens))
     ]
 
 
 def take(dut: Any, out: NDArray[np.float32], token: int, channel: int) -> None:
     tokens, channels = out.shape
-    count = min(ARRAY.cols, channels - channel)
+    count = min(ARRAY.all_cols, channels - channel)
     assert int(dut.out_keep_o.value) == (1 << count) - 1, f"kept channels at token {token}, channel {channel}"
     last = token == tokens - 1 and channel + count == channels
     assert int(dut.out_last_o.value) == last, f"last mark at token {token}, channel {channel}"
-    raw = int(dut.out_data_o.value).to_bytes(4 * ARRAY.cols, "little")
+    raw = int(dut.out_data_o.value).to_bytes(4 * ARRAY.all_cols, "little")
     out[token, channel : channel + count] = np.frombuffer(raw, "<f4")[:count]
 
 

@@ -45,8 +45,8 @@ def test_the_accumulator_never_needs_a_fifteenth_magnitude_bit(design_sources: l
 def test_the_proof_fails_without_the_place_rounding_up_may_need(
     design_sources: list[Path], tmp_path: Path
 ) -> None:
-    before, after = "mantissa_d = carried ?", "mantissa_d = 1'b0 & carried ?"
-    sources = broken(design_sources, tmp_path, "bitmod_pe_accumulate.sv", before, after)
+    before, after = "sum    = $unsigned($signed(sum) >>> 1);", "sum    = sum;"
+    sources = broken(design_sources, tmp_path, "bitmod_step_pkg.sv", before, after)
     status, said = prove("accumulate_formal", "-maxsteps 4", sources)
     assert status == REFUTED, said
     assert "proof did fail" in said

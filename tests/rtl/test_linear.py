@@ -1,17 +1,40 @@
-"""The whole layer engine under cocotb: ragged shapes, stalls, resets in mid-flight, infinities."""
+"""The whole layer engine under cocotb: ragged shapes, stalls, resets in mid-flight, infinities; on one tile and
+on several, with two, four and eight lanes."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import pytest
 
+from penstock.sim.cost.bitmod import BitmodArray
+
 from .cocotb_cases import run_cases
 
-PARAMETERS = ("-GRows=2", "-GCols=3", "-GMaxTokens=4", "-GMaxGroups=2")
+ARRAYS = [
+    BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2),
+    BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2, row_tiles=2, col_tiles=1, lanes=2),
+    BitmodArray(rows=3, cols=2, max_tokens=3, max_groups=2, row_tiles=1, col_tiles=2, lanes=8),
+    BitmodArray(rows=2, cols=3, max_tokens=8, max_groups=2, row_tiles=2, col_tiles=2),
+    BitmodArray(rows=1, cols=1, max_tokens=3, max_groups=2, row_tiles=3, col_tiles=3, lanes=8),
+    BitmodArray(rows=8, cols=1, max_tokens=16, max_groups=2, row_tiles=2, col_tiles=2, lanes=8),
+]
 
 
 @pytest.mark.slow
-def test_cocotb_behaviours(design_sources: list[Path], design_properties: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: "x".join(map(str, astuple(array))))
+def test_cocotb_behaviours(
+    design_sources: list[Path],
+    design_properties: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    array: BitmodArray,
+) -> None:
     sources = [*design_sources, *design_properties]
-    run_cases(sources, "bitmod_linear", "cocotb_linear", 6, tmp_path, PARAMETERS)
+    # The module runs in the simulator, another process.
+    monkeypatch.setenv("BITMOD_ARRAY", json.dumps(asdict(array)))
+    names = {field: field.title().replace("_", "") for field in asdict(array)}
+    flags = tuple(f"-G{names[field]}={value}" for field, value in asdict(array).items())
+    run_cases(sources, "bitmod_linear", "cocotb_linear", 6, tmp_path, flags)

@@ -20,7 +20,11 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "high_found ? fixed & ~(5'd2 << high_exp) : fixed",
         "fixed",
     ),
-    "truncation instead of rounding": ("shift_rne.sv", "= half & (", "= 1'b0 & half & ("),
+    "ties away from even": (
+        "bitmod_step_pkg.sv",
+        "(AlignWidth + 1)'(odd & mask[0])",
+        "(AlignWidth + 1)'(1'b0 & odd & mask[0])",
+    ),
     "subnormals with exponent 0": ("fp16_unpack.sv", ": 5'd1", ": 5'd0"),
     "the accumulator survives its group": (
         "bitmod_pe_accumulate.sv",
@@ -28,9 +32,9 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "mantissa_q",
     ),
     "the step is not aligned to the accumulator": (
-        "bitmod_pe_accumulate.sv",
-        "step_shift = larger_exp - max_exp_i",
-        "step_shift = '0 & larger_exp",
+        "bitmod_step_pkg.sv",
+        "drop_sum(step, larger - step_exp,",
+        "drop_sum(step, '0 & larger,",
     ),
     "terms in the wrong order": (
         "bitmod_term_generate.sv",
@@ -62,7 +66,7 @@ INTEGER_MUTATIONS: dict[str, tuple[str, str, str]] = {
         "high_slices[slice_q[1:0]]",
         "high_slices[~slice_q[1:0]]",
     ),
-    "digits a place apart": ("bitmod_array.sv", "{step3_q.term, 1'b0};", "{1'b0, step3_q.term};"),
+    "digits a place apart": ("bitmod_tile.sv", "{step3_q.term, 1'b0};", "{1'b0, step3_q.term};"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,11 @@ PARAMETERS = [
     {"Rows": 1, "Cols": 1, "MaxTokens": 1, "MaxGroups": 1},
     {"Rows": 3, "Cols": 5, "MaxTokens": 9, "MaxGroups": 12},
     {"Rows": 2, "Cols": 2, "MaxTokens": 2, "MaxGroups": 1, "Truncate": 1, "AccWidth": 18},
-    {"Rows": 44, "Cols": 1, "MaxTokens": 44, "MaxGroups": 2},
+    {"Rows": 48, "Cols": 1, "MaxTokens": 48, "MaxGroups": 2},
+    {"Rows": 2, "Cols": 3, "RowTiles": 2, "ColTiles": 2, "MaxTokens": 8},
+    {"Rows": 1, "Cols": 1, "RowTiles": 2, "ColTiles": 3, "MaxTokens": 2, "MaxGroups": 1, "Lanes": 2},
+    {"Rows": 8, "Cols": 8, "RowTiles": 4, "ColTiles": 4, "Lanes": 8},
+    {"Rows": 8, "Cols": 8, "RowTiles": 8, "ColTiles": 1, "MaxTokens": 64},
 ]
 FOLDERS = ("common", "bitmod", "fusemax")
 LINE = 110
@@ -36,8 +41,12 @@ def test_the_assertions_are_lint_clean(design_sources: list[Path], design_proper
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"Rows": 45, "Cols": 1, "MaxTokens": 45}, "Rows must be 1..44"),
+        ({"Rows": 49, "Cols": 1, "MaxTokens": 49}, "shortest group"),
+        ({"Rows": 17, "Cols": 1, "MaxTokens": 17, "Lanes": 8}, "shortest group"),
+        ({"Rows": 8, "RowTiles": 8, "MaxTokens": 64, "Lanes": 8}, "RowTiles must not exceed"),
         ({"Rows": 2, "MaxTokens": 129}, "multiple of Rows"),
+        ({"Rows": 2, "RowTiles": 2, "MaxTokens": 6}, "multiple of Rows"),
+        ({"Lanes": 16}, "Lanes must be 2, 4 or 8"),
         ({"Rows": 2, "Cols": 2, "MaxTokens": 2, "AccWidth": 19}, "AccWidth must be 12..18"),
     ],
 )
@@ -49,19 +58,25 @@ def test_parameters_that_cannot_work_are_refused(
 
 
 YOSYS = """
-import sys
+import os, sys
 from pyosys import libyosys
 design = libyosys.Design()
 libyosys.run_pass("read_verilog -sv " + " ".join(sys.argv[1:]), design)
-small = "-chparam Rows 2 -chparam Cols 2 -chparam MaxTokens 4"
+small = "-chparam Rows 2 -chparam Cols 2 -chparam MaxTokens 4 " + os.environ["CHPARAM"]
 libyosys.run_pass("hierarchy -check -top bitmod_linear " + small, design)
 libyosys.run_pass("proc; check -assert", design)
 """
 
 
-def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(design_sources: list[Path]) -> None:
+@pytest.mark.parametrize(
+    "parameters", ["", "-chparam RowTiles 2 -chparam ColTiles 2 -chparam Lanes 8", "-chparam Lanes 2"]
+)
+def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(
+    design_sources: list[Path], parameters: str
+) -> None:
     command = [sys.executable, "-c", YOSYS, *map(str, design_sources)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {**os.environ, "CHPARAM": parameters}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 

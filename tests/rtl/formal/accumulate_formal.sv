@@ -8,7 +8,7 @@ module accumulate_formal (
   input logic        first_i,
   input logic [2:0]  bsig_i,
   input logic [5:0]  max_exp_i,
-  input logic signed [16:0] dot_i
+  input logic signed [17:0] dot_i
 );
 
   logic signed [14:0] mantissa;
@@ -27,7 +27,7 @@ module accumulate_formal (
   );
 
   always_comb begin
-    assume (dot_i >= -17'sd65504 && dot_i <= 17'sd65504);
+    assume (dot_i >= -18'sd65504 && dot_i <= 18'sd65504);
     assume (bsig_i <= 3'd6);
     assert (mantissa != -15'sd16384);
   end

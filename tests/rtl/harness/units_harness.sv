@@ -15,7 +15,7 @@ module units_harness (
   bitmod_pkg::terms_t terms;
   bitmod_pkg::mode_e  mode;
   bitmod_pkg::term_t  term;
-  logic signed [14:0] nearest, floor;
+  logic [15:0]        shifted;
 
   assign mode = bitmod_pkg::mode_e'(in_i[109:108]);
 
@@ -26,16 +26,11 @@ module units_harness (
     .mode_i(mode), .term_i(in_i[111:110]), .code_i({in_i[79:76], in_i[67:64]}), .special_i(in_i[75:68]),
     .term_o(term)
   );
-  bitmod_shift #(.Width(15), .ShiftWidth(6)) i_nearest (
-    .value_i(in_i[94:80]), .shift_i(in_i[101:96]), .value_o(nearest)
-  );
-  bitmod_shift #(.Width(15), .ShiftWidth(6), .Truncate(1'b1)) i_floor (
-    .value_i(in_i[94:80]), .shift_i(in_i[101:96]), .value_o(floor)
-  );
+  assign shifted = bitmod_step_pkg::drop(in_i[94:80], in_i[101:96], in_i[112]);
   bitmod_group_to_fp32 i_to_fp32 (
     .mantissa_i(in_i[21:0]), .exp_i(in_i[107:102]), .value_o(group_value)
   );
 
-  assign out_o = {group_value, 1'b0, in_i[112] ? floor : nearest, 4'd0, term, terms, product, sum};
+  assign out_o = {group_value, shifted, 4'd0, term, terms, product, sum};
 
 endmodule
