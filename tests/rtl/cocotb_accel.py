@@ -16,6 +16,7 @@ from penstock.backends.verilog.images import activation_words, special_terms, we
 
 CONTROL, STATUS, ERROR, IRQ_ENABLE = 0x10, 0x14, 0x18, 0x1C
 BASE, BASE_HIGH, COUNT, PROGRESS, CYCLES, CORE_CYCLES = 0x20, 0x24, 0x28, 0x2C, 0x30, 0x38
+ARRAY_SIZE, TILES, LANES = 0x08, 0x40, 0x44
 START, ABORT = 1, 2
 BUSY, DONE, FAILED, NONFINITE = 1, 2, 4, 8
 DESCRIPTORS = 0x400
@@ -239,10 +240,13 @@ async def resets_and_aborts_in_mid_flight_leave_nothing_behind(dut: Any) -> None
 
 
 @cocotb.test()
-async def registers_refuse_what_they_do_not_know(dut: Any) -> None:
+async def registers_tell_the_array_and_refuse_what_they_do_not_know(dut: Any) -> None:
     bench = await begin(dut, [(2, 3, 128)], seed=50)
-    assert (await bench.bus.read(0x40, 4)).resp == AxiResp.SLVERR
-    for address in (0x00, PROGRESS, 0x40):
+    assert await bench.read(ARRAY_SIZE) == ARRAY.cols << 16 | ARRAY.rows
+    assert await bench.read(TILES) == ARRAY.col_tiles << 16 | ARRAY.row_tiles
+    assert await bench.read(LANES) == ARRAY.lanes
+    assert (await bench.bus.read(0x48, 4)).resp == AxiResp.SLVERR
+    for address in (0x00, PROGRESS, TILES, LANES, 0x48):
         assert (await bench.bus.write(address, bytes(4))).resp == AxiResp.SLVERR
     await bench.start()
     assert (await bench.bus.write(COUNT, bytes(4))).resp == AxiResp.SLVERR, "the count is fixed while busy"

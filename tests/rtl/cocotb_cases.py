@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,7 +11,14 @@ import find_libpython
 import pytest
 
 from penstock.ir.errors import ToolMissing
+from penstock.sim.cost.bitmod import BitmodArray
 from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
+
+
+def pass_array(array: BitmodArray, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Tell the module in the simulator, another process, of its array; the flags that make the model so."""
+    monkeypatch.setenv("BITMOD_ARRAY", json.dumps(asdict(array)))
+    return tuple(f"-G{name.title().replace('_', '')}={value}" for name, value in asdict(array).items())
 
 
 def run_cases(

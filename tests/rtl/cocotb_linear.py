@@ -18,7 +18,8 @@ from penstock.passes.quantize import quantize
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
 from penstock.sim.rtl import bitmod_oracle
 
-ARRAY = BitmodArray(**json.loads(os.environ["BITMOD_ARRAY"]))
+SMALL = {"rows": 2, "cols": 3, "max_tokens": 4, "max_groups": 2}
+ARRAY = BitmodArray(**json.loads(os.environ.get("BITMOD_ARRAY", json.dumps(SMALL))))
 SHAPES = [
     (1, 1, 1),
     (2, 3, 128),
@@ -175,7 +176,7 @@ async def results_nobody_takes_hold_the_array_back(dut: Any) -> None:
 async def a_reset_in_mid_flight_leaves_nothing_behind(dut: Any) -> None:
     await begin(dut)
     for cycle in (1, 3, 40, 150, 260, 300, 420, 700):
-        broken_off = Layer(4, 6, 256, cycle, SCHEMES[cycle % len(SCHEMES)])
+        broken_off = Layer(9, 25, 256, cycle, SCHEMES[cycle % len(SCHEMES)])
         assert await run(dut, broken_off, stall=0.05, seed=cycle, stop_after=cycle) is None
         await reset(dut)
         assert not int(dut.busy_o.value)

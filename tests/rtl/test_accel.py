@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from penstock.sim.cost.bitmod import BitmodArray
 from penstock.sim.rtl.verilator import lint
 
-from .cocotb_cases import run_cases
+from .cocotb_cases import pass_array, run_cases
 
+SMALL = BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2)
+TILED = BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2, row_tiles=2, col_tiles=2, lanes=8)
 HARNESS = Path(__file__).parent / "harness" / "accel_harness.sv"
 
 
@@ -22,6 +25,7 @@ HARNESS = Path(__file__).parent / "harness" / "accel_harness.sv"
         {"Rows": 2, "Cols": 3, "MaxTokens": 4, "MaxGroups": 2},
         {"Rows": 1, "Cols": 1, "MaxTokens": 1, "MaxGroups": 1, "MaxBurst": 1, "QueueDepth": 1},
         {"MaxBurst": 256, "QueueDepth": 512},
+        {"Rows": 2, "Cols": 3, "RowTiles": 2, "ColTiles": 2, "Lanes": 8, "MaxTokens": 4},
     ],
     ids=str,
 )
@@ -50,6 +54,14 @@ def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(design_sou
 
 
 @pytest.mark.slow
-def test_cocotb_behaviours(design_sources: list[Path], design_properties: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("array", [SMALL, TILED], ids=["one tile", "four tiles of eight lanes"])
+def test_cocotb_behaviours(
+    design_sources: list[Path],
+    design_properties: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    array: BitmodArray,
+) -> None:
     sources = [*design_sources, *design_properties, HARNESS]
-    run_cases(sources, "accel_harness", "cocotb_accel", 8, tmp_path, ())
+    flags = pass_array(array, monkeypatch)
+    run_cases(sources, "accel_harness", "cocotb_accel", 8, tmp_path, flags)

@@ -1,17 +1,16 @@
-"""The whole layer engine under cocotb: ragged shapes, stalls, resets in mid-flight, infinities; on one tile and
-on several, with two, four and eight lanes."""
+"""The whole layer engine under cocotb: ragged shapes, stalls, resets in mid-flight, infinities; on one tile
+and on several, with two, four and eight lanes."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from penstock.sim.cost.bitmod import BitmodArray
 
-from .cocotb_cases import run_cases
+from .cocotb_cases import pass_array, run_cases
 
 ARRAYS = [
     BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2),
@@ -33,8 +32,4 @@ def test_cocotb_behaviours(
     array: BitmodArray,
 ) -> None:
     sources = [*design_sources, *design_properties]
-    # The module runs in the simulator, another process.
-    monkeypatch.setenv("BITMOD_ARRAY", json.dumps(asdict(array)))
-    names = {field: field.title().replace("_", "") for field in asdict(array)}
-    flags = tuple(f"-G{names[field]}={value}" for field, value in asdict(array).items())
-    run_cases(sources, "bitmod_linear", "cocotb_linear", 6, tmp_path, flags)
+    run_cases(sources, "bitmod_linear", "cocotb_linear", 6, tmp_path, pass_array(array, monkeypatch))

@@ -7,6 +7,9 @@
 module accel_harness #(
   parameter int unsigned Rows       = 2,
   parameter int unsigned Cols       = 3,
+  parameter int unsigned RowTiles   = 1,
+  parameter int unsigned ColTiles   = 1,
+  parameter int unsigned Lanes      = 4,
   parameter int unsigned MaxTokens  = 4,
   parameter int unsigned MaxGroups  = 2,
   parameter int unsigned MaxBurst   = 16,
@@ -72,6 +75,9 @@ module accel_harness #(
 
   bitmod_accel #(
     .Rows      (Rows),
+    .RowTiles  (RowTiles),
+    .ColTiles  (ColTiles),
+    .Lanes     (Lanes),
     .Cols      (Cols),
     .MaxTokens (MaxTokens),
     .MaxGroups (MaxGroups),
