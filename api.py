@@ -64,10 +64,11 @@ def compile(
         out: the bundle's directory; temporary when None.
         shapes: sizes per rank for models of the zoo, one entry each: ``{"s": [64, 128]}``.
         dtype: ``f32`` or ``f64``.
-        quantize: number format of the weights (docs/quantize.md); Verilog: ``bitmod4`` (default),
-            ``bitmod3``, ``int8``, ``int6`` or ``int5``. CPU also: ``bits=4.5``, formats for this mean width.
+        quantize: number format of the weights (docs/quantize.md), or ``bits=4.5``, formats for this mean
+            width; Verilog: ``bitmod4`` (default), ``bitmod3``, ``int8``, ``int6`` or ``int5``.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
-        layer: Verilog targets: name of the linear layer, or of the module that attends.
+        layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, or of the
+            module that attends.
         head: attention in Verilog: which of its heads (default 0).
         seed: of example inputs.
         progress: told of each stage.

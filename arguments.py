@@ -116,7 +116,11 @@ COMMANDS = (
                 help="print this text too; without -o nothing is kept",
             ),
             OUT,
-            option("--layer", metavar="NAME", help="Verilog targets: the linear layer or attention to emit"),
+            option(
+                "--layer",
+                metavar="NAME",
+                help="Verilog targets: a linear layer, a module whose linear layers to emit, or an attention",
+            ),
             option("--head", type=whole, metavar="N", help="attention in Verilog: which head (default 0)"),
             option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
             SEED,
@@ -150,7 +154,7 @@ COMMANDS = (
     Command(
         "simulate",
         "simulate a bundle's Verilog and compare with the oracle and the cost model",
-        "penstock simulate layer --driver cpp --trace layer.fst",
+        "penstock simulate block --driver cpp --memory-latency 120",
         "simulate_bundle",
         (
             BUNDLE,
@@ -158,7 +162,17 @@ COMMANDS = (
             option("--driver", choices=("cpp", "cocotb"), default="cpp", help="default cpp"),
             option("--trace", metavar="F", help="write waveforms: .vcd, or .fst where lz4.h is installed"),
             option("--max-cycles", type=positive, metavar="N", help="give up after this many clock cycles"),
-            option("--inputs", metavar="F.npz", help="activations, or q, k, v (default: the stored ones)"),
+            option(
+                "--memory-latency",
+                type=positive,
+                metavar="N",
+                help="cycles the memory takes to answer (default: the target's)",
+            ),
+            option(
+                "--inputs",
+                metavar="F.npz",
+                help="activations by layer, or q, k, v (default: the stored ones)",
+            ),
         ),
     ),
     Command(

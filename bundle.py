@@ -181,6 +181,7 @@ class Bundle:
         driver: str = "cpp",
         trace: str | None = None,
         max_cycles: int | None = None,
+        memory_latency: int | None = None,
         inputs: Mapping[str, np.ndarray] | None = None,
         progress: Progress | None = None,
     ) -> SimResult:
@@ -188,10 +189,19 @@ class Bundle:
 
         The result is kept in the bundle for `report`.
 
+        Args:
+            design: which, where there are several.
+            driver: ``cpp`` or ``cocotb``.
+            trace: a waveform file to write.
+            max_cycles: give up after so many.
+            memory_latency: cycles the memory takes to answer; the target's when None.
+            inputs: other operands than the stored ones; such a run is not kept.
+            progress: told of results done.
+
         Raises:
             InputError: the bundle holds no such design.
             ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
-            VerifyError: the run broke off, or reached the cycle limit.
+            VerifyError: the run broke off, the design failed, or it reached the cycle limit.
         """
         from .heads import with_operands
         from .layers import with_activations
@@ -206,7 +216,14 @@ class Bundle:
             place = self.path / folder
             if inputs is not None:
                 place = again[describe(place)["design"]](self.files, name, inputs, Path(scratch))
-            result = simulate(place, driver=driver, trace=trace, max_cycles=max_cycles, progress=progress)
+            result = simulate(
+                place,
+                driver=driver,
+                trace=trace,
+                max_cycles=max_cycles,
+                memory_latency=memory_latency,
+                progress=progress,
+            )
         if inputs is None:
             record_run(self.path / SIMULATION, result)
         return result

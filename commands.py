@@ -192,6 +192,7 @@ def simulate_bundle(args: argparse.Namespace) -> Outcome:
             driver=args.driver,
             trace=args.trace,
             max_cycles=args.max_cycles,
+            memory_latency=args.memory_latency,
             inputs=inputs,
             progress=progress,
         )

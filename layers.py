@@ -1,10 +1,10 @@
-"""One linear layer of a model as hardware: its weights quantized, its activations recorded in a real run."""
+"""Linear layers of a model as hardware: weights quantized, activations recorded in a real run."""
 
 from __future__ import annotations
 
 import difflib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .ir.bundle import COST, MODULE, PLAN, BundleFiles, BundleWriter
-from .ir.errors import InputError, TargetError
+from .ir.errors import InputError
 from .ir.signature import entries_json
 from .ir.targets import Target
 from .progress import Progress
@@ -21,6 +21,8 @@ from .subject import MAIN, Subject
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from .backends.verilog import Linear
 
 FOLDER = "verilog"
 SCHEME = "bitmod4"
@@ -61,39 +63,65 @@ class Recorded:
         return None if self.layer.bias is None else self.layer.bias.detach().float().numpy()
 
 
-def record(subject: Subject, layer: str | None) -> Recorded:
-    """Run the model once and keep what reaches one of its linear layers.
+def record(subject: Subject, part: str | None) -> list[Recorded]:
+    """Run the model once and keep what reaches linear layers of it, in the order they run.
 
-    MiniLM reads a real text; other models their example inputs. At most `TOKENS` rows are kept.
+    MiniLM reads a real text; other models their example inputs. At most `TOKENS` rows of a layer's first call
+    are kept.
 
     Args:
         subject: the model.
-        layer: name of the layer; the first linear layer when None.
+        part: a linear layer, or a module that holds some; the model's first linear layer when None.
 
     Raises:
-        InputError: no such linear layer, or the run does not reach it.
+        InputError: no such layer or module, or layers that the run does not reach.
     """
     import torch
-    from torch import nn
 
-    linears = {name: part for name, part in subject.module.named_modules() if isinstance(part, nn.Linear)}
-    if not linears:
-        raise InputError("the model has no linear layer", where=subject.name, accepted="a model with one")
-    chosen = next(iter(linears)) if layer is None else layer
-    if chosen not in linears:
-        near = difflib.get_close_matches(chosen, linears, 3) or list(linears)[:6]
-        raise InputError(f"no linear layer '{chosen}'", where="--layer", accepted=", ".join(near))
-    seen: list[torch.Tensor] = []
-    hook = linears[chosen].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    linears = _linears(subject, part)
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            seen.setdefault(name, given[0].detach().reshape(-1, given[0].shape[-1])[:TOKENS].clone())
+
+        return hook
+
+    hooks = [layer.register_forward_pre_hook(keep(name)) for name, layer in linears.items()]
     try:
         with torch.inference_mode():
             subject.module(*own_inputs(subject).values())
     finally:
-        hook.remove()
-    if not seen:
-        raise InputError("the model's run does not reach the layer", where=chosen)
-    rows = seen[0].reshape(-1, seen[0].shape[-1])[:TOKENS]
-    return Recorded(chosen, linears[chosen], rows.to(torch.float16).numpy())
+        for hook in hooks:
+            hook.remove()
+    missed = [name for name in linears if name not in seen]
+    if missed:
+        raise InputError("the model's run does not reach it", where=", ".join(missed))
+    return [Recorded(name, linears[name], rows.to(torch.float16).numpy()) for name, rows in seen.items()]
+
+
+def _linears(subject: Subject, part: str | None) -> dict[str, nn.Linear]:
+    """The linear layers of a part, by name."""
+    from torch import nn
+
+    modules = dict(subject.module.named_modules())
+    linears = {name: module for name, module in modules.items() if isinstance(module, nn.Linear)}
+    if not linears:
+        raise InputError("the model has no linear layer", where=subject.name, accepted="a model with one")
+    chosen = next(iter(linears)) if part is None else part
+    inside = {
+        name: module
+        for name, module in linears.items()
+        if name == chosen or (chosen in modules and name.startswith(f"{chosen}."))
+    }
+    if not inside:
+        near = difflib.get_close_matches(chosen, modules, 3) or list(linears)[:6]
+        raise InputError(
+            f"no linear layer '{chosen}', and no module that holds one",
+            where="--layer",
+            accepted=", ".join(near),
+        )
+    return inside
 
 
 def own_inputs(subject: Subject) -> dict[str, torch.Tensor]:
@@ -115,94 +143,127 @@ def compile_verilog(
     quantize: str | None,
     progress: Progress | None,
 ) -> None:
-    """Emit one linear layer as Verilog with its operands, as a bundle.
+    """Emit linear layers as Verilog with their operands, as a bundle.
+
+    Args:
+        subject: the model.
+        target: its accelerator.
+        out: the bundle's directory.
+        layer: which layers, as for `record`.
+        quantize: a format, or ``bits=4.5``, formats for this mean width.
+        progress: told of each stage.
 
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
-    import torch
-
     from .backends.verilog import emit
     from .compiler import Stages, cost_json, raise_subject, tools
     from .ir.entries import read_entries
     from .ir.module import print_module
-    from .passes.quantize import quantize as quantize_weights
+    from .sim.cost.bitmod_target import accelerator_of, latency_of
 
-    rows, cols = _array_shape(target)
+    accelerator = accelerator_of(target)
     stages = Stages(progress)
     with BundleWriter(out) as writer, tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
         kept = stages.run("record activations", lambda: record(subject, layer))
-        quantized = stages.run("quantize", lambda: quantize_weights(kept.weight, quantize or SCHEME))
-        inputs = {MAIN: {"input": torch.from_numpy(kept.activations.astype(np.float32))}}
-        alone = Subject(kept.name, {}, kept.layer.float().eval(), inputs)
-        module = stages.run("raise", lambda: raise_subject(alone)).module
+        name = layer or kept[0].name
+        linears = stages.run("quantize", lambda: _quantized(kept, quantize or SCHEME))
+        raised = stages.run("raise", lambda: raise_subject(_alone(name, kept)))
         design = Path(scratch) / FOLDER
-        stages.run(
-            "verilog",
-            lambda: emit(
-                design, kept.name, quantized, kept.weight, kept.bias, kept.activations, rows=rows, cols=cols
-            ),
-        )
+        stages.run("verilog", lambda: emit(design, name, linears, accelerator, latency=latency_of(target)))
         for file in sorted(path for path in design.rglob("*") if path.is_file()):
             place = writer.path(f"{FOLDER}/{file.relative_to(design).as_posix()}")
             place.write_bytes(file.read_bytes())
             place.chmod(file.stat().st_mode)
-        bias = {} if kept.bias is None else {"bias": kept.bias}
-        writer.write_weights({"weight": kept.weight, **bias})
-        writer.write_text(MODULE, print_module(module))
+        writer.write_weights(raised.params)
+        writer.write_text(MODULE, print_module(raised.module))
         writer.write_json(PLAN, {"functions": {}, "entries": {}})  # the design's buffers are its own
-        # No groups: the array's cycles come from its own model, sim/cost/bitmod.py, not from a roofline.
-        writer.write_json(COST, cost_json(module, [], target, stages))
+        # No groups: the accelerator's cycles come from its own model, sim/cost/bitmod_accel.py.
+        writer.write_json(COST, cost_json(raised.module, [], target, stages))
         writer.commit(
             tools=tools(),
             target=target.name,
-            model={**subject.recipe, "layer": kept.name, "quantize": quantize or SCHEME},
-            entries=entries_json(read_entries(module)),
-            backends={"verilog": {"designs": {kept.name: FOLDER}}},
+            model={**subject.recipe, "layer": name, "quantize": quantize or SCHEME},
+            entries=entries_json(read_entries(raised.module)),
+            backends={"verilog": {"designs": {name: FOLDER}}},
         )
 
 
-def with_activations(files: BundleFiles, layer: str, inputs: Mapping[str, np.ndarray], scratch: Path) -> Path:
+def _quantized(kept: Sequence[Recorded], scheme: str) -> list[Linear]:
+    """The layers with quantized weights: all in one format, or in formats that average so many bits."""
+    from .backends.verilog import Linear
+    from .passes.quantize import quantize
+    from .passes.quantize.mixed import WIDTHS, assign, budget, sensitivity
+
+    average = budget(scheme)
+    formats = dict.fromkeys([each.name for each in kept], scheme)
+    if average is not None:
+        options = {each.name: sensitivity(each.weight, WIDTHS) for each in kept}
+        formats.update(assign(options, {each.name: each.weight.size for each in kept}, average).formats)
+    return [
+        Linear.of(
+            each.name, quantize(each.weight, formats[each.name]), each.weight, each.bias, each.activations
+        )
+        for each in kept
+    ]
+
+
+def _alone(name: str, kept: Sequence[Recorded]) -> Subject:
+    """The layers by themselves, as a model with an input and an output for each."""
+    import torch
+    from torch import nn
+
+    given = [torch.from_numpy(each.activations.astype(np.float32)) for each in kept]
+    if len(kept) == 1:
+        return Subject(name, {}, kept[0].layer.float().eval(), {MAIN: {"input": given[0]}})
+
+    class Layers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.ModuleList(each.layer.float() for each in kept)
+
+        def forward(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(layer(each) for layer, each in zip(self.layer, inputs.values(), strict=True))
+
+    return Subject(
+        name, {}, Layers().eval(), {MAIN: {f"input{number}": each for number, each in enumerate(given)}}
+    )
+
+
+def with_activations(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarray], scratch: Path) -> Path:
     """The bundle's design again, with activations of the caller's.
 
     Args:
         files: a Verilog bundle.
-        layer: name of its design.
-        inputs: one array, ``[T, D]``.
+        name: of its design.
+        inputs: arrays ``[T, D]`` by layer, the others stay; for a bundle of one layer, one by any name.
         scratch: an empty folder.
 
     Raises:
-        InputError: not one array, or one that does not fit the layer.
+        InputError: names that are no layers of the bundle, or arrays that do not fit theirs.
     """
-    from .backends.verilog import emit
-    from .compiler import machine
-    from .passes.quantize import quantize
+    from .backends.verilog import Linear, emit
+    from .sim.rtl.bitmod import ChainDesign
 
-    if len(inputs) != 1:
-        raise InputError(f"{len(inputs)} arrays", where="--inputs", accepted="one, the activations [T, D]")
-    held = files.weights().arrays
-    rows, cols = _array_shape(machine(files.manifest["target"]))
-    quantized = quantize(held["weight"], files.manifest["model"]["quantize"])
-    activations = next(iter(inputs.values()))
-    return emit(
-        scratch / FOLDER,
-        layer,
-        quantized,
-        held["weight"],
-        held.get("bias"),
-        activations,
-        rows=rows,
-        cols=cols,
-    )
-
-
-def _array_shape(target: Target) -> tuple[int, int]:
-    """Rows and columns of the target's array of processing elements."""
-    shape = next((unit.shape for unit in target.unit if unit.name == "pe"), ())
-    if len(shape) != 2:
-        raise TargetError(
-            f"no layer can be emitted for it: the RTL is one tile of rows × columns, its array {list(shape)}",
-            where=target.name,
-            accepted="bitmod-small, or a target file with a two-dimensional unit 'pe'",
+    held = ChainDesign.load(files.path / files.manifest["backends"]["verilog"]["designs"][name])
+    given = dict(inputs)
+    if len(held.names) == len(given) == 1:
+        given = {held.names[0]: next(iter(given.values()))}
+    strangers = [each for each in given if each not in held.names]
+    if strangers or not given:
+        raise InputError(
+            f"arrays {', '.join(given) or 'none'}",
+            where="--inputs",
+            accepted=f"activations [T, D] by layer: {', '.join(held.names)}",
         )
-    return int(shape[0]), int(shape[1])
+    linears = [
+        Linear.of(
+            layer,
+            held.weights(number),
+            held.operand(number, "weights"),
+            held.operand(number, "bias"),
+            given.get(layer, held.operand(number, "activations")),
+        )
+        for number, layer in enumerate(held.names)
+    ]
+    return emit(scratch / FOLDER, name, linears, held.accelerator, latency=held.memory["latency"])

@@ -21,11 +21,12 @@ def bar() -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    shown = Bar(*columns, console=Console(stderr=True), transient=True)
+    left = (TextColumn("left"), TimeRemainingColumn())
+    shown = Bar(*columns, *left, console=Console(stderr=True), transient=True)
     task = shown.add_task("working", total=None)
 
     def update(label: str, done: float, total: float | None) -> None:

@@ -97,5 +97,6 @@ def test_a_layer_of_minilm_is_bit_exact_in_rtl(driver: str, tmp_path: Path) -> N
     result = bundle.simulate(driver=driver)
     assert result.bit_exact
     assert result.cycles_rtl == result.cycles_model
+    assert result.ok
     assert result.results == 128 * 384
     assert result.errors["arithmetic"] < 1e-3

@@ -1,6 +1,7 @@
-"""Verilog: a linear layer with BitMoD weights or an attention head, as SystemVerilog, images, a driver."""
+"""Verilog: linear layers with BitMoD weights or an attention head, as SystemVerilog, images, a driver."""
 
 from .emit import emit
 from .fusemax import emit_attention
+from .memory import Linear
 
-__all__ = ["emit", "emit_attention"]
+__all__ = ["Linear", "emit", "emit_attention"]

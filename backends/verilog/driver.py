@@ -1,4 +1,4 @@
-"""The C++ driver of a design: what streams in and out, and which counters are read at the end."""
+"""The C++ driver of a design between streams: what goes in and out, which counters are read at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .folder import fill
 
 NAME = "sim_main.cpp"
+TEMPLATE = "stream_main.cpp"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Driver:
             for each in self.streams
         ]
         return fill(
-            NAME,
+            TEMPLATE,
             {
                 "layer": self.layer,
                 "einsum": self.einsum,

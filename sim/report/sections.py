@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..cost.record import EntryCost, GroupCost, PassTime, Roofs
+from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Verification
 from . import plots, units
@@ -195,7 +196,35 @@ def rtl(key: str, runs: Sequence[SimResult]) -> str:
     """Simulated RTL: bit-exactness, cycles against the cost model's; a table for each kind of design."""
     kinds = dict.fromkeys(run.design for run in runs)
     tables = [_rtl_table([run for run in runs if run.design == kind]) for kind in kinds]
-    return "".join(tables) + plots.cycles(f"{key}-cycles", runs)
+    chains = [run for run in runs if isinstance(run, ChainResult)]
+    layers = [_chain(f"{key}-chain-{number}", run) for number, run in enumerate(chains)]
+    return "".join(tables) + plots.cycles(f"{key}-cycles", runs) + "".join(layers)
+
+
+def _chain(key: str, run: ChainResult) -> str:
+    """One chain on the BitMoD accelerator, layer by layer."""
+    rows = [
+        [
+            layer.name,
+            f"{layer.tokens}×{layer.channels}×{layer.inputs}",
+            layer.format,
+            Cell(f"{layer.cycles_rtl:,}", layer.cycles_rtl),
+            Cell(f"{layer.cycles_model:,}", layer.cycles_model),
+            Cell(f"{100 * layer.utilisation:.1f} %", layer.utilisation),
+            *map(_size, layer.bytes_moved.values()),
+            verdict(not layer.mismatches, "bit-exact", f"{layer.mismatches} of {layer.results} differ"),
+            _error(layer.relative_error_quantized),
+            _error(layer.relative_error_float),
+        ]
+        for layer in run.layers
+    ]
+    columns = ["layer", "tokens × channels × inputs", "weights", "RTL cycles", "model cycles", "utilisation"]
+    columns += [*run.layers[0].bytes_moved, "oracle", "error, arithmetic", "error, with quantization"]
+    title = f"<h3>{escape(run.layer)} ({run.driver}), layer by layer</h3>"
+    said = (
+        f"{run.array[0]} × {run.array[1]} elements, a memory that answers after {run.memory_latency} cycles."
+    )
+    return title + note(said) + table(columns, rows) + plots.layers(key, run.layers)
 
 
 def _rtl_table(runs: Sequence[SimResult]) -> str:

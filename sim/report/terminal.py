@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..cost.record import EntryCost
+from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Verification
 from . import units
@@ -152,4 +153,8 @@ def _rtl(runs: Sequence[SimResult]) -> Table:
     for run in runs:
         oracle = "bit-exact" if run.bit_exact else f"{run.mismatches} of {run.results} differ"
         table.add_row(run.layer, run.driver, oracle, f"{run.cycles_rtl:,}", f"{run.cycles_model:,}")
+        for layer in run.layers if isinstance(run, ChainResult) else ():
+            oracle = f"{layer.mismatches} of {layer.results} differ" if layer.mismatches else "bit-exact"
+            cycles = f"{layer.cycles_rtl:,}", f"{layer.cycles_model:,}"
+            table.add_row(f"  {layer.name}", f"{layer.utilisation:.1%} of peak", oracle, *cycles)
     return table

@@ -1,175 +1,219 @@
-"""A linear layer emitted for the BitMoD array: its streams, its results, and what they should be."""
+"""Linear layers emitted for the BitMoD accelerator: their memory, their results, and what those should be."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...ir.bitmod_format import BitmodWeights, lookup
-from ..cost.bitmod import BitmodArray, linear_cycles
+from ...ir.errors import BundleError, InputError
+from ..cost.bitmod_accel import Accelerator, ChainCycles, Layer, LayerCycles, chain_cycles
 from . import bitmod_oracle
-from .compare import SimResult, differing, relative_error
-from .design import Design, Stream
+from .bitmod_result import ChainResult, LayerRun
+from .compare import differing, relative_error
+from .design import Design
 from .run import Run
 
-KIND = "bitmod_linear"
+KIND = ChainResult.design
+FIGURES = ("cycles", "core_cycles", "nonfinite", "descriptors", "activations", "weights", "written")
+ERRORS = {
+    1: "a start without descriptors, or with a misplaced first one",
+    2: "error response to a descriptor read",
+    3: "a descriptor that cannot be carried out",
+    4: "error response to an activation read",
+    5: "error response to a weight read",
+    6: "error response to a result write",
+    7: "aborted",
+}
+"""What the ERROR register's codes mean (``bitmod_accel_pkg.sv``)."""
 
 
 @dataclass(frozen=True)
-class LinearResult(SimResult):
-    """A run of a linear layer compared.
+class ChainDesign(Design):
+    """Linear layers in memory and the accelerator that runs them in order."""
 
-    Attributes:
-        relative_error_quantized: ‖out − ref‖/‖ref‖ against float64 with the dequantized weights: what the
-            array's arithmetic loses.
-        relative_error_float: the same with the original weights: arithmetic and quantization. Tokens that are
-            not finite are left out of both.
-        nonfinite: an activation was infinite or NaN.
-        utilisation: share of the array's peak multiply rate.
-    """
+    cocotb_driver: ClassVar[str] = "penstock.sim.rtl.cocotb_accel"
 
-    design: ClassVar[str] = KIND
+    @cached_property
+    def accelerator(self) -> Accelerator:
+        """Its parameters."""
+        return Accelerator.from_json(self.description["accelerator"])
 
-    relative_error_quantized: float
-    relative_error_float: float
-    nonfinite: bool
-    utilisation: float
-
-    @property
-    def utilisations(self) -> Mapping[str, float]:
-        """Of the array's multipliers."""
-        return {"utilisation": self.utilisation}
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers as their descriptors have them."""
+        keys = ("tokens", "channels", "inputs", "weights", "activations", "results")
+        return tuple(
+            Layer(mode=lookup(each["format"]).mode, **{key: each[key] for key in keys})
+            for each in self.description["layers"]
+        )
 
     @property
-    def errors(self) -> Mapping[str, float]:
-        """The array's arithmetic alone, and with the quantization of the weights."""
-        return {"arithmetic": self.relative_error_quantized, "with quantization": self.relative_error_float}
-
-    def findings(self) -> list[tuple[str, str]]:
-        """Utilisation and errors; a warning where activations were not finite."""
-        rows = [
-            ("utilisation", f"{self.utilisation:.1%} of the array's peak"),
-            (
-                "relative error",
-                f"{self.relative_error_quantized:.2e} against float64 on the quantized weights",
-            ),
-            ("", f"{self.relative_error_float:.2e} against float64 on the original weights"),
-        ]
-        if self.nonfinite:
-            rows.append(("not finite", "activations with infinity or NaN; their tokens give NaN"))
-        return rows
-
-
-@dataclass(frozen=True)
-class LinearDesign(Design):
-    """One linear layer in Verilog, and its operands: codes, scales, bias, activations and float weights."""
+    def names(self) -> list[str]:
+        """The layers' names."""
+        return [each["name"] for each in self.description["layers"]]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Tokens, channels, inputs."""
-        shape = self.description["shape"]
-        return shape["tokens"], shape["channels"], shape["inputs"]
+    def memory(self) -> dict[str, Any]:
+        """Addresses, the image's name and hash, the latency."""
+        return self.description["memory"]
 
-    @property
-    def array(self) -> BitmodArray:
-        """Parameters of the array."""
-        return BitmodArray(**self.description["array"])
+    def with_latency(self, cycles: int) -> Self:
+        """The same design with a memory that answers after so many cycles, at least 1."""
+        if cycles < 1:
+            raise InputError(f"a memory that answers after {cycles} cycles", accepted="at least 1")
+        return replace(self, description={**self.description, "memory": {**self.memory, "latency": cycles}})
 
-    @property
-    def weight_passes(self) -> int:
-        """How often the weights stream in: once per chunk of tokens."""
-        return -(-self.shape[0] // self.array.max_tokens)
+    def image(self) -> str:
+        """The path of the memory image.
 
-    @property
-    def streams(self) -> Mapping[str, Stream]:
-        """Weights and activations."""
-        named = {name: self.file(self.description[name]) for name in ("weights", "activations")}
+        Raises:
+            BundleError: it is missing, shorter or longer than it should be, or has changed.
+        """
+        path = self.file(self.memory["image"])
+        data, wanted = path.read_bytes(), self.memory["results"] - self.memory["base"]
+        if len(data) != wanted:
+            raise BundleError(f"holds {len(data)} bytes", where=str(path), accepted=f"{wanted} bytes")
+        if hashlib.sha256(data).hexdigest() != self.memory["sha256"]:
+            raise BundleError("the memory image has changed", where=str(path), accepted="emit it again")
+        return str(path)
+
+    def arguments(self) -> list[str]:
+        """The image and the memory's latency."""
+        return ["--image", self.image(), "--memory-latency", str(self.memory["latency"])]
+
+    def job(self) -> dict[str, Any]:
+        """The memory, what the registers must say, and where each layer's results lie."""
+        array = self.accelerator.array
         return {
-            "weights": Stream("weight", named["weights"], self.weight_passes),
-            "activations": Stream("act", named["activations"]),
+            "memory": {**self.memory, "image": self.image()},
+            "array": array.cols << 16 | array.rows,
+            "buffers": array.max_groups << 16 | array.max_tokens,
+            "regions": [[each.results, 4 * each.tokens * each.channels] for each in self.layers],
         }
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The cycle counter and the flag of infinities and NaNs."""
-        return ("cycles", "nonfinite")
+        """Counters, the flag of infinities and NaNs, bytes by kind, the cycle in which each layer ends."""
+        return (*FIGURES, *(f"end{number}" for number in range(len(self.layers))))
 
     @property
-    def result_words(self) -> int:
-        """Words of results, each of one token and Cols channels."""
-        tokens, channels, _ = self.shape
-        return tokens * -(-channels // self.array.cols)
+    def result_bytes(self) -> int:
+        """The part of the memory that results are written to."""
+        return self.memory["end"] - self.memory["results"]
 
-    @property
-    def word_bytes(self) -> int:
-        """Cols FP32 values."""
-        return 4 * self.array.cols
+    def arrange(self, results: bytes) -> NDArray[np.float32]:
+        """That part as words."""
+        if len(results) != self.result_bytes:
+            raise BundleError(f"{len(results)} bytes of results", accepted=f"{self.result_bytes}")
+        return np.frombuffer(results, "<f4")
 
-    @property
-    def weights(self) -> BitmodWeights:
-        """The quantized weights."""
-        arrays = self.operands
+    def failure(self, said: Mapping[str, int]) -> str:
+        """The accelerator's error code, and the layer it names."""
+        index = said["index"]
+        layer = f"layer {index}, {self.names[index]}" if index < len(self.layers) else f"descriptor {index}"
+        return f"the accelerator failed in {layer}: {ERRORS.get(said['code'], said['code'])}"
+
+    def weights(self, number: int) -> BitmodWeights:
+        """A layer's quantized weights."""
+        keys = ("codes", "special", "group_scale", "channel_scale")
         return BitmodWeights(
-            format=lookup(self.description["format"]),
-            inputs=self.shape[2],
-            codes=arrays["codes"],
-            special=arrays["special"],
-            group_scale=arrays["group_scale"],
-            channel_scale=arrays["channel_scale"],
+            format=lookup(self.description["layers"][number]["format"]),
+            inputs=self.layers[number].inputs,
+            **{key: self.operand(number, key) for key in keys},
         )
 
-    def arrange(self, words: bytes) -> NDArray[np.float32]:
-        """Result words in the order they left the array, as ``[tokens, channels]``.
+    def operand(self, number: int, name: str) -> NDArray:
+        """An array of a layer.
 
-        Chunks of tokens, in them tiles of channels, in them tokens.
+        Raises:
+            BundleError: it is not there.
         """
-        tokens, channels, _ = self.shape
-        array = self.array
-        values = np.frombuffer(words, "<f4").reshape(-1, array.cols)
-        tiles = -(-channels // array.cols)
-        out = np.empty((tokens, tiles * array.cols), np.float32)
-        start = 0
-        for first in range(0, tokens, array.max_tokens):
-            count = min(array.max_tokens, tokens - first)
-            part = values[start : start + tiles * count].reshape(tiles, count, array.cols)
-            out[first : first + count] = part.transpose(1, 0, 2).reshape(count, -1)
-            start += tiles * count
-        return out[:, :channels]
+        try:
+            return self.operands[f"{number}.{name}"]
+        except KeyError as error:
+            raise BundleError(
+                f"no array {error}", where=str(self.file(self.description["operands"]))
+            ) from error
 
-    def compare(self, driver: str, run: Run, trace: str | None) -> LinearResult:
-        """Hold a run against the integer oracle, float64 and the closed form of the cycles."""
-        operands, weights = self.operands, self.weights
-        expected = bitmod_oracle.linear(
-            weights,
-            operands["activations"],
-            operands["bias"],
-            self.description.get("rounding", "nearest-even"),
-            self.description.get("acc_width", bitmod_oracle.ACC_WIDTH),
-        )
-        wrong = differing(expected, run.results)
-        model = linear_cycles(self.array, *self.shape, mode=weights.format.mode)
-        return LinearResult(
+    def cycles(self) -> ChainCycles:
+        """What the cost model says."""
+        memory = self.memory
+        return chain_cycles(self.accelerator, self.layers, latency=memory["latency"], base=memory["base"])
+
+    def compare(self, driver: str, run: Run, trace: str | None) -> ChainResult:
+        """Hold a run against the integer oracle, float64 and the cost model."""
+        model = self.cycles()
+        ends = [run.figures[f"end{number}"] for number in range(len(self.layers))]
+        taken = [end - before for end, before in zip(ends, [0, *ends], strict=False)]
+        with ThreadPoolExecutor() as pool:
+            rows = pool.map(
+                lambda each: self._compare_layer(run.results, *each),
+                enumerate(zip(taken, model.layers, strict=True)),
+            )
+            layers = tuple(rows)
+        return ChainResult(
             layer=self.layer,
             driver=driver,
-            bit_exact=not wrong.any(),
-            mismatches=int(wrong.sum()),
-            results=wrong.size,
+            bit_exact=not any(each.mismatches for each in layers),
+            mismatches=sum(each.mismatches for each in layers),
+            results=sum(each.results for each in layers),
             cycles_rtl=run.figures["cycles"],
             cycles_model=model.total,
-            relative_error_quantized=self._error(run.results, weights.dequantize()),
-            relative_error_float=self._error(run.results, operands["weights"].astype(np.float64)),
+            core_cycles_rtl=run.figures["core_cycles"],
+            core_cycles_model=model.core,
+            array=(self.accelerator.array.rows, self.accelerator.array.cols),
+            memory_latency=self.memory["latency"],
+            layers=layers,
             nonfinite=bool(run.figures["nonfinite"]),
-            utilisation=model.utilisation,
+            bytes_read={name: run.figures[name] for name in ("descriptors", "activations", "weights")},
+            bytes_written=run.figures["written"],
             build_seconds=run.build_seconds,
             run_seconds=run.run_seconds,
             trace=trace,
         )
 
-    def _error(self, results: NDArray, weights: NDArray[np.float64]) -> float:
-        acts = self.operands["activations"].astype(np.float64)
+    def _compare_layer(self, memory: NDArray, number: int, cycles: tuple[int, LayerCycles]) -> LayerRun:
+        taken, model = cycles
+        layer, weights = self.layers[number], self.weights(number)
+        first = (layer.results - self.memory["results"]) // 4
+        results = memory[first : first + layer.tokens * layer.channels].reshape(layer.tokens, layer.channels)
+        acts, bias = self.operand(number, "activations"), self.operand(number, "bias")
+        expected = bitmod_oracle.linear(
+            weights,
+            acts,
+            bias,
+            self.description["rounding"],
+            self.description["acc_width"],
+        )
+        wrong = differing(expected, results)
         finite = np.isfinite(acts).all(axis=1)
-        return relative_error(results[finite], acts[finite] @ weights.T + self.operands["bias"])
+        exact = acts[finite].astype(np.float64)
+
+        def error(matrix: NDArray) -> float:
+            return relative_error(results[finite], exact @ matrix.T.astype(np.float64) + bias)
+
+        return LayerRun(
+            name=self.names[number],
+            tokens=layer.tokens,
+            channels=layer.channels,
+            inputs=layer.inputs,
+            format=weights.format.name,
+            mismatches=int(wrong.sum()),
+            results=wrong.size,
+            relative_error_quantized=error(weights.dequantize()),
+            relative_error_float=error(self.operand(number, "weights")),
+            cycles_rtl=taken,
+            cycles_model=model.cycles,
+            utilisation=model.utilisation,
+            weight_bytes=model.weight_bytes,
+            activation_bytes=model.activation_bytes,
+            result_bytes=model.result_bytes,
+        )

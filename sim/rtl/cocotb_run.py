@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from ...ir.errors import ToolMissing, VerifyError
@@ -17,7 +16,6 @@ from .design import Design
 from .run import Progress, Run
 from .verilator import Build, build
 
-DRIVER_MODULE = "penstock.sim.rtl.cocotb_driver"
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
 POLL_SECONDS = 0.2
 
@@ -115,7 +113,7 @@ def run_cocotb(
 
     Raises:
         ToolMissing: cocotb, Verilator or a compiler is not installed.
-        VerifyError: the run broke off, or reached the cycle limit.
+        VerifyError: the run broke off, the design failed, or it reached the cycle limit.
     """
     if progress:
         progress("building the model", 0, None)
@@ -124,9 +122,8 @@ def run_cocotb(
         folder = Path(scratch)
         results, outcome = folder / "results.bin", folder / "outcome.json"
         job = {
-            "streams": [{**asdict(stream), "image": str(stream.image)} for stream in design.streams.values()],
+            **design.job(),
             "figures": design.figures,
-            "word_bytes": design.word_bytes,
             "max_cycles": max_cycles,
             "results": str(results),
             "outcome": str(outcome),
@@ -134,14 +131,13 @@ def run_cocotb(
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         began = time.monotonic()
         process = run_module(
-            model, design.top, DRIVER_MODULE, folder, (f"+job={folder / 'job.json'}",), trace=trace
+            model, design.top, design.cocotb_driver, folder, (f"+job={folder / 'job.json'}",), trace=trace
         )
-        size = design.result_words * design.word_bytes
         try:
             while process.poll() is None:
                 time.sleep(POLL_SECONDS)
                 if progress and results.exists():
-                    progress("simulating", results.stat().st_size, size)
+                    progress("simulating", results.stat().st_size, design.result_bytes)
         finally:
             process.kill()
         seconds = time.monotonic() - began
@@ -149,6 +145,8 @@ def run_cocotb(
             log = (folder / "cocotb.log").read_text(encoding="utf-8")
             raise VerifyError(f"the simulation broke off (status {process.returncode}):\n{log[-4000:]}")
         said = json.loads(outcome.read_text(encoding="utf-8"))
+        if "failed" in said:
+            raise VerifyError(design.failure(said["failed"]))
         if not said["finished"]:
             raise VerifyError(
                 f"the simulation reached its cycle limit: {said['figures']['cycles']} cycles",

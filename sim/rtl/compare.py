@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,11 @@ class SimResult:
         """The fields by name, ``ok``, and the design's kind."""
         return {"ok": self.ok, "design": self.design, **asdict(self)}
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote, ``ok`` and the design's kind left out."""
+        return cls(**data)
+
     def text(self) -> str:
         """The result for a terminal."""
         exact = "bit-exact" if self.bit_exact else f"{self.mismatches} DIFFER"
@@ -76,7 +81,8 @@ class SimResult:
             *self.findings(),
             (
                 "time",
-                f"build {self.build_seconds:.1f} s, run {self.run_seconds:.1f} s ({rate:,.0f} cycles/s)",
+                f"build {self.build_seconds:.1f} s, run {self.run_seconds:.1f} s "
+                f"({rate / 1e3:,.1f} kcycles/s)",
             ),
         ]
         if self.trace:

@@ -9,34 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir.errors import BundleError
+from ...ir.errors import BundleError, InputError
 from .compare import SimResult
 from .run import Run
 
 SCHEMA = 1
 DESCRIPTION = "design.json"
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A valid/ready stream into the top and what it carries.
-
-    Attributes:
-        port: its ports are ``{port}_valid_i``, ``{port}_ready_o`` and ``{port}_data_i``.
-        image: the memory image, one word a line.
-        passes: how often the image streams in.
-        before_start: it is through before the design starts.
-    """
-
-    port: str
-    image: Path
-    passes: int = 1
-    before_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,10 +29,13 @@ class Design(ABC):
     Attributes:
         folder: where it is.
         description: the content of ``design.json``.
+        cocotb_driver: the module that drives it from Python.
     """
 
     folder: Path
     description: dict[str, Any]
+
+    cocotb_driver: ClassVar[str] = ""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
@@ -100,29 +86,39 @@ class Design(ABC):
         except (OSError, ValueError) as error:
             raise BundleError("not an array archive", where=str(path)) from error
 
-    @property
     @abstractmethod
-    def streams(self) -> Mapping[str, Stream]:
-        """What streams in, by the driver's name for it."""
+    def arguments(self) -> list[str]:
+        """What the C++ driver is told."""
+
+    @abstractmethod
+    def job(self) -> dict[str, Any]:
+        """What the cocotb driver is told, as JSON."""
 
     @property
     @abstractmethod
     def figures(self) -> tuple[str, ...]:
-        """Counters and flags read at the end, ``cycles`` first; the port of each is ``{name}_o``."""
+        """What a driver reports at the end, whole numbers by name; ``cycles`` first."""
 
     @property
     @abstractmethod
-    def result_words(self) -> int:
-        """Words of results."""
-
-    @property
-    @abstractmethod
-    def word_bytes(self) -> int:
-        """Bytes of a word of results."""
+    def result_bytes(self) -> int:
+        """Size of what a driver leaves of the results."""
 
     @abstractmethod
-    def arrange(self, words: bytes) -> NDArray:
-        """Result words in the order they left the array, as the result's array."""
+    def arrange(self, results: bytes) -> NDArray:
+        """What a driver left, as the result's array."""
+
+    def failure(self, said: Mapping[str, int]) -> str:
+        """A failure that the design itself told, in words."""
+        return f"the design failed: {dict(said)}"
+
+    def with_latency(self, cycles: int) -> Self:
+        """The same design with a memory that answers after so many cycles.
+
+        Raises:
+            InputError: it has no memory, or none can be so fast.
+        """
+        raise InputError(f"no memory of {cycles} cycles", accepted="a design with one: BitMoD's")
 
     @abstractmethod
     def compare(self, driver: str, run: Run, trace: str | None) -> SimResult:

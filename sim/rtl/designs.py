@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ...ir.errors import BundleError
-from . import bitmod, fusemax
+from . import bitmod, bitmod_result, fusemax
 from .compare import SimResult
 from .design import Design, describe
 
@@ -20,7 +20,7 @@ class Kind:
 
 
 KINDS = {
-    bitmod.KIND: Kind(bitmod.LinearDesign, bitmod.LinearResult),
+    bitmod.KIND: Kind(bitmod.ChainDesign, bitmod_result.ChainResult),
     fusemax.KIND: Kind(fusemax.AttentionDesign, fusemax.AttentionResult),
 }
 

@@ -14,8 +14,8 @@ from ..cost.spatial.epochs import epoch_cycles
 from ..cost.spatial.tiling import Tiling
 from . import fusemax_oracle
 from .compare import SimResult, differing, relative_error
-from .design import Design, Stream
 from .run import Run
+from .streams import Stream, StreamDesign
 
 KIND = "fusemax_attention"
 ERROR_BOUND = 2e-3
@@ -79,7 +79,7 @@ class AttentionResult(SimResult):
 
 
 @dataclass(frozen=True)
-class AttentionDesign(Design):
+class AttentionDesign(StreamDesign):
     """One attention head in Verilog, and its operands: queries, keys and values, FP16 and as they were."""
 
     @property

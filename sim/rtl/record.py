@@ -11,7 +11,7 @@ from ...ir.errors import BundleError
 from .compare import SimResult
 from .designs import KINDS
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def runs_to_json(runs: Iterable[SimResult]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def runs_from_json(data: Mapping[str, Any], where: str = "verilog/sim.json") -> 
 
 def _run(data: Mapping[str, Any]) -> SimResult:
     fields = {key: value for key, value in data.items() if key not in ("ok", "design")}
-    return KINDS[data["design"]].result(**fields)
+    return KINDS[data["design"]].result.from_json(fields)
 
 
 def record_run(path: Path, run: SimResult) -> None:

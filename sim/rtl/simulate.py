@@ -19,6 +19,8 @@ DRIVERS = ("cpp", "cocotb")
 TRACES = {".vcd": "vcd", ".fst": "fst"}
 STOPPED = 3
 """Exit status of a model that reached the cycle limit."""
+FAILED = 4
+"""Exit status of a model whose design told a failure; its last line says which."""
 KEPT_LINES = 20
 """Of what a model says, as many lines are shown when it breaks off."""
 
@@ -28,6 +30,7 @@ def simulate(
     driver: str = "cpp",
     trace: str | os.PathLike[str] | None = None,
     max_cycles: int | None = None,
+    memory_latency: int | None = None,
     progress: Progress | None = None,
 ) -> SimResult:
     """Run a design's RTL on its operands and compare with the oracle and the cycle model.
@@ -37,15 +40,19 @@ def simulate(
         driver: ``cpp`` (fast) or ``cocotb``.
         trace: a waveform file to write, ``.vcd`` or ``.fst``.
         max_cycles: give up after so many cycles.
-        progress: told of result words done and to come.
+        memory_latency: cycles the memory takes to answer; the design's own when None.
+        progress: told of results done and to come.
 
     Raises:
         BundleError: no such design, or a damaged one.
-        InputError: an unknown driver or kind of trace, or sources that do not build.
+        InputError: an unknown driver or kind of trace, a latency for a design without memory, or sources
+            that do not build.
         ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` (FST) is not installed.
-        VerifyError: the run broke off, or reached the cycle limit.
+        VerifyError: the run broke off, the design failed, or it reached the cycle limit.
     """
     design = load(design_dir)
+    if memory_latency is not None:
+        design = design.with_latency(memory_latency)
     kind = _trace_kind(trace)
     if driver not in DRIVERS:
         raise InputError(f"no driver '{driver}'", accepted=", ".join(DRIVERS))
@@ -83,25 +90,29 @@ def _run_cpp(
     )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
-        command = [str(model.executable), "--results", str(results)]
-        for name, stream in design.streams.items():
-            command += [f"--{name}", str(stream.image)]
+        command = [str(model.executable), "--results", str(results), *design.arguments()]
         if trace is not None:
             command += ["--trace", str(trace)]
         if max_cycles is not None:
             command += ["--max-cycles", str(max_cycles)]
         began = time.monotonic()
-        last = _watch(command, progress)
+        last = _watch(command, design, progress)
         seconds = time.monotonic() - began
         words = results.read_bytes()
-    said = dict(item.split("=") for item in last.split()[1:])
-    figures = {name: int(said[name]) for name in design.figures}
+    said = _numbers(last)
+    figures = {name: said[name] for name in design.figures}
     return Run(design.arrange(words), figures, model.seconds, seconds)
 
 
-def _watch(command: list[str], progress: Progress | None) -> str:
+def _numbers(line: str) -> dict[str, int]:
+    """The figures of a model's last line, ``finished cycles=12 …``."""
+    return {name: int(number) for name, _, number in (item.partition("=") for item in line.split()[1:])}
+
+
+def _watch(command: list[str], design: Design, progress: Progress | None) -> str:
     """Run a model, pass its progress on, and return its last line."""
     said: list[str] = []
+    began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         try:
@@ -109,12 +120,15 @@ def _watch(command: list[str], progress: Progress | None) -> str:
                 if not line.startswith("progress "):
                     said = [*said[1 - KEPT_LINES :], line.strip()]
                 elif progress:
-                    done, total = map(int, line.split()[1:])
-                    progress("simulating", done, total)
+                    done, total, cycles = map(int, line.split()[1:])
+                    rate = cycles / (time.monotonic() - began) / 1e3
+                    progress(f"simulating, {rate:,.0f} kcycles/s", done, total)
             process.wait()
         finally:
             process.kill()
     last = said[-1] if said else ""
+    if process.returncode == FAILED:
+        raise VerifyError(design.failure(_numbers(last)))
     if process.returncode == STOPPED:
         raise VerifyError(f"the simulation reached its cycle limit: {last}", accepted="a higher limit")
     if process.returncode or not last.startswith("finished"):

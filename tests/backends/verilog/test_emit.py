@@ -1,30 +1,33 @@
-"""Emitting a layer: what the directory holds, its images, and that a refusal leaves nothing behind."""
+"""Emitting layers: what the directory holds, its memory image, and that a refusal leaves nothing behind."""
 
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from penstock.backends.verilog import emit
+from penstock.backends.verilog import Linear, emit
 from penstock.backends.verilog.images import activation_words, hex_image, special_terms, weight_words
 from penstock.ir.bitmod_format import BitmodWeights, Mode
 from penstock.ir.errors import BundleError, InputError
 from penstock.passes.quantize import quantize
-from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
-from penstock.sim.rtl.bitmod import LinearDesign
+from penstock.sim.cost.bitmod import BitmodArray
+from penstock.sim.cost.bitmod_accel import Accelerator, chain_cycles
+from penstock.sim.rtl.bitmod import ChainDesign
 from penstock.sim.rtl.verilator import lint
 
-LAYER = "encoder.layer.0.attention.self.query"
+NAME = "encoder.layer.0"
+ACCELERATOR = Accelerator(BitmodArray(8, 8, 16, 3), 16, 64)
 WEIGHTS = np.random.default_rng(0).standard_normal((19, 300)).astype(np.float32)
 BIAS = np.random.default_rng(1).standard_normal(19).astype(np.float32)
 ACTS = np.random.default_rng(2).standard_normal((5, 300)).astype(np.float16)
 
 
-def emit_layer(folder: Path, **changed: Any) -> Path:
+def linear(name: str = "query", **changed: Any) -> Linear:
     operands = {
         "quantized": quantize(WEIGHTS),
         "weights": WEIGHTS,
@@ -32,38 +35,73 @@ def emit_layer(folder: Path, **changed: Any) -> Path:
         "activations": ACTS,
         **changed,
     }
-    return emit(folder, LAYER, **operands)
+    return Linear.of(name, **operands)
+
+
+def two_layers() -> list[Linear]:
+    other = WEIGHTS[:3, :129]
+    acts = np.ones((21, 129), np.float16)
+    return [linear(), Linear.of("value", quantize(other, "int6"), other, None, acts)]
+
+
+def emit_layers(folder: Path, linears: list[Linear] | None = None, **changed: Any) -> Path:
+    options = {"accelerator": ACCELERATOR, **changed}
+    return emit(folder, NAME, two_layers() if linears is None else linears, **options)
 
 
 def test_the_directory_is_complete_and_says_what_it_is(tmp_path: Path) -> None:
-    folder = emit_layer(tmp_path / "layer")
+    folder = emit_layers(tmp_path / "block")
     described = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-    assert described["shape"] == {"tokens": 5, "channels": 19, "inputs": 300}
-    assert described["cycles"]["total"] == linear_cycles(BitmodArray(8, 8, 8, 3), 5, 19, 300).total
-    names = [*described["sources"], *described["properties"]]
-    names += [described[key] for key in ("driver", "weights", "activations", "operands", "trace")]
+    assert [each["name"] for each in described["layers"]] == ["query", "value"]
+    design = ChainDesign.load(folder)
+    wanted = chain_cycles(ACCELERATOR, design.layers, latency=80, base=described["memory"]["base"])
+    assert described["cycles"]["total"] == wanted.total
+    names = [*described["sources"], *described["properties"], described["memory"]["image"]]
+    names += [described[key] for key in ("driver", "operands", "trace")]
     assert all((folder / name).is_file() for name in names)
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert present == {*names, "design.json", "README.md"}
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert LAYER in readme
-    assert all(str(number) in readme for number in (5, 19, 300, described["cycles"]["total"]))
+    told = (NAME, "5 × 19 × 300", "21 × 3 × 129", "int6", f"{wanted.total}", f"0x{design.memory['end']:x}")
+    assert all(text in readme for text in told)
 
 
-def test_the_top_is_named_after_the_layer_and_lint_clean(tmp_path: Path) -> None:
-    folder = emit_layer(tmp_path / "layer")
-    design = LinearDesign.load(folder)
-    assert design.top == "encoder_layer_0_attention_self_query_top"
-    top = (folder / "rtl" / f"{design.top}.sv").read_text(encoding="utf-8")
-    assert top.startswith(f"// {LAYER}: Out[t, n] = sum[d] mul(X[t, d], W[n, d]) + bias[n]")
+@pytest.mark.parametrize(
+    "array", [BitmodArray(8, 8, 16, 3), BitmodArray(1, 1, 1, 3), BitmodArray(2, 3, 4, 3)], ids=str
+)
+def test_the_top_is_named_after_the_part_and_lint_clean(tmp_path: Path, array: BitmodArray) -> None:
+    accelerator = Accelerator(array, 16, 64)
+    design = ChainDesign.load(emit_layers(tmp_path / "block", accelerator=accelerator, rounding="truncate"))
+    assert design.top == "encoder_layer_0_top"
+    top = (design.folder / "rtl" / f"{design.top}.sv").read_text(encoding="utf-8")
+    assert top.startswith(f"// {NAME}: 2 linear layers, Out[t, n] = sum[d] mul(X[t, d], W[n, d]) + bias[n]")
     assert "@" not in top
+    assert ".Truncate  (1'b1)" in top
     lint(design.sources(traced=False), design.top)
 
 
-@pytest.mark.parametrize("cols", [1, 2, 3])
-def test_narrow_tops_are_lint_clean_too(tmp_path: Path, cols: int) -> None:
-    design = LinearDesign.load(emit_layer(tmp_path / "layer", rows=1, cols=cols))
-    lint(design.sources(traced=False), design.top)
+def test_descriptors_lead_to_the_operands(tmp_path: Path) -> None:
+    """Read back from the image by the format that docs/verilog.md states."""
+    linears = two_layers()
+    design = ChainDesign.load(emit_layers(tmp_path / "block", linears))
+    base, image = design.memory["base"], Path(design.image()).read_bytes()
+    free = design.memory["results"]
+    for number, each in enumerate(linears):
+        found = struct.unpack("<QQQHHHBBI", image[64 * number :][:36])
+        weights, acts, results, tokens, channels, groups, mode, flags, specials = found
+        assert not any(image[64 * number + 36 : 64 * number + 64])
+        assert (tokens, channels) == (len(each.activations), each.quantized.channels)
+        assert (groups, flags) == (each.quantized.groups, 0)
+        assert (mode, specials) == (each.quantized.format.mode, special_terms(each.quantized))
+        words = weight_words(each.quantized, each.bias).astype("<u8").tobytes()
+        assert image[weights - base :][: len(words)] == words
+        words = activation_words(each.activations, groups).astype("<u8").tobytes()
+        assert image[acts - base :][: len(words)] == words
+        assert weights % 64 == acts % 64 == results % 64 == 0
+        assert results == free
+        free += -(-4 * tokens * channels // 64) * 64
+    assert free == design.memory["end"]
+    assert base + len(image) == design.memory["results"]
 
 
 def decode(words: list[int], channels: int, groups: int, mode: Mode) -> tuple[np.ndarray, ...]:
@@ -106,23 +144,6 @@ def test_the_weight_image_holds_the_weights(scheme: str) -> None:
     np.testing.assert_array_equal(channel_scale, quantized.channel_scale)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "mode", "said"),
-    [("int8", "ModeInt8", "high four"), ("int6", "ModeInt6", "high two"), ("int5", "ModeInt6", "high two")],
-)
-def test_layers_of_integers_say_so_and_are_lint_clean(
-    tmp_path: Path, scheme: str, mode: str, said: str
-) -> None:
-    folder = emit_layer(tmp_path / "layer", quantized=quantize(WEIGHTS, scheme), rounding="truncate", cols=2)
-    design = LinearDesign.load(folder)
-    top = (folder / "rtl" / f"{design.top}.sv").read_text(encoding="utf-8")
-    assert f"bitmod_pkg::{mode}" in top
-    assert ".Truncate (1'b1)" in top
-    assert said in (folder / "README.md").read_text(encoding="utf-8")
-    assert design.weights.format.name == scheme
-    lint(design.sources(traced=False), design.top)
-
-
 def test_the_activation_image_pads_each_token_to_whole_groups() -> None:
     words = activation_words(ACTS, 3)
     back = words.astype("<u8").view("<f2").reshape(5, 384)
@@ -135,16 +156,8 @@ def test_special_values_go_in_as_terms() -> None:
     assert special_terms(quantize(WEIGHTS)) == 0xF0_70_ED_65
 
 
-def test_long_layers_run_in_chunks_that_fit_the_activation_buffer(tmp_path: Path) -> None:
-    acts = np.zeros((700, 300), np.float16)
-    design = LinearDesign.load(emit_layer(tmp_path / "layer", activations=acts))
-    assert design.array.max_tokens == 680
-    assert design.weight_passes == 2
-
-
-def test_floats_beyond_half_precision_become_infinities(tmp_path: Path) -> None:
-    design = LinearDesign.load(emit_layer(tmp_path / "layer", activations=np.full((1, 300), 1e6)))
-    assert np.isinf(design.operands["activations"]).all()
+def test_floats_beyond_half_precision_become_infinities() -> None:
+    assert np.isinf(linear(activations=np.full((1, 300), 1e6)).activations).all()
 
 
 def quantized_like(shape: tuple[int, int]) -> BitmodWeights:
@@ -158,31 +171,50 @@ def quantized_like(shape: tuple[int, int]) -> BitmodWeights:
         ({"activations": ACTS[:0]}, "T at least 1"),
         ({"bias": BIAS[:3]}, "bias of shape"),
         ({"quantized": quantized_like((19, 299))}, "were not quantized"),
-        ({"rows": 45}, "1..44 rows"),
-        ({"cols": 0}, "1..64 columns"),
-        ({"acc_width": 19}, "12..18"),
+        ({"activations": np.zeros((65536, 300), np.float16)}, "less than 65536"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_does_not_fit_is_refused_and_nothing_written(
+def test_operands_that_do_not_fit_together_are_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        linear(**changed)
+    assert refused.value.where == "query"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"accelerator": Accelerator(BitmodArray(45, 8, 45, 3))}, "1..44 rows"),
+        ({"accelerator": Accelerator(BitmodArray(8, 0, 8, 3))}, "1..64 columns"),
+        ({"accelerator": Accelerator(BitmodArray(8, 8, 12, 3))}, "multiple of 8 tokens"),
+        ({"accelerator": Accelerator(BitmodArray(8, 8, 8, 3), 64, 16)}, "fit the queues"),
+        ({"acc_width": 19}, "12..18"),
+        ({"linears": []}, "at least one"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_accelerators_that_cannot_be_built_are_refused(
     tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        emit_layer(tmp_path / "layer", **changed)
+        emit_layers(tmp_path / "block", **changed)
     assert not list(tmp_path.iterdir())
 
 
-def test_inputs_too_long_for_the_activation_buffer_are_refused(tmp_path: Path) -> None:
-    inputs = 40_000
-    wide = np.ones((1, inputs), np.float32)
-    with pytest.raises(InputError, match="activation buffer"):
-        emit(tmp_path / "layer", "wide", quantize(wide), wide, None, wide)
+def test_a_layer_beyond_the_buffers_is_named_with_what_would_fit(tmp_path: Path) -> None:
+    wide = np.ones((1, 385), np.float32)
+    linears = [*two_layers(), Linear.of("wide", quantize(wide), wide, None, wide)]
+    with pytest.raises(InputError, match="4 groups") as refused:
+        emit_layers(tmp_path / "block", linears)
+    assert refused.value.where == "wide"
+    assert "at most 384 inputs" in str(refused.value.accepted)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "layer"
+    folder = tmp_path / "block"
     folder.mkdir()
     (folder / "mine").write_text("keep", encoding="utf-8")
     with pytest.raises(BundleError, match="new or empty"):
-        emit_layer(folder)
-    assert [path.name for path in tmp_path.rglob("*")] == ["layer", "mine"]
+        emit_layers(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["block", "mine"]

@@ -17,7 +17,7 @@ from penstock.sim.cost.memory_timeline import Placement, memory_timeline
 from penstock.sim.cost.price import roofs
 from penstock.sim.cost.record import CostRecord, EntryCost, GroupCost, PassTime
 from penstock.sim.cost.roofline import GroupWork, price
-from penstock.sim.rtl.bitmod import LinearResult
+from penstock.sim.rtl.bitmod_result import ChainResult, LayerRun
 from penstock.sim.rtl.record import record_run
 from penstock.sim.verification import Case, LayerError, OutputError, Verification
 
@@ -195,20 +195,44 @@ def verification(worst: float = 3e-7) -> Verification:
     )
 
 
-def simulated(driver: str, mismatches: int) -> LinearResult:
-    """A made-up run of one layer."""
-    return LinearResult(
-        layer="layer.0.query 7×384×384",
+def simulated(driver: str, mismatches: int) -> ChainResult:
+    """A made-up run of two layers."""
+
+    def layer(name: str, cycles: int, mismatches: int) -> LayerRun:
+        return LayerRun(
+            name=name,
+            tokens=7,
+            channels=384,
+            inputs=384,
+            format="bitmod4",
+            mismatches=mismatches,
+            results=2688,
+            relative_error_quantized=2.1e-4,
+            relative_error_float=0.071,
+            cycles_rtl=cycles,
+            cycles_model=cycles,
+            utilisation=0.83,
+            weight_bytes=86_016,
+            activation_bytes=5_376,
+            result_bytes=10_752,
+        )
+
+    return ChainResult(
+        layer="layer.0",
         driver=driver,
         bit_exact=mismatches == 0,
         mismatches=mismatches,
-        results=2688,
+        results=5376,
         cycles_rtl=98_765,
         cycles_model=98_765,
-        relative_error_quantized=2.1e-4,
-        relative_error_float=0.071,
+        core_cycles_rtl=98_000,
+        core_cycles_model=98_000,
+        array=(8, 8),
+        memory_latency=80,
+        layers=(layer("layer.0.query", 48_765, 0), layer("layer.0.key", 50_000, mismatches)),
         nonfinite=False,
-        utilisation=0.83,
+        bytes_read={"descriptors": 128, "activations": 10_752, "weights": 172_032},
+        bytes_written=21_504,
         build_seconds=0.0,
         run_seconds=4.2,
         trace=None,

@@ -67,6 +67,7 @@ def test_page_has_every_section(outline):
         "offset × time",
         "Verification",
         "RTL cycles",
+        "layer by layer",
         "Compile time",
     ):
         assert section in text
@@ -93,7 +94,7 @@ def test_references_inside_the_page_resolve(page, outline):
 
 def test_every_plot_takes_its_ink_from_the_page(page):
     plots = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(plots) == 2 * 4 + 3
+    assert len(plots) == 2 * 4 + 3 + 2
     assert all("currentColor" in plot for plot in plots)
     assert "#010203" not in page
     assert "#000000" not in page
@@ -146,6 +147,8 @@ def test_terminal_shows_groups_memory_errors_and_cycles(make_bundle):
         "eager PyTorch",
         "bit-exact",
         "98,765",
+        "layer.0.query",
+        "48,765",
     ):
         assert figure in text
 
@@ -166,6 +169,7 @@ def test_json_holds_the_records(make_bundle):
     found = json.loads(json.dumps(to_json(make_bundle()), allow_nan=False))
     assert found["parameters"] == 384 * 384 + 384
     assert found["rtl"][0]["cycles_rtl"] == 98_765
+    assert found["rtl"][0]["layers"][1]["cycles_rtl"] == 50_000
     assert found["verification"]["ok"] is True
     assert set(found["cost"]["entries"]) == {"main_64", "main_256"}
 

@@ -116,7 +116,7 @@ def test_an_unknown_kind_of_design_is_refused(small: Path, tmp_path: Path) -> No
     folder = shutil.copytree(small, tmp_path / "head")
     described = json.loads((folder / "design.json").read_text())
     (folder / "design.json").write_text(json.dumps({**described, "design": "abacus"}))
-    with pytest.raises(BundleError, match="bitmod_linear, fusemax_attention"):
+    with pytest.raises(BundleError, match="bitmod_accel, fusemax_attention"):
         run(folder)
 
 

@@ -6,7 +6,7 @@
 //   model @{usage} --results results.bin
 //         [--max-cycles N] [--trace FILE]
 //
-// Standard output: "progress DONE TOTAL" lines, then one line "finished" or "stopped" with the figures.
+// Standard output: "progress DONE TOTAL CYCLES" lines, then one line "finished" or "stopped" with the figures.
 // Exit status: 0 finished, 1 bad arguments or files, 3 stopped at the cycle limit.
 
 #include <algorithm>
@@ -224,7 +224,8 @@ int main(int argc, char** argv) {
     started = ready;
     if (received * kProgressSteps / kResultWords > reported) {
       reported = received * kProgressSteps / kResultWords;
-      std::printf("progress %llu %llu\n", (unsigned long long)received, (unsigned long long)kResultWords);
+      std::printf("progress %llu %llu %llu\n", (unsigned long long)received, (unsigned long long)kResultWords,
+                  (unsigned long long)top.cycles_o);
       std::fflush(stdout);
     }
     bench.rise();
