@@ -178,7 +178,7 @@ COMMANDS = (
     Command(
         "report",
         "tabulate bundles; write one HTML page",
-        "penstock report minilm layer -o report.html",
+        "penstock report minilm block -o report.html",
         "report_bundles",
         (
             option("bundle", nargs="+", metavar="BUNDLE", help="directories that `penstock compile` wrote"),
