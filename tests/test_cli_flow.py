@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,28 @@ def test_a_model_that_differs_every_time_is_not_compared(
     )
     answer(capsys, "compile", f"{tmp_path / 'unseeded.py'}:build", "-o", str(tmp_path / "b"))
     assert "other parameters" in refusal(capsys, "verify", str(tmp_path / "b"))["message"]
+
+
+def test_layers_go_from_a_module_to_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, page = str(tmp_path / "block"), tmp_path / "block.html"
+    text = (resources.files("penstock.ir.targets") / "bitmod-4x4.toml").read_text(encoding="utf-8")
+    (tmp_path / "less.toml").write_text(text.replace("= 3264 ", "= 1632 "), encoding="utf-8")
+    wide = refusal(capsys, "compile", "zoo:mlp", "--target", str(tmp_path / "less.toml"), "-o", place)
+    assert "7 groups" in wide["message"]
+    assert wide["where"] == "layers.0"
+    assert "at most 768 inputs" in wide["accepted"]
+    assert (
+        cli.main(["compile", "zoo:mlp", "--target", "bitmod-4x4", "--layer", "layers", "-o", place])
+        == cli.DONE
+    )
+    found = answer(capsys, "simulate", place, "--memory-latency", "33")
+    assert found["ok"]
+    assert found["memory_latency"] == 33
+    assert sum(each["cycles_rtl"] for each in found["layers"]) == found["cycles_rtl"] == found["cycles_model"]
+    assert "cycle limit" in refusal(capsys, "simulate", place, "--max-cycles", "50")["message"]
+    assert cli.main(["report", place, "-o", str(page)]) == cli.DONE
+    assert found["layers"][0]["name"] in capsys.readouterr().out
+    assert "layer by layer" in page.read_text(encoding="utf-8")
+    image = Path(place, "verilog", "memory.bin")
+    image.write_bytes(image.read_bytes()[:-1])
+    assert refusal(capsys, "simulate", place)["where"] == str(image)

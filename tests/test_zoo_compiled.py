@@ -14,6 +14,7 @@ import pytest
 import penstock
 from penstock.frontend.zoo.minilm import sentence_embeddings, tokenize
 from penstock.ir.errors import ToolMissing
+from penstock.sim.rtl.bitmod_result import ChainResult
 
 pytestmark = pytest.mark.slow
 
@@ -99,4 +100,19 @@ def test_a_layer_of_minilm_is_bit_exact_in_rtl(driver: str, tmp_path: Path) -> N
     assert result.cycles_rtl == result.cycles_model
     assert result.ok
     assert result.results == 128 * 384
+    assert result.errors["arithmetic"] < 1e-3
+
+
+def test_a_block_of_minilm_is_bit_exact_in_the_models_cycles(tmp_path: Path) -> None:
+    """Its six linear layers on 16 × 16 elements, from memory to memory."""
+    bundle = penstock.compile(
+        "zoo:minilm-l6", target="bitmod-16x16", layer="encoder.layer.0", out=tmp_path / "b"
+    )
+    result = bundle.simulate()
+    assert isinstance(result, ChainResult)
+    parts = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
+    parts += ("intermediate.dense", "output.dense")
+    assert [each.name for each in result.layers] == [f"encoder.layer.0.{part}" for part in parts]
+    assert result.ok, result.text()
+    assert result.results == 128 * (5 * 384 + 1536)
     assert result.errors["arithmetic"] < 1e-3

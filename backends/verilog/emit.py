@@ -128,6 +128,7 @@ def _files(
                 "weights": layer.weights,
                 "activations": layer.activations,
                 "results": layer.results,
+                "fence": layer.fence,
             }
             for each, layer in zip(linears, placed.layers, strict=True)
         ],

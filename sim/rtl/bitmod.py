@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count, repeat
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +21,7 @@ from . import bitmod_oracle
 from .bitmod_result import ChainResult, LayerRun
 from .compare import differing, relative_error
 from .design import Design
-from .run import Run
+from .run import Progress, Run
 
 KIND = ChainResult.design
 FIGURES = ("cycles", "core_cycles", "nonfinite", "descriptors", "activations", "weights", "written")
@@ -33,6 +35,7 @@ ERRORS = {
     7: "aborted",
 }
 """What the ERROR register's codes mean (``bitmod_accel_pkg.sv``)."""
+READ_AHEAD = (4, 5)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ChainDesign(Design):
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers as their descriptors have them."""
-        keys = ("tokens", "channels", "inputs", "weights", "activations", "results")
+        keys = ("tokens", "channels", "inputs", "weights", "activations", "results", "fence")
         return tuple(
             Layer(mode=lookup(each["format"]).mode, **{key: each[key] for key in keys})
             for each in self.description["layers"]
@@ -116,10 +119,15 @@ class ChainDesign(Design):
         return np.frombuffer(results, "<f4")
 
     def failure(self, said: Mapping[str, int]) -> str:
-        """The accelerator's error code, and the layer it names."""
-        index = said["index"]
+        """The accelerator's error code, the layer it names, and the address that was refused.
+
+        A read that fails may have been ahead of the layer under way, for the next one.
+        """
+        index, code, address = said["index"], said["code"], said["address"]
         layer = f"layer {index}, {self.names[index]}" if index < len(self.layers) else f"descriptor {index}"
-        return f"the accelerator failed in {layer}: {ERRORS.get(said['code'], said['code'])}"
+        ahead = ", or ahead of it" if code in READ_AHEAD and index + 1 < len(self.layers) else ""
+        where = f" at {address:#x}" if address else ""
+        return f"the accelerator failed in {layer}{ahead}: {ERRORS[code]}{where}"
 
     def weights(self, number: int) -> BitmodWeights:
         """A layer's quantized weights."""
@@ -148,17 +156,21 @@ class ChainDesign(Design):
         memory = self.memory
         return chain_cycles(self.accelerator, self.layers, latency=memory["latency"], base=memory["base"])
 
-    def compare(self, driver: str, run: Run, trace: str | None) -> ChainResult:
+    def compare(
+        self, driver: str, run: Run, trace: str | None, progress: Progress | None = None
+    ) -> ChainResult:
         """Hold a run against the integer oracle, float64 and the cost model."""
         model = self.cycles()
         ends = [run.figures[f"end{number}"] for number in range(len(self.layers))]
         taken = [end - before for end, before in zip(ends, [0, *ends], strict=False)]
-        with ThreadPoolExecutor() as pool:
-            rows = pool.map(
-                lambda each: self._compare_layer(run.results, *each),
-                enumerate(zip(taken, model.layers, strict=True)),
-            )
-            layers = tuple(rows)
+        layers: list[LayerRun] = []
+        work = [each.macs for each in self.layers]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = pool.map(self._compare_layer, repeat(run.results), count(), taken, model.layers)
+            for row in rows:
+                layers.append(row)
+                if progress:
+                    progress("comparing with the oracle", sum(work[: len(layers)]), sum(work))
         return ChainResult(
             layer=self.layer,
             driver=driver,
@@ -171,7 +183,7 @@ class ChainDesign(Design):
             core_cycles_model=model.core,
             array=(self.accelerator.array.rows, self.accelerator.array.cols),
             memory_latency=self.memory["latency"],
-            layers=layers,
+            layers=tuple(layers),
             nonfinite=bool(run.figures["nonfinite"]),
             bytes_read={name: run.figures[name] for name in ("descriptors", "activations", "weights")},
             bytes_written=run.figures["written"],
@@ -180,8 +192,7 @@ class ChainDesign(Design):
             trace=trace,
         )
 
-    def _compare_layer(self, memory: NDArray, number: int, cycles: tuple[int, LayerCycles]) -> LayerRun:
-        taken, model = cycles
+    def _compare_layer(self, memory: NDArray, number: int, taken: int, model: LayerCycles) -> LayerRun:
         layer, weights = self.layers[number], self.weights(number)
         first = (layer.results - self.memory["results"]) // 4
         results = memory[first : first + layer.tokens * layer.channels].reshape(layer.tokens, layer.channels)

@@ -54,7 +54,7 @@ class Memory:
         self.answers: deque[Burst] = deque()
         self.beats: deque[tuple[int, int]] = deque()
         self.read = dict.fromkeys(READERS, 0)
-        self.written = 0
+        self.written = self.refused = 0
         self.answered = [0] * len(regions)
         for name in ("arready", "awready", "wready"):
             self.port(name).value = 1
@@ -88,6 +88,8 @@ class Memory:
     def _give(self, burst: Burst) -> None:
         here = self.base <= burst.address and burst.address + 8 <= self.end
         at = burst.address - self.base
+        if not here:
+            self.refused = self.refused or burst.address
         self.port("rdata").value = int.from_bytes(self.bytes[at : at + 8], "little") if here else 0
         self.port("rresp").value = OKAY if here else SLVERR
         self.port("rid").value = burst.id
@@ -109,8 +111,9 @@ class Memory:
         for lane in range(8):
             place = burst.address + lane
             if strobe >> lane & 1:
-                burst.bad |= not self.first <= place < self.end
-                if not burst.bad:
+                if not self.first <= place < self.end:
+                    burst.bad, self.refused = True, self.refused or place
+                else:
                     self.bytes[place - self.base] = data >> 8 * lane & 0xFF
                     self.written += 1
         burst.beats -= 1
@@ -204,7 +207,7 @@ async def run_chain(dut: Any) -> None:
     status = await bench.read(STATUS)
     if status & FAILED:
         error = await bench.read(ERROR)
-        outcome["failed"] = {"code": error & 7, "index": error >> 16}
+        outcome["failed"] = {"code": error & 7, "index": error >> 16, "address": memory.refused}
     outcome["figures"] = {
         "cycles": await bench.read_wide(CYCLES),
         "core_cycles": await bench.read_wide(CORE_CYCLES),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...ir.errors import BundleError, InputError
 from .compare import SimResult
-from .run import Run
+from .run import Progress, Run
 
 SCHEMA = 1
 DESCRIPTION = "design.json"
@@ -121,7 +121,9 @@ class Design(ABC):
         raise InputError(f"no memory of {cycles} cycles", accepted="a design with one: BitMoD's")
 
     @abstractmethod
-    def compare(self, driver: str, run: Run, trace: str | None) -> SimResult:
+    def compare(
+        self, driver: str, run: Run, trace: str | None, progress: Progress | None = None
+    ) -> SimResult:
         """Hold a run against the oracle, the float reference and the cycle model."""
 
 

@@ -14,7 +14,7 @@ from ..cost.spatial.epochs import epoch_cycles
 from ..cost.spatial.tiling import Tiling
 from . import fusemax_oracle
 from .compare import SimResult, differing, relative_error
-from .run import Run
+from .run import Progress, Run
 from .streams import Stream, StreamDesign
 
 KIND = "fusemax_attention"
@@ -122,7 +122,9 @@ class AttentionDesign(StreamDesign):
         values = np.frombuffer(words, "<f2").reshape(-1, tiling.f, tiling.cols)
         return np.ascontiguousarray(values.transpose(0, 2, 1)).reshape(-1, tiling.f)[: tiling.queries]
 
-    def compare(self, driver: str, run: Run, trace: str | None) -> AttentionResult:
+    def compare(
+        self, driver: str, run: Run, trace: str | None, progress: Progress | None = None
+    ) -> AttentionResult:
         """Hold a run against the oracle, float64 and the model of the epochs."""
         operands, tiling, schedule = self.operands, self.tiling, self.schedule
         halves = operands["q"], operands["k"], operands["v"]

@@ -65,7 +65,7 @@ def simulate(
         from .cocotb_run import run_cocotb
 
         run = run_cocotb(design, kind, path, max_cycles, progress)
-    return design.compare(driver, run, str(path) if path else None)
+    return design.compare(driver, run, str(path) if path else None, progress)
 
 
 def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:

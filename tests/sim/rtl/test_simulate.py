@@ -160,6 +160,19 @@ def changed(layer: Path, folder: Path, at: int, flip: int) -> Path:
 
 
 @pytest.mark.slow
+def test_fences_hold_activations_back_as_the_model_says(layer: Path, tmp_path: Path) -> None:
+    folder = layer
+    for number in (1, 3):
+        folder = changed(folder, tmp_path / f"fenced{number}", 64 * number + 31, 1)
+        described = json.loads((folder / "design.json").read_text(encoding="utf-8"))
+        described["layers"][number]["fence"] = True
+        (folder / "design.json").write_text(json.dumps(described), encoding="utf-8")
+    open_, fenced = simulate(layer), simulate(folder)
+    assert fenced.ok, fenced.text()
+    assert fenced.cycles_rtl > open_.cycles_rtl
+
+
+@pytest.mark.slow
 def test_wrong_weights_are_noticed(layer: Path, tmp_path: Path) -> None:
     first = ChainDesign.load(layer).layers[0]
     result = simulate(changed(layer, tmp_path / "layer", first.weights - BASE + 8, 0x3))
@@ -176,8 +189,8 @@ def test_wrong_weights_are_noticed(layer: Path, tmp_path: Path) -> None:
     ("at", "flip", "told"),
     [
         (2 * 64 + 30, 0x7, "layer 2, block.2: a descriptor that cannot be carried out"),
-        (1 * 64 + 7, 0x1, "layer 0, block.0: error response to a weight read"),  # prefetched while 0 runs
-        (3 * 64 + 23, 0x1, "layer 3, block.3: error response to a result write"),
+        (1 * 64 + 7, 0x1, "layer 0, block.0, or ahead of it: error response to a weight read at 0x1"),
+        (3 * 64 + 23, 0x1, "layer 3, block.3: error response to a result write at 0x1"),
     ],
     ids=["mode", "weights", "results"],
 )

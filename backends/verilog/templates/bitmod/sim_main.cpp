@@ -83,6 +83,7 @@ class Memory {
       const bool here = burst.address >= kBase && burst.address + 8 <= kEnd;
       top.m_axi_rid = burst.id;
       top.m_axi_rresp = here ? 0 : 2;
+      if (!here && !refused) refused = burst.address;
       top.m_axi_rlast = burst.beats == 1;
       uint64_t word = 0;
       if (here) std::memcpy(&word, &bytes_[burst.address - kBase], sizeof word);
@@ -122,6 +123,7 @@ class Memory {
 
   uint64_t read[std::size(kReaders)] = {};  // bytes, by identifier
   uint64_t written = 0;                     // bytes
+  uint64_t refused = 0;                     // first address answered with an error
   uint64_t answered[kCount] = {};           // cycle in which a layer's last result so far was acknowledged
 
  private:
@@ -139,6 +141,7 @@ class Memory {
         ++written;
       } else {
         burst.bad = true;
+        if (!refused) refused = place;
       }
     }
     beats_.pop_front();
@@ -328,7 +331,8 @@ int main(int argc, char** argv) {
   const uint32_t status = bench.read(kStatus);
   if (status & kFailed) {
     const uint32_t error = bench.read(kError);
-    std::printf("failed code=%u index=%u\n", error & 7, error >> 16);
+    std::printf("failed code=%u index=%u address=%llu\n", error & 7, error >> 16,
+                (unsigned long long)memory.refused);
     return 4;
   }
   results.write(reinterpret_cast<const char*>(memory.results()), kEnd - kResults);
