@@ -70,16 +70,6 @@ def emit(
 
 
 def _check(accelerator: Accelerator, acc_width: int) -> None:
-    array = accelerator.array
-    if not (1 <= array.rows <= 44 and 1 <= array.cols <= 64):
-        raise InputError(
-            f"no array of {array.rows} rows × {array.cols} columns", accepted="1..44 rows, 1..64 columns"
-        )
-    if array.max_tokens < 1 or array.max_tokens % array.rows or array.max_groups < 1:
-        raise InputError(
-            f"no buffers of {array.max_tokens} tokens, {array.max_groups} groups",
-            accepted=f"a multiple of {array.rows} tokens, at least 1 group",
-        )
     if not 1 <= accelerator.max_burst <= min(256, accelerator.queue_depth):
         raise InputError(
             f"bursts of {accelerator.max_burst} beats, queues of {accelerator.queue_depth} words",
@@ -192,6 +182,11 @@ def _names(
         "count": len(linears),
         "rows": array.rows,
         "cols": array.cols,
+        "row_tiles": array.row_tiles,
+        "col_tiles": array.col_tiles,
+        "lanes": array.lanes,
+        "all_rows": array.all_rows,
+        "all_cols": array.all_cols,
         "max_tokens": array.max_tokens,
         "max_groups": array.max_groups,
         "max_burst": accelerator.max_burst,

@@ -15,15 +15,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...ir.bitmod_format import GROUP_SIZE, LANES, Mode
+from ...ir.bitmod_format import GROUP_SIZE, Mode
 from ...ir.errors import InputError
 from .axi import WORD_BYTES, Reader, ReadPort, Writer
-from .bitmod import DRAIN_CYCLES, BitmodArray, steps_per_group, words_per_group
+from .bitmod import (
+    DRAIN_CYCLES,
+    WORDS_PER_TOKEN_GROUP,
+    BitmodArray,
+    steps_per_group,
+    words_per_group,
+)
 
 DESCRIPTOR_BYTES = 64
 DESCRIPTOR_WORDS = DESCRIPTOR_BYTES // WORD_BYTES
-RESULT_CYCLES = DRAIN_CYCLES + 1
-"""From the issue of a tile's last step to its first token's results at the end of the result queue."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Layer:
     @property
     def token_words(self) -> int:
         """Words of a token's activations."""
-        return self.groups * GROUP_SIZE // LANES
+        return self.groups * WORDS_PER_TOKEN_GROUP
 
     @property
     def macs(self) -> int:
@@ -149,6 +153,21 @@ def chain_cycles(
     chain = _Chain(accelerator, layers, latency, base)
     ReadPort((chain.fetches, chain.acts, chain.weights), latency).run(lambda: chain.ended == len(layers))
     return chain.result()
+
+
+def result_cycles(array: BitmodArray) -> int:
+    """From the issue of a tile's last step to its first token's results at the end of the result queue.
+
+    The last tile column works ``col_tiles − 1`` cycles late; bringing rows of tiles together takes one.
+    """
+    return DRAIN_CYCLES + 1 + array.col_tiles - 1 + (array.row_tiles > 1)
+
+
+def result_places(array: BitmodArray) -> int:
+    """Tokens the result queue holds (``bitmod_linear.sv``): three tiles' where two make the array wait."""
+    shortest = steps_per_group(Mode.FP, array.lanes)
+    tiles = 2 if array.all_rows + array.col_tiles + DRAIN_CYCLES <= shortest else 3
+    return tiles * array.all_rows
 
 
 def _check(accelerator: Accelerator, layers: Sequence[Layer], latency: int) -> None:
@@ -235,13 +254,13 @@ class _Chain:
 
 def _figures(array: BitmodArray, layer: Layer, cycles: int, core: int) -> LayerCycles:
     whole, rest = divmod(layer.tokens, array.max_tokens)
-    token_tiles = whole * -(-array.max_tokens // array.rows) + -(-rest // array.rows)
-    tiles = -(-layer.channels // array.cols)
-    peak = array.rows * array.cols * LANES / layer.mode.terms
+    token_tiles = whole * -(-array.max_tokens // array.all_rows) + -(-rest // array.all_rows)
+    tiles = -(-layer.channels // array.all_cols)
+    peak = array.all_rows * array.all_cols * array.lanes / layer.mode.terms
     return LayerCycles(
         cycles=cycles,
         core=core,
-        compute=tiles * token_tiles * layer.groups * steps_per_group(layer.mode),
+        compute=tiles * token_tiles * layer.groups * steps_per_group(layer.mode, array.lanes),
         utilisation=layer.macs / (peak * cycles),
         weight_bytes=(whole + (rest > 0)) * layer.channels * layer.channel_words * WORD_BYTES,
         activation_bytes=layer.tokens * layer.token_words * WORD_BYTES,
@@ -308,8 +327,8 @@ class _Chunk:
         self.load, self.chain, self.layer = load, load.chain, load.layer
         array = self.array = self.chain.array
         self.first, self.tokens = first, min(array.max_tokens, self.layer.tokens - first)
-        self.tiles = -(-self.layer.channels // array.cols)
-        self.steps = self.layer.groups * steps_per_group(self.layer.mode)
+        self.tiles = -(-self.layer.channels // array.all_cols)
+        self.steps = self.layer.groups * steps_per_group(self.layer.mode, array.lanes)
         self.tile, self.next = 0, cycle + 1  # to compute, and not before
         self.acts: int | None = None
         self.loaded: list[int] = []
@@ -323,7 +342,7 @@ class _Chunk:
         self._compute()
 
     def _channels(self, tile: int) -> int:
-        return min(self.array.cols, self.layer.channels - tile * self.array.cols)
+        return min(self.array.all_cols, self.layer.channels - tile * self.array.all_cols)
 
     def _want_weights(self, tile: int, since: int) -> None:
         """A tile's weights go into the half that is free from a cycle on."""
@@ -338,7 +357,7 @@ class _Chunk:
         """All tiles of channels whose operands are known to come."""
         while self.acts is not None and self.tile < len(self.loaded):
             self.next = max(self.next, self.acts, self.loaded[self.tile])
-            for token in range(0, self.tokens, self.array.rows):
+            for token in range(0, self.tokens, self.array.all_rows):
                 self._token_tile(token)
             if self.tile + 2 < self.tiles:
                 self._want_weights(self.tile + 2, self.next)
@@ -348,12 +367,12 @@ class _Chunk:
 
     def _token_tile(self, token: int) -> None:
         """Steps of one tile of outputs; its results leave as the write engine takes them."""
-        rows = min(self.array.rows, self.tokens - token)
-        channel = self.tile * self.array.cols
-        beyond = len(self.left) + rows - 2 * self.array.rows
+        rows = min(self.array.all_rows, self.tokens - token)
+        channel = self.tile * self.array.all_cols
+        beyond = len(self.left) + rows - result_places(self.array)
         begin = self.next if beyond <= 0 else max(self.next, self.left[beyond - 1] + 1)
         self.next = begin + self.steps
-        seen = self.next - 1 + RESULT_CYCLES
+        seen = self.next - 1 + result_cycles(self.array)
         width = self._channels(self.tile)
         for row in range(rows):
             place = (self.first + token + row) * self.layer.channels + channel

@@ -36,17 +36,27 @@ def accelerator_of(target: Target) -> Accelerator:
             f"buffers {ACTIVATIONS}, {WEIGHTS}, {QUEUE}",
         )
     down, across, rows, cols = shape
-    rows, cols = down * rows, across * cols
     groups = held[WEIGHTS] // (_HALVES * _WEIGHT_GROUP_BYTES)
-    tokens = held[ACTIVATIONS] // (max(groups, 1) * _TOKEN_GROUP_BYTES) // rows * rows
+    tokens = held[ACTIVATIONS] // (max(groups, 1) * _TOKEN_GROUP_BYTES) // (down * rows) * down * rows
     queue = held[QUEUE] // WORD_BYTES
     if not (groups and tokens and queue):
         raise TargetError(
             f"its buffers hold {groups} groups of weights, {tokens} tokens, {queue} words",
             where=target.name,
-            accepted=f"at least one group a {WEIGHTS}, {rows} tokens of all groups, one word",
+            accepted=f"at least one group a {WEIGHTS}, {down * rows} tokens of all groups, one word",
         )
-    return Accelerator(BitmodArray(rows, cols, tokens, groups), min(MAX_BURST, queue), queue)
+    array = BitmodArray(rows, cols, tokens, groups, down, across, _lanes(target))
+    return Accelerator(array, min(MAX_BURST, queue), queue)
+
+
+def _lanes(target: Target) -> int:
+    """Lanes of an element: two operations a multiply-accumulate, two cycles a floating-point weight."""
+    rate = target.find_unit(UNIT).ops_per_cycle.get("mac", {}).get("bitmod4")
+    if rate is None:
+        raise TargetError(
+            f"its unit '{UNIT}' has no rate for bitmod4", where=target.name, accepted="lanes, 2, 4 or 8"
+        )
+    return int(rate)
 
 
 def latency_of(target: Target) -> int:

@@ -97,7 +97,9 @@ class ChainDesign(Design):
         array = self.accelerator.array
         return {
             "memory": {**self.memory, "image": self.image()},
-            "array": array.cols << 16 | array.rows,
+            "tile": array.cols << 16 | array.rows,
+            "tiles": array.col_tiles << 16 | array.row_tiles,
+            "lanes": array.lanes,
             "buffers": array.max_groups << 16 | array.max_tokens,
             "regions": [[each.results, 4 * each.tokens * each.channels] for each in self.layers],
         }
@@ -181,7 +183,7 @@ class ChainDesign(Design):
             cycles_model=model.total,
             core_cycles_rtl=run.figures["core_cycles"],
             core_cycles_model=model.core,
-            array=(self.accelerator.array.rows, self.accelerator.array.cols),
+            array=(self.accelerator.array.all_rows, self.accelerator.array.all_cols),
             memory_latency=self.memory["latency"],
             layers=tuple(layers),
             nonfinite=bool(run.figures["nonfinite"]),
@@ -203,6 +205,7 @@ class ChainDesign(Design):
             bias,
             self.description["rounding"],
             self.description["acc_width"],
+            self.accelerator.array.lanes,
         )
         wrong = differing(expected, results)
         finite = np.isfinite(acts).all(axis=1)

@@ -23,7 +23,8 @@ CLOCK_NS = 10
 RESET_CYCLES = 4
 UNWRITTEN = 0xA5
 READERS = ("descriptors", "activations", "weights")
-ID, ARRAY, BUFFERS, CONTROL, STATUS, ERROR, IRQ_ENABLE = 0x00, 0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C
+ID, CONTROL, STATUS, ERROR, IRQ_ENABLE = 0x00, 0x10, 0x14, 0x18, 0x1C
+PARAMETERS = {"tile": 0x08, "buffers": 0x0C, "tiles": 0x40, "lanes": 0x44}
 BASE, BASE_HIGH, COUNT, CYCLES, CORE_CYCLES = 0x20, 0x24, 0x28, 0x30, 0x38
 FAILED, NONFINITE = 4, 8
 IDENTITY = 0x424D_4F44
@@ -191,8 +192,8 @@ async def run_chain(dut: Any) -> None:
     await FallingEdge(dut.clk_i)
 
     assert await bench.read(ID) == IDENTITY
-    assert await bench.read(ARRAY) == job["array"]
-    assert await bench.read(BUFFERS) == job["buffers"]
+    for name, address in PARAMETERS.items():
+        assert await bench.read(address) == job[name], f"another accelerator: {name}"
     await bench.write(IRQ_ENABLE, 3)
     await bench.write(BASE, job["memory"]["base"] & 0xFFFF_FFFF)
     await bench.write(BASE_HIGH, job["memory"]["base"] >> 32)

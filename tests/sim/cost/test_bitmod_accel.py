@@ -36,12 +36,13 @@ LAYERS = st.lists(
     max_size=4,
 )
 ACCELERATORS = st.builds(
-    lambda rows, cols, tiles, burst, spare: Accelerator(
-        BitmodArray(rows, cols, rows * tiles, 3), burst, burst + spare
+    lambda rows, cols, tiles, grid, burst, spare: Accelerator(
+        BitmodArray(rows, cols, rows * grid[0] * tiles, 3, *grid), burst, burst + spare
     ),
     st.integers(1, 6),
     st.integers(1, 6),
     st.integers(1, 3),
+    st.sampled_from([(1, 1, 4), (2, 1, 4), (1, 3, 2), (2, 2, 8), (4, 4, 4)]),
     st.integers(1, 40),
     st.integers(0, 60),
 )

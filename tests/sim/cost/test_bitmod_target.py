@@ -14,7 +14,7 @@ from penstock.sim.cost.bitmod_target import accelerator_of, latency_of
 @pytest.mark.parametrize(("name", "side"), [("bitmod-4x4", 4), ("bitmod-small", 8), ("bitmod-16x16", 16)])
 def test_shipped_targets_hold_minilms_layers(name: str, side: int) -> None:
     found = accelerator_of(targets.load(name))
-    assert (found.array.rows, found.array.cols) == (side, side)
+    assert (found.array.all_rows, found.array.all_cols, found.array.lanes) == (side, side, 4)
     assert found.array.max_groups * 128 == 1536
     assert found.array.max_tokens == 128
     assert (found.max_burst, found.queue_depth) == (16, 256)

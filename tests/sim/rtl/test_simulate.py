@@ -111,9 +111,10 @@ RAGGED = (
     [
         (BitmodArray(4, 4, 12, 3), 16, 64),
         (BitmodArray(4, 4, 40, 3), 3, 5),  # short bursts, few words asked for ahead
-        (BitmodArray(8, 8, 16, 3), 32, 200),
+        (BitmodArray(4, 2, 16, 3, row_tiles=2, col_tiles=4), 32, 200),
+        (BitmodArray(8, 4, 32, 3, row_tiles=2, lanes=8), 16, 64),  # a longer result queue
     ],
-    ids=["4x4", "4x4, short queues", "8x8"],
+    ids=["4x4", "4x4, short queues", "2x4 tiles", "8 lanes"],
 )
 def test_ragged_chains_take_the_models_cycles(
     tmp_path: Path, array: BitmodArray, burst: int, queue: int

@@ -44,7 +44,8 @@ constexpr uint64_t kBase = 0x@{base}, kResults = 0x@{results}, kEnd = 0x@{end};
 constexpr Layer kLayers[] = {
 @{ends}};
 constexpr size_t kCount = std::size(kLayers);
-constexpr uint32_t kArray = @{cols} << 16 | @{rows}, kBuffers = @{max_groups} << 16 | @{max_tokens};
+constexpr uint32_t kTile = @{cols} << 16 | @{rows}, kTiles = @{col_tiles} << 16 | @{row_tiles}, kLanes = @{lanes};
+constexpr uint32_t kBuffers = @{max_groups} << 16 | @{max_tokens};
 constexpr uint64_t kLatency = @{latency};  // of the memory, unless told otherwise
 constexpr uint8_t kUnwritten = 0xa5;       // the results' place before the run
 constexpr int kResetCycles = 4;
@@ -52,8 +53,9 @@ constexpr uint64_t kProgressSteps = 200;
 constexpr const char* kReaders[] = {"descriptors", "activations", "weights"};
 
 enum Register : uint8_t {
-  kId = 0x00, kArrayShape = 0x08, kBufferSizes = 0x0c, kControl = 0x10, kStatus = 0x14, kError = 0x18,
+  kId = 0x00, kTileShape = 0x08, kBufferSizes = 0x0c, kControl = 0x10, kStatus = 0x14, kError = 0x18,
   kIrqEnable = 0x1c, kBaseLow = 0x20, kBaseHigh = 0x24, kCountOf = 0x28, kCycles = 0x30, kCoreCycles = 0x38,
+  kTileCounts = 0x40, kLaneCount = 0x44,
 };
 enum Status : uint32_t { kFailed = 4, kNonfinite = 8 };
 
@@ -310,7 +312,8 @@ int main(int argc, char** argv) {
   Memory memory(arguments.image, arguments.latency);
   Bench bench(memory, arguments.trace);
 
-  if (bench.read(kId) != 0x424d4f44 || bench.read(kArrayShape) != kArray || bench.read(kBufferSizes) != kBuffers) {
+  if (bench.read(kId) != 0x424d4f44 || bench.read(kTileShape) != kTile || bench.read(kTileCounts) != kTiles ||
+      bench.read(kLaneCount) != kLanes || bench.read(kBufferSizes) != kBuffers) {
     fail("another accelerator than this driver was made for");
   }
   bench.write(kIrqEnable, 3);

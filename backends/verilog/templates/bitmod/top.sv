@@ -3,7 +3,7 @@
 //   number, layer, tokens × channels × inputs, weights (BitMoD, HPCA 2025)
 @{listing}
 //
-// The BitMoD accelerator, @{rows} tokens × @{cols} channels at a time, with the port names of the AXI specification.
+// The BitMoD accelerator, @{all_rows} tokens × @{all_cols} channels at a time, under the port names of the AXI specification.
 // Layers come from descriptors in memory (memory.bin), so it runs any others that fit its buffers as well.
 // Expected cycles with a memory that answers after @{latency} cycles: @{cycles}.
 //
@@ -66,6 +66,9 @@ module @{top} (
   bitmod_accel #(
     .Rows      (@{rows}),
     .Cols      (@{cols}),
+    .RowTiles  (@{row_tiles}),
+    .ColTiles  (@{col_tiles}),
+    .Lanes     (@{lanes}),
     .MaxTokens (@{max_tokens}),
     .MaxGroups (@{max_groups}),
     .AccWidth  (@{acc_width}),
