@@ -18,13 +18,11 @@ class Stream:
     Attributes:
         name: of the image on the driver's command line; its file is ``{name}.hex``.
         port: the ports' prefix.
-        passes: how often it streams in.
         before_start: it is through before the design starts.
     """
 
     name: str
     port: str
-    passes: int = 1
     before_start: bool = False
 
 
@@ -53,10 +51,7 @@ class Driver:
 
     def text(self) -> str:
         """The C++ program."""
-        lines = [
-            f"  X({each.name}, {each.port}, {each.passes}, {str(each.before_start).lower()})"
-            for each in self.streams
-        ]
+        lines = [f"  X({each.name}, {each.port}, {str(each.before_start).lower()})" for each in self.streams]
         return fill(
             TEMPLATE,
             {

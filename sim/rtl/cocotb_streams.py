@@ -28,21 +28,24 @@ def read_image(path: str) -> list[int]:
 class Source:
     """Offers words to a valid/ready stream, one after the other, without pause."""
 
-    def __init__(self, dut: Any, name: str, words: list[int], passes: int = 1) -> None:
+    def __init__(self, dut: Any, name: str, words: list[int]) -> None:
         self.valid, self.ready, self.data = (
             getattr(dut, f"{name}_{end}") for end in ("valid_i", "ready_o", "data_i")
         )
-        self.words, self.left, self.next = words, len(words) * passes, 0
+        self.words, self.next = words, 0
         self.valid.value = 0
 
     def low(self) -> None:
         """In a cycle's low half: offer the next word; it is taken at the rising edge if ready is up now."""
-        self.valid.value = int(self.left > 0)
+        self.valid.value = int(self.left)
         if self.left:
             self.data.value = self.words[self.next]
-            if int(self.ready.value):
-                self.left -= 1
-                self.next = (self.next + 1) % len(self.words)
+            self.next += int(self.ready.value)
+
+    @property
+    def left(self) -> bool:
+        """Whether words are left."""
+        return self.next < len(self.words)
 
 
 @cocotb.test()
@@ -51,7 +54,7 @@ async def stream_design(dut: Any) -> None:
     job = json.loads(Path(str(cocotb.plusargs["job"])).read_text(encoding="utf-8"))
     early, sources = (
         [
-            Source(dut, stream["port"], read_image(stream["image"]), stream["passes"])
+            Source(dut, stream["port"], read_image(stream["image"]))
             for stream in job["streams"]
             if stream["before_start"] is before
         ]

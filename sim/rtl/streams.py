@@ -18,13 +18,11 @@ class Stream:
     Attributes:
         port: its ports are ``{port}_valid_i``, ``{port}_ready_o`` and ``{port}_data_i``.
         image: the memory image, one word a line.
-        passes: how often the image streams in.
         before_start: it is through before the design starts.
     """
 
     port: str
     image: Path
-    passes: int = 1
     before_start: bool = False
 
 

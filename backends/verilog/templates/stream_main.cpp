@@ -32,7 +32,7 @@ using Trace = VerilatedFstC;
 using Trace = VerilatedVcdC;
 #endif
 
-// What streams in: name of the image, port, how often, and whether all of it goes in before the start.
+// What streams in: name of the image, port, and whether all of it goes in before the start.
 #define STREAMS(X) \
 @{streams}
 
@@ -55,9 +55,9 @@ constexpr uint64_t kProgressSteps = 50;
 struct Stream {
   std::vector<uint32_t> pieces;
   size_t per_word = 1;
-  uint64_t words = 0, total = 0, next = 0;
+  uint64_t words = 0, next = 0;
 
-  void read(const std::string& path, uint64_t passes) {
+  void read(const std::string& path) {
     std::ifstream file(path);
     if (!file) fail("cannot read " + path);
     for (std::string line; std::getline(file, line);) {
@@ -69,11 +69,10 @@ struct Stream {
       }
       ++words;
     }
-    total = words * passes;
   }
 
-  bool left() const { return next < total; }
-  const uint32_t* word() const { return &pieces[(next % words) * per_word]; }
+  bool left() const { return next < words; }
+  const uint32_t* word() const { return &pieces[next * per_word]; }
 };
 
 // Ports are integers or arrays of 32-bit pieces, by their width.
@@ -105,7 +104,7 @@ struct Arguments {
 
 Arguments parse(int argc, char** argv) {
   Arguments parsed;
-#define EXPECT(name, port, passes, early) parsed.images[#name] = "";
+#define EXPECT(name, port, early) parsed.images[#name] = "";
   STREAMS(EXPECT)
 #undef EXPECT
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -174,9 +173,9 @@ class Bench {
 
 int main(int argc, char** argv) {
   const Arguments arguments = parse(argc, argv);
-#define READ(name, port, passes, early) \
-  Stream name;                          \
-  name.read(arguments.images.at(#name), passes);
+#define READ(name, port, early) \
+  Stream name;                  \
+  name.read(arguments.images.at(#name));
   STREAMS(READ)
 #undef READ
   std::ofstream results(arguments.results, std::ios::binary);
@@ -186,7 +185,7 @@ int main(int argc, char** argv) {
   Vtop& top = bench.top();
   top.rst_ni = 0;
   top.start_i = 0;
-#define QUIET(name, port, passes, early) top.port##_valid_i = 0;
+#define QUIET(name, port, early) top.port##_valid_i = 0;
   STREAMS(QUIET)
 #undef QUIET
   top.out_ready_i = 1;
@@ -200,18 +199,18 @@ int main(int argc, char** argv) {
   bool started = false, finished = false;
   while (!finished && (arguments.max_cycles == 0 || top.cycles_o < arguments.max_cycles)) {
     bool ready = true;
-#define READY(name, port, passes, early) ready &= !(early && name.left());
+#define READY(name, port, early) ready &= !(early && name.left());
     STREAMS(READY)
 #undef READY
     top.start_i = ready && !started;
-#define OFFER(name, port, passes, early)                     \
-  top.port##_valid_i = name.left() && (ready || early);      \
+#define OFFER(name, port, early)                        \
+  top.port##_valid_i = name.left() && (ready || early); \
   if (top.port##_valid_i) put(top.port##_data_i, name.word(), name.per_word);
     STREAMS(OFFER)
 #undef OFFER
     bench.low();
 
-#define TAKE(name, port, passes, early) name.next += top.port##_valid_i && top.port##_ready_o;
+#define TAKE(name, port, early) name.next += top.port##_valid_i && top.port##_ready_o;
     STREAMS(TAKE)
 #undef TAKE
     if (top.out_valid_o) {
