@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, MultipleLocator
 
 from ..cost.record import GroupCost, PassTime, Roofs
-from ..rtl.bitmod_result import LayerRun
+from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Case
 from . import units
@@ -225,8 +225,9 @@ def cycles(name: str, runs: Sequence[SimResult]) -> str:
     return drawn(name, draw, 0.9 + 0.55 * len(runs))
 
 
-def layers(name: str, runs: Sequence[LayerRun]) -> str:
+def layers(name: str, chain: ChainResult) -> str:
     """Layers of a chain: their cycles, the share of the array's peak, and what crossed the memory's port."""
+    runs = chain.layers
 
     def draw(figure: Figure) -> None:
         left, middle, right = figure.subplots(1, 3, sharey=True)
@@ -237,23 +238,22 @@ def layers(name: str, runs: Sequence[LayerRun]) -> str:
         )
         middle.barh(ys, [100 * r.utilisation for r in runs], height=0.7, color=GREEN)
         begin = [0] * len(runs)
-        for kind, colour in zip(runs[0].bytes_moved, (BLUE, ORANGE, PURPLE), strict=True):
+        for kind, colour in zip(runs[0].bytes_moved, (PURPLE, RED, GREY), strict=True):
             sizes = [run.bytes_moved[kind] for run in runs]
             right.barh(ys, sizes, left=begin, height=0.7, color=colour, label=kind)
             begin = [start + size for start, size in zip(begin, sizes, strict=True)]
-        left.set_yticks(ys, [_short(run.name) for run in runs])
+        left.set_yticks(ys, [_short(run.name.removeprefix(f"{chain.layer}.")) for run in runs])
         left.invert_yaxis()
         left.set_title("cycles")
-        left.legend(loc="lower right")
         middle.set_title("% of the array's peak")
         middle.set_xlim(0, 100)
         right.set_title("bytes moved")
-        right.legend(loc="lower right")
         _ticks(left, "x", units.amount)
         _ticks(right, "x", units.size)
         right.xaxis.set_major_locator(_binary(right.get_xlim()[1], 4))
+        figure.legend(loc="outside lower center", ncols=5)
 
-    return drawn(name, draw, 1.2 + 0.45 * len(runs))
+    return drawn(name, draw, 1.6 + 0.45 * len(runs))
 
 
 def pass_times(name: str, steps: Sequence[PassTime]) -> str:

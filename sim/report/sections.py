@@ -224,7 +224,7 @@ def _chain(key: str, run: ChainResult) -> str:
     said = (
         f"{run.array[0]} × {run.array[1]} elements, a memory that answers after {run.memory_latency} cycles."
     )
-    return title + note(said) + table(columns, rows) + plots.layers(key, run.layers)
+    return title + note(said) + table(columns, rows) + plots.layers(key, run)
 
 
 def _rtl_table(runs: Sequence[SimResult]) -> str:
