@@ -4,7 +4,7 @@
    weights of each row, a vector lane never mixes rows, and nothing is summed across lanes. layout.py packs it
    and says where its bits are.
 
-   Activations are int8, with one scale per token and group of 128: one digit, or two (high * 128 + low). A
+   Activations are int8, with one scale per token and group of 128: one to three digits in base 128, the highest first. A
    stored level is between -16 and 16; level + 16 is an unsigned byte, and 16 * (the sum of the activations) is
    taken off again. Integer sums are exact, and floats are added in one order, so every variant of the kernel
    gives the same bits. */
@@ -13,7 +13,7 @@
 
 #include "runtime.h"
 
-enum { PST_GROUP = 128, PST_ROWS = 16, PST_OFFSET = 16, PST_DIGIT = 128, PST_TILE = 4 };
+enum { PST_GROUP = 128, PST_ROWS = 16, PST_OFFSET = 16, PST_DIGIT = 128, PST_MOST_DIGITS = 3, PST_TILE = 6 };
 
 /* What an image begins with; its sections follow at multiples of 64 bytes, in the order of pst_bitmod_view. */
 typedef struct pst_bitmod_header {
@@ -29,7 +29,7 @@ typedef struct pst_bitmod_view {
     const uint8_t *codes;           /* [blocks, groups, group_bytes] */
 } pst_bitmod_view;
 
-/* Activations as digits; a token has one or two of these rows. */
+/* Activations as digits; a token has one to three of these rows. */
 typedef struct pst_digits {
     int64_t groups;
     int8_t *values;  /* [rows, groups * 128] */
@@ -38,7 +38,7 @@ typedef struct pst_digits {
     float *range;    /* [rows]: a power of two; NaN for a token that is not finite */
 } pst_digits;
 
-/* A call: x is [tokens, inputs] and y [tokens, rows]; digits is 1 or 2; isa one of pst_bitmod_isa, 0 for the
+/* A call: x is [tokens, inputs] and y [tokens, rows]; digits is 1 to 3; isa one of pst_bitmod_isa, 0 for the
    best; shared has pst_bitmod_shared_bytes(...) bytes, aligned to 64. */
 typedef struct pst_bitmod_call {
     const void *image;
@@ -67,7 +67,7 @@ int penstock_bitmod_run(int threads, pst_bitmod_call *call);
 typedef void pst_tile(const pst_bitmod_view *weights, int64_t block, const pst_digits *digits, int64_t first,
                       int count, float *sums);
 
-/* One token to one or two rows of digits, of which `row` is the first. */
+/* One token to one to three rows of digits, of which `row` is the first. */
 typedef void pst_quantize(const pst_digits *digits, int64_t row, int count, const float *x, int64_t inputs);
 
 typedef struct pst_variant {

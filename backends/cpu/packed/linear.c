@@ -83,10 +83,11 @@ static void finish(const pst_bitmod_view *w, int64_t block, const pst_digits *d,
     int rows = w->rows - n < PST_ROWS ? (int)(w->rows - n) : PST_ROWS;
     const float *channel = w->channel + n, *bias = w->bias + n;
     for (int i = 0; i < count; i += digits) {
-        const float *high = sums + i * PST_ROWS, *low = high + PST_ROWS;
+        const float *of = sums + i * PST_ROWS;
         float range = d->range[first + i], out[PST_ROWS];
         for (int r = 0; r < PST_ROWS; r++) {
-            float sum = digits == 2 ? high[r] + low[r] : high[r];
+            float sum = of[r];
+            for (int digit = 1; digit < digits; digit++) sum += of[digit * PST_ROWS + r];
             out[r] = sum * channel[r] * range + bias[r];
         }
         memcpy(y + (first + i) / digits * w->rows + n, out, (size_t)rows * sizeof *out);

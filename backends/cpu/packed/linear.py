@@ -14,9 +14,9 @@ from ..loader import aligned_array
 from .layout import pack, shape_of
 from .library import Call, isa_number, library
 
-DIGITS = {"int8": 1, "int15": 2}
-"""How activations are rounded, per token and group of 128 inputs, to how many int8 digits: ``int8`` to
--127..127, ``int15`` to -16256..16256, as high · 128 + low."""
+DIGITS = {"int8": 1, "int15": 2, "int22": 3}
+"""How activations are rounded, per token and group of 128 inputs, to how many int8 digits in base 128: ``int8``
+to -127..127, ``int15`` to -16256..16256, ``int22`` to -2080768..2080768, which is as exact as float32."""
 
 MOST_THREADS = 255
 
@@ -30,7 +30,7 @@ class PackedLinear:
     Args:
         weights: quantized matrix ``[N, D]``, or its image, as `pack` makes it.
         bias: float32 ``[N]``, or None; an image brings its own.
-        activations: ``int15`` or ``int8``.
+        activations: a key of `DIGITS`.
         isa: ``avx512``, ``avx2`` or ``portable``; the best this machine runs when None.
 
     Attributes:
@@ -49,7 +49,7 @@ class PackedLinear:
         weights: BitmodWeights | NDArray[np.uint8],
         bias: NDArray[np.float32] | None = None,
         *,
-        activations: str = "int15",
+        activations: str = "int22",
         isa: str | None = None,
     ) -> None:
         if activations not in DIGITS:
