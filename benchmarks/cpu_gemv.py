@@ -1,18 +1,21 @@
 """One token's linear layer on the CPU: packed BitMoD weights beside torch, ONNX Runtime and llama.cpp.
 
-Weights are read from memory, not from a cache: each way cycles over copies of its matrix that together exceed
-twice the last-level cache. The roof is the better of two loops that only read memory, in the same run. Ways
-take turns within each round. Of all windows of four multiplications the median is printed, and what the
-fastest tenth stays below, since cores may be shared; beside it two errors: that of the kernel (against the
+Weights are read from memory, not from a cache: each way cycles over copies of its matrix that together are
+four times the last-level cache. The roof is the best of three loops that only read memory, over as many bytes
+and with as many threads, in the same run. A second table has one copy that stays in the cache, of the first
+size. Ways take turns within each round. Of all windows of four multiplications the median is printed, and what
+the fastest tenth stays below, since cores may be shared; beside it two errors: that of the kernel (against the
 weights its numbers stand for, in float64) and that of the weights (against the float ones).
 
-Peers that are not installed are left out, and said. ONNX Runtime (with the package onnx) may live in another
-environment: give its interpreter as --peers-python. llama.cpp is measured through its shared library,
-libggml.so or any that exports ggml's functions: give it as --ggml; it multiplies with its plain kernels, not
-with the repacked weights that it may use when it loads a whole model.
+Peers that are not installed are left out, and said: penstock itself needs none of them. ONNX Runtime (with
+the package onnx) may live in another environment: give its interpreter as --peers-python. llama.cpp is measured
+through its shared library, libggml.so or any that exports ggml's functions: give it as --ggml; it multiplies
+with its plain kernels, not with the repacked weights that it may use when it loads a whole model.
+
+The whole run ends within --seconds: what is left of them is shared among the tables, and rounds stop early.
 
 Usage: python benchmarks/cpu_gemv.py [--threads 1,2] [--sizes 4096x4096,11008x4096] [--rounds N] [--json]
-           [--only NAME] [--peers-python PATH] [--ggml PATH] [--cycle-mib N] [--pause MS]
+           [--only NAME] [--peers-python PATH] [--ggml PATH] [--cycle-mib N] [--pause MS] [--seconds S]
 """
 
 from __future__ import annotations
@@ -59,12 +62,16 @@ class Worker:
         self.seconds += json.loads(self.process.stdout.readline())
 
 
-def start(name: str, python: str, numbers: list[int], library: str) -> Worker | None:
-    """A way ready to run; None, and a line of explanation, where it cannot."""
+def start(name: str, python: str, numbers: list[int], library: str) -> subprocess.Popen[str]:
+    """A way getting ready in a process."""
     command = [python, str(WORKER), name, *map(str, numbers), library]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def ready(name: str, process: subprocess.Popen[str]) -> Worker | None:
+    """The way once it is ready; None, and a line of explanation, where it cannot run."""
     assert process.stdout is not None
     about = process.stdout.readline()
     if about:
@@ -74,21 +81,44 @@ def start(name: str, python: str, numbers: list[int], library: str) -> Worker | 
     return None
 
 
-def measure(n: int, d: int, threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One size with one number of threads: a row for each way."""
-    pythons = dict.fromkeys([*READ_WAYS, *PENSTOCK_WAYS, *TORCH_WAYS], sys.executable)
+@dataclass(frozen=True)
+class Table:
+    """What is measured together.
+
+    Attributes:
+        n, d: size of the matrix.
+        threads: of each way.
+        cycle_bytes: weights cycled over; 0 for one copy in the cache.
+    """
+
+    n: int
+    d: int
+    threads: int
+    cycle_bytes: int
+
+    @property
+    def place(self) -> str:
+        """Where the weights are read from."""
+        return "memory" if self.cycle_bytes else "cache"
+
+
+def measure(table: Table, options: argparse.Namespace, until: float) -> list[dict[str, Any]]:
+    """A row for each way; rounds stop at a time."""
+    if not table.cycle_bytes:
+        pythons = dict.fromkeys([*READ_WAYS, *PENSTOCK_WAYS], sys.executable)
+    else:
+        pythons = dict.fromkeys([*READ_WAYS, *PENSTOCK_WAYS, *TORCH_WAYS], sys.executable)
     pythons["onnxruntime int4"] = options.peers_python
     if options.ggml:
         pythons |= dict.fromkeys(GGML_TYPES, sys.executable)
-    else:
-        print("left out: llama.cpp: no --ggml library", file=sys.stderr)
     wanted = {name: python for name, python in pythons.items() if name in READ_WAYS or options.only in name}
-    numbers = [n, d, threads, options.cycle_mib << 20]
-    workers = [
-        worker for name, python in wanted.items() if (worker := start(name, python, numbers, options.ggml))
-    ]
+    numbers = [table.n, table.d, table.threads, table.cycle_bytes]
+    started = {name: start(name, python, numbers, options.ggml) for name, python in wanted.items()}
+    workers = [worker for name, process in started.items() if (worker := ready(name, process))]
     try:
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
+            if number and time.monotonic() > until:
+                break
             for worker in workers:
                 time.sleep(options.pause / 1e3)
                 worker.turn()
@@ -96,11 +126,12 @@ def measure(n: int, d: int, threads: int, options: argparse.Namespace) -> list[d
         for worker in workers:
             worker.process.communicate()
     roof = max(worker.rate for worker in workers if worker.name in READ_WAYS)
-    return [row(worker, n, d, threads, roof) for worker in workers]
+    return [row(worker, table, roof) for worker in workers]
 
 
-def row(worker: Worker, n: int, d: int, threads: int, roof: float) -> dict[str, Any]:
-    found = {"size": f"{n}x{d}", "threads": threads, "way": worker.name, "copies": worker.about["copies"]}
+def row(worker: Worker, table: Table, roof: float) -> dict[str, Any]:
+    found = {"size": f"{table.n}x{table.d}", "from": table.place, "threads": table.threads}
+    found |= {"way": worker.name, "copies": worker.about["copies"], "samples": len(worker.seconds)}
     found |= {
         "bytes": worker.about["bytes"],
         "microseconds": round(statistics.median(worker.seconds) * 1e6, 1),
@@ -108,21 +139,30 @@ def row(worker: Worker, n: int, d: int, threads: int, roof: float) -> dict[str, 
     }
     found |= {"gigabytes_per_second": round(worker.rate / 1e9, 2), "of_roof": round(worker.rate / roof, 3)}
     if "kernel_error" in worker.about:
-        found["bits_per_weight"] = round(worker.about["bytes"] * 8 / (n * d), 3)
+        found["bits_per_weight"] = round(worker.about["bytes"] * 8 / (table.n * table.d), 3)
         found |= {name: float(f"{worker.about[name]:.2e}") for name in ("kernel_error", "weight_error")}
     return found
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     titles = f"{'bits':>6} {'µs':>8} {'µs, 10%':>8} {'GB/s':>6} {'of roof':>8} {'kernel err':>11} weight err"
-    print(f"{'size':12} thr {'way':20} {titles}")
+    print(f"{'size':11} {'from':6} thr {'way':24} {titles}")
     for one in rows:
         print(
-            f"{one['size']:12} {one['threads']:3} {one['way']:20} {one.get('bits_per_weight', ''):>6} "
+            f"{one['size']:11} {one['from']:6} {one['threads']:3} {one['way']:24} {one.get('bits_per_weight', ''):>6} "
             f"{one['microseconds']:8.0f} {one['fastest_tenth_microseconds']:8.0f} "
             f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} "
             f"{one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
         )
+
+
+def tables_of(options: argparse.Namespace) -> list[Table]:
+    """Every size with every number of threads from memory, then the first size from the cache."""
+    sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]
+    threads = list(map(int, options.threads.split(",")))
+    cycle = options.cycle_mib << 20
+    tables = [Table(n, d, count, cycle) for n, d in sizes for count in threads]
+    return [*tables, *(Table(*sizes[0], count, 0) for count in threads)]
 
 
 def main() -> int:
@@ -131,22 +171,25 @@ def main() -> int:
     parser.add_argument("--sizes", default="4096x4096,11008x4096")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--pause", type=float, default=20.0, help="milliseconds before each turn (20)")
-    parser.add_argument("--cycle-mib", type=int, help="weights cycled over (twice the last-level cache)")
+    parser.add_argument("--cycle-mib", type=int, help="weights cycled over (four times the last-level cache)")
     parser.add_argument("--only", default="", help="ways whose name contains this")
     parser.add_argument(
         "--peers-python", default=sys.executable, help="interpreter with onnxruntime and onnx"
     )
     parser.add_argument("--ggml", default="", help="llama.cpp's shared library")
+    parser.add_argument("--seconds", type=float, default=170.0, help="the whole run ends by then (170)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     host = detect()
-    options.cycle_mib = options.cycle_mib or 2 * (host.l3_bytes or DEFAULT_L3_BYTES) >> 20
-    load = os.getloadavg()[0]
+    options.cycle_mib = options.cycle_mib or 4 * (host.l3_bytes or DEFAULT_L3_BYTES) >> 20
+    load, begun = os.getloadavg()[0], time.monotonic()
+    if not options.ggml:
+        print("left out: llama.cpp: no --ggml library", file=sys.stderr)
     rows = []
-    for size in options.sizes.split(","):
-        n, d = map(int, size.split("x"))
-        for threads in map(int, options.threads.split(",")):
-            rows += measure(n, d, threads, options)
+    tables = tables_of(options)
+    for number, table in enumerate(tables):
+        rest = begun + options.seconds - time.monotonic()
+        rows += measure(table, options, time.monotonic() + rest / (len(tables) - number))
     if options.json:
         about = {
             "cpu": host.model,

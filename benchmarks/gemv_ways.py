@@ -1,9 +1,9 @@
 """The ways cpu_gemv.py compares, each a process of its own so that no pool of threads disturbs another.
 
 Run by cpu_gemv.py: ``python gemv_ways.py WAY N D THREADS CYCLE_BYTES [LIBRARY]``. A process makes as many
-copies of one weight matrix as fill CYCLE_BYTES, prints one JSON line about them, then for every line it is
-given multiplies by each copy once, `WINDOW` copies between two looks at the clock, and prints the seconds of
-one multiplication for each window.
+copies of one weight matrix as fill CYCLE_BYTES (or one, for 0: it stays in a cache), prints one JSON line
+about them, then for every line it is given multiplies by each copy once, `Problem.window` copies between two
+looks at the clock, and prints the seconds of one multiplication for each window.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,26 +25,40 @@ import numpy as np
 
 GROUP = 128
 WINDOW = 4
+CACHED_SAMPLES = 20
+DISTINCT_ROWS = 512
+"""Rows that are quantized, and repeated: the kernels' time does not depend on values."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMV: weights ``[n, d]``, an activation ``[d]``, threads, and bytes of weights to cycle over."""
+    """One GEMV: weights ``[n, d]``, an activation ``[d]``, threads, and bytes of weights to cycle over; 0 bytes
+    for one copy that is multiplied by again and again."""
 
     n: int
     d: int
     threads: int
     cycle_bytes: int
 
-    def weights(self) -> np.ndarray:
-        return np.random.default_rng(0).standard_normal((self.n, self.d), np.float32)
+    @property
+    def window(self) -> int:
+        """Multiplications between two looks at the clock."""
+        return WINDOW if self.cycle_bytes else 1
+
+    def distinct(self) -> np.ndarray:
+        """The first rows of the weights, of which the others are repetitions."""
+        return np.random.default_rng(0).standard_normal((min(self.n, DISTINCT_ROWS), self.d), np.float32)
+
+    def fill(self, few: np.ndarray) -> np.ndarray:
+        """Rows repeated to as many as the matrix has."""
+        return few[np.arange(self.n) % len(few)]
 
     def activation(self) -> np.ndarray:
         return np.random.default_rng(1).standard_normal(self.d).astype(np.float32)
 
     def copies(self, size: int) -> int:
         """How many copies of that many bytes, in whole windows."""
-        return max(2, -(-self.cycle_bytes // (size * WINDOW))) * WINDOW
+        return max(2, -(-self.cycle_bytes // (size * WINDOW))) * WINDOW if self.cycle_bytes else 1
 
 
 @dataclass(frozen=True)
@@ -52,11 +66,11 @@ class Way:
     """A multiplication set up.
 
     Attributes:
-        windows: calls that multiply by the next `WINDOW` copies each.
+        windows: calls that multiply by the next `Problem.window` copies each.
         copies: of the weights.
         bytes: of one copy.
         output: for comparison, ``[n]`` or its first rows.
-        stands_for: the weights the kernel's numbers stand for, float64, as many rows.
+        stands_for: the weights the kernel's numbers stand for, float64, the first rows of them.
     """
 
     windows: list[Callable[[], object]]
@@ -68,10 +82,10 @@ class Way:
     def sweep(self) -> list[float]:
         """Seconds of one multiplication, for each window."""
         seconds = []
-        for window in self.windows:
+        for window in self.windows if len(self.windows) > 1 else self.windows * CACHED_SAMPLES:
             start = time.perf_counter()
             window()
-            seconds.append((time.perf_counter() - start) / WINDOW)
+            seconds.append((time.perf_counter() - start) * len(self.windows) / self.copies)
         return seconds
 
 
@@ -80,15 +94,16 @@ def in_windows(calls: list[Callable[[], object]]) -> list[Callable[[], object]]:
         for call in some:
             call()
 
-    return [partial(window, calls[i : i + WINDOW]) for i in range(0, len(calls), WINDOW)]
+    size = WINDOW if len(calls) > 1 else 1
+    return [partial(window, calls[i : i + size]) for i in range(0, len(calls), size)]
 
 
-def read_way(streams: int) -> Callable[[Problem], Way]:
-    """The roof: memory is read and added up."""
-    return lambda problem: _read(problem, streams)
+def read_way(how: int) -> Callable[[Problem], Way]:
+    """The roof: memory is read and added up, in one of the orders of stream_read.c."""
+    return lambda problem: _read(problem, how)
 
 
-def _read(problem: Problem, streams: int) -> Way:
+def _read(problem: Problem, how: int) -> Way:
     from penstock.backends import cpu
     from penstock.backends.cpu.loader import aligned_array
 
@@ -104,7 +119,7 @@ def _read(problem: Problem, streams: int) -> Way:
     lines[:] = 1
 
     def run(piece: np.ndarray) -> None:
-        library.stream_read(problem.threads, piece.ctypes.data, piece.size // 64, streams)
+        library.stream_read(problem.threads, piece.ctypes.data, piece.size // 64, how)
 
     calls = [partial(run, piece) for piece in lines]
     return Way(in_windows(list(calls)), len(lines), size, np.ones(1), np.ones((1, problem.d)))
@@ -115,7 +130,14 @@ def penstock_way(form: str, activations: str, isa: str | None = None) -> Callabl
         from penstock.backends.cpu.packed import PackedLinear
         from penstock.passes.quantize import quantize
 
-        weights = quantize(problem.weights(), form)
+        few = quantize(problem.distinct(), form)
+        weights = replace(
+            few,
+            codes=problem.fill(few.codes),
+            special=problem.fill(few.special),
+            group_scale=problem.fill(few.group_scale),
+            channel_scale=problem.fill(few.channel_scale),
+        )
         first = PackedLinear(weights, activations=activations, isa=isa)
         count = problem.copies(first.image.size)
         layers = [first]
@@ -125,7 +147,7 @@ def penstock_way(form: str, activations: str, isa: str | None = None) -> Callabl
         x, y = problem.activation()[None], np.empty((1, problem.n), np.float32)
         calls = [lambda layer=layer: layer(x, threads=problem.threads, out=y) for layer in layers]
         output = first(x, threads=problem.threads)[0]
-        return Way(in_windows(list(calls)), count, first.image.size, output, weights.dequantize())
+        return Way(in_windows(list(calls)), count, first.image.size, output, few.dequantize())
 
     return make
 
@@ -137,13 +159,14 @@ def torch_way(kind: str) -> Callable[[Problem], Way]:
 
         torch.set_num_threads(problem.threads)
         torch.set_grad_enabled(False)
-        weights = torch.from_numpy(problem.weights()).to(getattr(torch, kind))
+        few = torch.from_numpy(problem.distinct()).to(getattr(torch, kind))
+        weights = few[torch.arange(problem.n) % len(few)]
         x = torch.from_numpy(problem.activation())[None].to(weights.dtype)
         size = weights.element_size() * weights.numel()
         copies = [weights.clone() for _ in range(problem.copies(size))]
         calls = [lambda each=each: F.linear(x, each) for each in copies]
         output = F.linear(x, weights)[0].float().numpy()
-        return Way(in_windows(list(calls)), len(copies), size, output, weights.double().numpy())
+        return Way(in_windows(list(calls)), len(copies), size, output, few.double().numpy())
 
     return make
 
@@ -158,16 +181,16 @@ def int4(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def onnxruntime_way(problem: Problem) -> Way:
     """MatMulNBits with int8 activations (accuracy level 4); a window is a model of as many nodes."""
-    codes, scale = int4(problem.weights())
-    packed = codes[..., ::2] | codes[..., 1::2] << 4
+    codes, few_scales = int4(problem.distinct())
+    packed, scale = problem.fill(codes[..., ::2] | codes[..., 1::2] << 4), problem.fill(few_scales)
     count = problem.copies(packed.size + scale.nbytes)
     x = {"x": problem.activation()[None]}
     sessions = [
         _onnx_session(problem, np.roll(packed, i, axis=0), np.roll(scale, i, axis=0))
-        for i in range(0, count, WINDOW)
+        for i in range(0, count, problem.window)
     ]
     output = np.asarray(sessions[0].run(["y0"], x)[0])[0]
-    stands_for = ((codes.astype(np.float64) - 8) * scale[..., None]).reshape(problem.n, -1)
+    stands_for = ((codes.astype(np.float64) - 8) * few_scales[..., None]).reshape(len(codes), -1)
     windows = [partial(session.run, None, x) for session in sessions]
     return Way(list(windows), count, packed.size + scale.nbytes, output, stands_for)
 
@@ -176,7 +199,7 @@ def _onnx_session(problem: Problem, packed: np.ndarray, scale: np.ndarray) -> An
     onnx, onnxruntime = importlib.import_module("onnx"), importlib.import_module("onnxruntime")
     helper, kinds = onnx.helper, onnx.TensorProto
     nodes, tensors, outputs = [], [], []
-    for i in range(WINDOW):
+    for i in range(problem.window):
         rolled = np.roll(packed, i, axis=0).tobytes()  # of equal weights it keeps one
         tensors.append(helper.make_tensor(f"b{i}", kinds.UINT8, packed.shape, rolled, raw=True))
         rolled = np.roll(scale, i, axis=0).tobytes()
@@ -213,7 +236,7 @@ def ggml_way(number: int, path: str) -> Callable[[Problem], Way]:
 
     def make(problem: Problem) -> Way:
         ggml = _ggml(path)
-        rows = problem.weights()[:GGML_QUANTIZED_ROWS]
+        rows = problem.distinct()[:GGML_QUANTIZED_ROWS]
         row_size = ggml.ggml_row_size(number, problem.d)
         few = np.empty((len(rows), row_size), np.uint8)
         ggml.ggml_quantize_chunk(number, rows.ctypes.data, few.ctypes.data, 0, len(rows), problem.d, None)
@@ -225,7 +248,7 @@ def ggml_way(number: int, path: str) -> Callable[[Problem], Way]:
         _fill(ggml, x, problem.activation())
         graphs, results = [], []
         for i in range(count):
-            if i % WINDOW == 0:
+            if i % problem.window == 0:
                 graphs.append(ggml.ggml_new_graph(context))
             weights = ggml.ggml_new_tensor_2d(context, number, problem.d, problem.n)
             _fill(ggml, weights, every)
@@ -285,14 +308,15 @@ def _ggml_weights(ggml: ctypes.CDLL, number: int, rows: np.ndarray, d: int) -> n
     return floats.astype(np.float64)
 
 
-READ_WAYS = {"read": read_way(1), "read, two streams": read_way(2)}
+READ_WAYS = {"read": read_way(0), "read, two streams": read_way(1), "read, asked for ahead": read_way(2)}
 PENSTOCK_WAYS = {
-    "penstock fp4": penstock_way("bitmod4", "int15"),
-    "penstock fp3": penstock_way("bitmod3", "int15"),
-    "penstock fp4 int8": penstock_way("bitmod4", "int8"),
-    "penstock fp3 int8": penstock_way("bitmod3", "int8"),
-    "penstock fp4 avx2": penstock_way("bitmod4", "int15", "avx2"),
-    "penstock fp3 avx2": penstock_way("bitmod3", "int15", "avx2"),
+    f"penstock {form.replace('bitmod', 'fp')} {activations}{f' {isa}' if isa else ''}": penstock_way(
+        form, activations, isa
+    )
+    for form, activations, isa in (
+        *((form, each, None) for form in ("bitmod4", "bitmod3") for each in ("int22", "int15", "int8")),
+        ("bitmod4", "int22", "avx2"),
+    )
 }
 TORCH_WAYS = {"torch fp32": torch_way("float32"), "torch bf16": torch_way("bfloat16")}
 GGML_TYPES = {
@@ -322,8 +346,9 @@ def main() -> None:
     about: dict[str, float] = {"copies": way.copies, "bytes": way.bytes}
     if name not in READ_WAYS:
         x = problem.activation().astype(np.float64)
-        about["kernel_error"] = relative(way.output, way.stands_for @ x)
-        about["weight_error"] = relative(way.stands_for, problem.weights()[: len(way.output)])
+        rows = len(way.stands_for)
+        about["kernel_error"] = relative(way.output[:rows], way.stands_for @ x)
+        about["weight_error"] = relative(way.stands_for, problem.distinct()[:rows])
     print(json.dumps(about), flush=True)
     for _ in sys.stdin:
         way.sweep()
