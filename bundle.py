@@ -169,11 +169,22 @@ class Bundle:
     def _quantized(self) -> dict[str, np.ndarray]:
         """The values that the codes of quantized parameters stand for, by name."""
         from .ir.module import parse_module
-        from .ir.quantized import dequantized, quantized_params
+        from .ir.quantized import Dequantized, quantized_params
 
         module = parse_module(self.files.text(MODULE), where=MODULE)
-        values = dequantized(module, self.files.weights().arrays)
+        values = Dequantized(module, self._codes())
         return {name: values[name] for name, _, _ in quantized_params(module)}
+
+    def _codes(self) -> dict[str, np.ndarray]:
+        """The stored arrays, of weights that are kept as packed images their codes."""
+        from .backends.cpu.packed import parts_of
+
+        arrays = dict(self.files.weights().arrays)
+        facts = self.manifest["backends"].get("cpu")
+        images = self.files.json(facts["program"]).get("images", {}) if facts else {}
+        for name, image in images.items():
+            arrays |= {f"{name}.{part}": array for part, array in parts_of(arrays[image]).items()}
+        return arrays
 
     def simulate(
         self,

@@ -3,14 +3,14 @@
 Weights are read from memory, not from a cache: each way cycles over copies of its matrix that together are
 four times the last-level cache. The roof is the best of three loops that only read memory, over as many bytes
 and with as many threads, in the same run. A second table has one copy that stays in the cache, of the first
-size. Ways take turns within each round. Of all windows of four multiplications the median is printed, and what
-the fastest tenth stays below, since cores may be shared; beside it two errors: that of the kernel (against the
-weights its numbers stand for, in float64) and that of the weights (against the float ones).
+size. Ways take turns within each round. Of all windows of four multiplications the median is printed, and
+what the fastest tenth stays below, since cores may be shared; beside it two errors: that of the kernel
+(against the weights its numbers stand for, in float64) and that of the weights (against the float ones).
 
 Peers that are not installed are left out, and said: penstock itself needs none of them. ONNX Runtime (with
-the package onnx) may live in another environment: give its interpreter as --peers-python. llama.cpp is measured
-through its shared library, libggml.so or any that exports ggml's functions: give it as --ggml; it multiplies
-with its plain kernels, not with the repacked weights that it may use when it loads a whole model.
+the package onnx) may live in another environment: give its interpreter as --peers-python. llama.cpp is
+measured through its shared library, libggml.so or any that exports ggml's functions: give it as --ggml; it
+multiplies with its plain kernels, not with the repacked weights it may use when it loads a whole model.
 
 The whole run ends within --seconds: what is left of them is shared among the tables, and rounds stop early.
 
@@ -149,8 +149,8 @@ def show(rows: list[dict[str, Any]]) -> None:
     print(f"{'size':11} {'from':6} thr {'way':24} {titles}")
     for one in rows:
         print(
-            f"{one['size']:11} {one['from']:6} {one['threads']:3} {one['way']:24} {one.get('bits_per_weight', ''):>6} "
-            f"{one['microseconds']:8.0f} {one['fastest_tenth_microseconds']:8.0f} "
+            f"{one['size']:11} {one['from']:6} {one['threads']:3} {one['way']:24} "
+            f"{one.get('bits_per_weight', ''):>6} {one['microseconds']:8.0f} {one['fastest_tenth_microseconds']:8.0f} "
             f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} "
             f"{one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
         )
@@ -158,7 +158,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def tables_of(options: argparse.Namespace) -> list[Table]:
     """Every size with every number of threads from memory, then the first size from the cache."""
-    sizes = [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")]
+    sizes = [(int(n), int(d)) for n, _, d in (size.partition("x") for size in options.sizes.split(","))]
     threads = list(map(int, options.threads.split(",")))
     cycle = options.cycle_mib << 20
     tables = [Table(n, d, count, cycle) for n, d in sizes for count in threads]

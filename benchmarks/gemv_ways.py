@@ -32,8 +32,8 @@ DISTINCT_ROWS = 512
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMV: weights ``[n, d]``, an activation ``[d]``, threads, and bytes of weights to cycle over; 0 bytes
-    for one copy that is multiplied by again and again."""
+    """One GEMV: weights ``[n, d]``, an activation ``[d]``, threads, and bytes of weights to cycle over; 0
+    bytes for one copy that is multiplied by again and again."""
 
     n: int
     d: int

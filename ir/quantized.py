@@ -29,6 +29,12 @@ QUANTIZED = "penstock.quantized"
 PARTS = ("codes", "variant", "scale", "steps")
 
 _KEYS = ("bits", "channels", "format", "group", "scale_bits")
+_ACTIVATIONS = "activations"
+
+FLOAT = "float"
+ACTIVATIONS = (FLOAT, "int15", "int8")
+"""What a contraction with packed weights may round its activations to, per token and group: nothing that
+float32 would tell apart, or integers of 15 or 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +47,22 @@ class Quantization:
         scale_bits: 8: eight-bit group scales; 32: float32 ones.
         channels: the axes of the tensor that are no inputs of the contraction. As a matrix, channels × the
             other axes, the weights are in groups along the rows.
+        activations: one of `ACTIVATIONS`; a mark without it says ``float``.
     """
 
     format: str
     group: int
     scale_bits: int
     channels: tuple[int, ...]
+    activations: str = FLOAT
 
     def attribute(self) -> ir.DictAttr:
         """The mark, in the current context."""
         whole = ir.IntegerType.get_signless(64)
+        rounded = self.activations != FLOAT
         return ir.DictAttr.get(
             {
+                **({_ACTIVATIONS: ir.StringAttr.get(self.activations)} if rounded else {}),
                 "bits": ir.IntegerAttr.get(whole, format_of(self.format).bits),
                 "channels": ir.ArrayAttr.get([ir.IntegerAttr.get(whole, axis) for axis in self.channels]),
                 "format": ir.StringAttr.get(self.format),
@@ -66,17 +76,23 @@ class Quantization:
         """What a mark says.
 
         Raises:
-            InputError: keys that are missing or unknown, an unknown format, or bits that are not its own.
+            InputError: keys that are missing or unknown, an unknown format or rounding of activations, or
+                bits that are not the format's.
         """
-        if not isinstance(mark, ir.DictAttr) or tuple(sorted(each.name for each in mark)) != _KEYS:
+        keys = {each.name for each in mark} if isinstance(mark, ir.DictAttr) else set()
+        if keys - {_ACTIVATIONS} != set(_KEYS):
             raise InputError(f"{mark} is no quantization", where=where, accepted=", ".join(_KEYS))
         table = ir.DictAttr(mark)
+        rounding = ir.StringAttr(table[_ACTIVATIONS]).value if _ACTIVATIONS in keys else FLOAT
+        if rounding not in ACTIVATIONS:
+            raise InputError(f"activations '{rounding}'", where=where, accepted=", ".join(ACTIVATIONS))
         whole = {key: ir.IntegerAttr(table[key]).value for key in ("bits", "group", "scale_bits")}
         found = cls(
             ir.StringAttr(table["format"]).value,
             whole["group"],
             whole["scale_bits"],
             tuple(ir.IntegerAttr(axis).value for axis in ir.ArrayAttr(table["channels"])),
+            rounding,
         )
         bits = format_of(found.format).bits
         if bits != whole["bits"]:
@@ -152,20 +168,42 @@ def quantized_params(module: ir.Module) -> Iterator[tuple[str, Quantization, ir.
                 yield name, mark, function.type.inputs[number]
 
 
-def dequantized(module: ir.Module, params: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Parameters with the values of quantized ones in place of their codes; tied ones decoded once.
+class Dequantized(Mapping[str, NDArray]):
+    """Parameters with the values of quantized ones in place of their codes, decoded when asked for; tied ones
+    once.
+
+    Args:
+        module: says which are quantized.
+        params: arrays by name.
 
     Raises:
-        InputError: stored arrays that are missing, do not fit, or are corrupt.
+        InputError: at the look-up, stored arrays that are missing, do not fit, or are corrupt.
     """
-    marked = list(quantized_params(module))
-    hidden = {f"{name}.{part}" for name, _, _ in marked for part in PARTS}
-    values = {name: array for name, array in params.items() if name not in hidden}
-    decoded: dict[object, NDArray] = {}
-    for name, mark, kind in marked:
-        codes = params.get(f"{name}.codes")
-        key = (None if codes is None else codes.ctypes.data, mark, str(kind))
-        if codes is None or key not in decoded:
-            decoded[key] = mark.decode(name, params, kind)
-        values[name] = decoded[key]
-    return values
+
+    def __init__(self, module: ir.Module, params: Mapping[str, NDArray]) -> None:
+        self._params = params
+        self._marked = {name: (mark, kind) for name, mark, kind in quantized_params(module)}
+        hidden = {f"{name}.{part}" for name in self._marked for part in PARTS}
+        self._names = dict.fromkeys([*(name for name in params if name not in hidden), *self._marked])
+        self._decoded: dict[object, NDArray] = {}
+
+    def __getitem__(self, name: str) -> NDArray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._marked:
+            return self._params[name]
+        mark, kind = self._marked[name]
+        codes = self._params.get(f"{name}.codes")
+        key = (name if codes is None else codes.ctypes.data, mark, str(kind))
+        if key not in self._decoded:
+            self._decoded[key] = mark.decode(name, self._params, kind)
+        return self._decoded[key]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without decoding it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

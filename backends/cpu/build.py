@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -16,18 +17,22 @@ import numpy as np
 from ...ir.bundle import BundleWriter
 from ...ir.errors import PassError, ToolMissing
 from ...ir.mlir import ir
-from ...ir.quantized import dequantized
+from ...ir.quantized import PARTS, Dequantized
 from ...ir.weights import offsets_of
 from .groups import Groups, find_groups
 from .isa import Isa, host_isa
-from .layouts import StoredWeights, demands, store_weights
+from .kernels import Image
+from .layouts import Layout, StoredWeights, demands, store_weights
 from .objects import Lowering
+from .packed.library import HEADERS as PACKED_HEADERS
+from .packed.library import KERNELS as PACKED_KERNELS
 from .program import Program, write_program
 
 FOLDER = "cpu"
 PROGRAM = "cpu/program.json"
 _RUNTIME = ("runtime.h", "team.c", "observe.c")
-_FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-pthread")
+# Packed kernels are written for -O3; contraction would make their variants differ.
+_FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
 _NO_SPACE = "No space left on device"
 
 
@@ -47,7 +52,8 @@ def build(
     Args:
         module: placed; entries are its public functions.
         params: values of the arguments of kind ``param``, by name; quantized ones as their stored arrays
-            (``NAME.codes`` …), which the bundle keeps beside the floats that the kernels read.
+            (``NAME.codes`` …), which the bundle keeps beside the floats that kernels read, or as the image
+            that packed kernels read.
         writer: of the bundle.
         isa: instruction set; the host's when None.
         title: what the program is called in its first line.
@@ -64,16 +70,31 @@ def build(
     wide = isa or host_isa()
     groups = find_groups(module, wide)
     wanted = demands(module, groups.kernels, groups.used)
-    with Lowering([kernel.mlir for kernel in groups.kernels.values()], wide) as lowering:
-        floats = dequantized(module, params)
-        stored = store_weights(module, wanted, floats)
-        codes = {name: array for name, array in params.items() if name not in floats}
+    texts = [kernel.mlir for kernel in groups.kernels.values() if not kernel.source]
+    with Lowering(texts, wide) as lowering:
+        floats = Dequantized(module, params)
+        stored = store_weights(module, wanted, floats, params)
+        images = whole_images(stored)
+        packed = {f"{name}.{part}" for name in images for part in PARTS}
+        codes = {name: array for name, array in params.items() if name not in floats and name not in packed}
         writer.write_weights({**stored.arrays, **codes})
         program = write_program(module, groups, wanted, _offsets(stored), title)
         objects = lowering.finish()
     library = _compile(compiler, writer, groups, program, objects, wide)
-    writer.write_json(PROGRAM, _tables(groups, program, stored))
+    writer.write_json(PROGRAM, _tables(groups, program, stored, images))
     return {"library": library, "program": PROGRAM, "isa": wide.name, "entries": dict(program.entries)}
+
+
+def whole_images(stored: StoredWeights) -> dict[str, str]:
+    """Quantized parameters that are stored as one image of all their rows, and what it is called."""
+    return {
+        name: array
+        for (name, layout), array in stored.stored_as.items()
+        if isinstance(layout, Layout)
+        and isinstance(spec := layout.pack, Image)
+        and spec.first == 0
+        and spec.rows == math.prod(layout.shape[axis] for axis in spec.mark.channels)
+    }
 
 
 def c_compiler() -> str:
@@ -105,15 +126,18 @@ def _compile(
     digest = hashlib.sha256(b"".join([program.text.encode(), *objects])).hexdigest()[:12]
     writer.write_text(f"{FOLDER}/program.c", program.text)
     writer.write_text(f"{FOLDER}/program.h", program.header)
-    texts = [kernel.mlir for kernel in groups.kernels.values()]
+    texts = [kernel.mlir for kernel in groups.kernels.values() if not kernel.source]
     writer.write_text(f"{FOLDER}/kernels.mlir", "\n\n".join(texts) + "\n")
     names = [f"kernels{number}.o" for number in range(len(objects))]
     for name, code in zip(names, objects, strict=True):
         writer.path(f"{FOLDER}/{name}").write_bytes(code)
-    runtime = resources.files(__name__.rpartition(".")[0]) / "runtime"
-    for name in _RUNTIME:
-        writer.write_text(f"{FOLDER}/{name}", (runtime / name).read_text())
-    sources = ["program.c", *(name for name in _RUNTIME if name.endswith(".c")), *names]
+    here = resources.files(__name__.rpartition(".")[0])
+    needed = {name: here / "runtime" / name for name in _RUNTIME}
+    if any(kernel.source for kernel in groups.kernels.values()):
+        needed |= {name: here / "packed" / name for name in (*PACKED_KERNELS, *PACKED_HEADERS)}
+    for name, source in needed.items():
+        writer.write_text(f"{FOLDER}/{name}", source.read_text())
+    sources = ["program.c", *(name for name in needed if name.endswith(".c")), *names]
     library = f"program-{digest}.so"
     arguments = [*_FLAGS, "-o", library, *sources, "-lm"]
     writer.write_text(
@@ -134,7 +158,9 @@ def _run(command: list[str], folder: Path) -> None:
     raise PassError(f"the C compiler failed: {done.stderr.strip()[:2000]}", where=command[0])
 
 
-def _tables(groups: Groups, program: Program, stored: StoredWeights) -> dict[str, Any]:
+def _tables(
+    groups: Groups, program: Program, stored: StoredWeights, images: Mapping[str, str]
+) -> dict[str, Any]:
     """What is known about the program, for probes, profiles and reports."""
     return {
         "steps": list(program.steps),
@@ -149,4 +175,5 @@ def _tables(groups: Groups, program: Program, stored: StoredWeights) -> dict[str
             for symbol, kernel in groups.kernels.items()
         },
         "weights": {name: array.nbytes for name, array in stored.arrays.items()},
+        "images": dict(images),
     }

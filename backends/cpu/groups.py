@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from ...ir.build import string
 from ...ir.cascade import EINSUM, walk
 from ...ir.errors import PassError
+from ...ir.linear import LinearGroup, linear_group
 from ...ir.mlir import func, ir
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, root, steps
 from .isa import Isa
 from .kernels import Kernel, emit_kernel
 from .layouts import param_arguments
 from .names import identifier
+from .packed.kernel import packed_kernel
 from .upstream import compile_upstream
 
 # What a kernel is generated from; other attributes of a group are names and findings.
@@ -85,7 +87,8 @@ def find_groups(module: ir.Module, isa: Isa) -> Groups:
                     continue
                 key: object = callee(op)
             else:
-                key = (structure(op), _is_param(op, function, params[name]))
+                linear = linear_group(op, function)
+                key = linear or (structure(op), _is_param(op, function, params[name]))
             if key not in symbols:
                 kernel = _write(op, key, f"k{len(symbols)}_", table, isa)
                 symbols[key] = kernel.symbol
@@ -106,8 +109,10 @@ def _is_param(op: ir.Operation, function: func.FuncOp, params: tuple[bool, ...])
 def _write(op: ir.Operation, key: object, prefix: str, table: Mapping[str, func.FuncOp], isa: Isa) -> Kernel:
     if op.name == CALL:
         return compile_upstream(table[callee(op)], prefix + identifier(callee(op)))
-    assert isinstance(key, tuple)
     label = string(op, "kernel")
+    if isinstance(key, LinearGroup):
+        return packed_kernel(key, len(op.operands), prefix + identifier(label))
+    assert isinstance(key, tuple)
     kernel = emit_kernel(op, prefix + identifier(label), isa, key[1])
     if len(kernel.arguments) != len(op.operands) + len(op.results):
         raise PassError(f"its kernel takes {len(kernel.arguments)} tensors", where=label)

@@ -28,7 +28,8 @@ from ...ir.steps import (
     root,
     steps,
 )
-from .kernels import Kernel, Pack, pack
+from .kernels import Image, Kernel, Pack, pack
+from .packed.layout import image_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Layout:
     """A packed layout of a parameter: how, and as which view of it."""
 
     shape: tuple[int, ...]
-    pack: Pack
+    pack: Pack | Image
 
 
 Demand = tuple[int, Layout | None]
@@ -107,6 +108,8 @@ def weight_name(name: str, layout: Layout | None) -> str:
     if layout is None:
         return name
     spec = layout.pack
+    if isinstance(spec, Image):
+        return f"{name} packed {spec.mark.format}"
     lanes = ",".join(f"{rank} by {tile}" for (rank, _), tile in zip(spec.lanes, spec.tiles, strict=True))
     depth = ",".join(rank for rank, _ in spec.depth)
     return f"{name} packed {spec.access} [{lanes}/{spec.block}][{depth}][{spec.block}]"
@@ -126,9 +129,18 @@ class StoredWeights:
 
 
 def store_weights(
-    module: ir.Module, wanted: Mapping[str, tuple[Demand, ...]], params: Mapping[str, np.ndarray]
+    module: ir.Module,
+    wanted: Mapping[str, tuple[Demand, ...]],
+    params: Mapping[str, np.ndarray],
+    codes: Mapping[str, np.ndarray],
 ) -> StoredWeights:
     """Bring parameters into the layouts the entries are handed.
+
+    Args:
+        module: placed.
+        wanted: the pointers each entry is handed.
+        params: values by name, of quantized parameters what their codes stand for.
+        codes: stored arrays of quantized parameters.
 
     Raises:
         InputError: a parameter is missing, or of another shape or element type than in the module.
@@ -142,6 +154,9 @@ def store_weights(
         for number, layout in wanted[function.name.value]:
             name = parameter_name(function, number)
             if flags[function.name.value][number] and (name, layout) not in stored_as:
+                if layout is not None and isinstance(layout.pack, Image):
+                    stored_as[name, layout] = store.add_image(name, codes, layout, layout.pack)
+                    continue
                 array = _checked(name, params, function.arguments[number].type)
                 stored_as[name, layout] = store.add(name, array, layout)
     return StoredWeights(store.arrays, stored_as)
@@ -156,12 +171,23 @@ class _Store:
         self._done: dict[object, str] = {}  # source and layout → what it is stored as
         self._sources: list[np.ndarray] = []  # held, since their addresses identify them
 
+    def add_image(self, name: str, codes: Mapping[str, np.ndarray], layout: Layout, wanted: Image) -> str:
+        """The name under which the codes of a parameter are stored as an image."""
+        matrix = wanted.mark.stored(name, codes, layout.shape)
+        source = codes[f"{name}.codes"].__array_interface__["data"][0]
+        if (source, layout) not in self._done:
+            self._sources.append(codes[f"{name}.codes"])
+            self._done[source, layout] = self._keep(source, name, layout, image_of(matrix, wanted))
+        return self._done[source, layout]
+
     def add(self, name: str, array: np.ndarray, layout: Layout | None) -> str:
         """The name under which a layout of a parameter is stored."""
         source = (array.__array_interface__["data"][0], array.shape, array.dtype.str, array.strides)
         if (source, layout) not in self._done:
             self._sources.append(array)
-            laid = array if layout is None else pack(array.reshape(layout.shape), layout.pack)
+            spec = None if layout is None else layout.pack
+            assert not isinstance(spec, Image)
+            laid = array if layout is None or spec is None else pack(array.reshape(layout.shape), spec)
             self._done[source, layout] = self._equal(source, laid) or self._keep(source, name, layout, laid)
         return self._done[source, layout]
 

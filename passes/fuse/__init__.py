@@ -96,7 +96,7 @@ class Fuse(Pass):
     @staticmethod
     def parallel(rewriting: Rewriting, group: Group) -> tuple[str, ...]:
         """Ranks of the outer loops: independent points of the group."""
-        if group.kind in ("contract", "map"):
+        if group.kind in ("contract", "linear", "map"):
             return rewriting.after.einsums[-1].output.ranks
         return rewriting.outer
 

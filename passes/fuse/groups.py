@@ -1,7 +1,8 @@
 """Forms the groups of a function: every Einsum ends in exactly one ``cascade.fused``.
 
-In order: cascades with a one-pass form; contractions with the pointwise work that follows them; rows, that
-is reductions with their pointwise neighbours; what is left, pointwise chains. A group never holds two
+In order: cascades with a one-pass form; contractions with the pointwise work that follows them, but linear
+layers on packed weights with their bias alone; rows, that is reductions with their pointwise neighbours; what
+is left, pointwise chains. A group never holds two
 contractions (but for the iterative ones), never spans what is not an Einsum, and never closes a cycle.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ...ir.linear import Linear, is_bias, packable, read_linear
+from ...ir.quantized import mark_of
 from ..graph import Graph, Node, Tensor, einsum_node, relabel_operands
 from .region import Border, Finder, Region, border, is_cheap, is_contraction, is_product, names_from_readers
 from .rewrite import Rewriting, measure, one_pass
@@ -21,7 +24,8 @@ class Group:
     """Nodes that become one kernel.
 
     Attributes:
-        kind: ``attention``, ``iterate``, ``contract``, ``rows`` or ``map``: what shape of loop nest it is.
+        kind: ``attention``, ``iterate``, ``contract``, ``linear`` (on packed weights), ``rows`` or ``map``:
+            what shape of loop nest it is.
         region: its members with unified ranks.
         over: ranks that its reductions fold.
         rewriting: the analysis, and the rewritten cascade when there is one.
@@ -135,10 +139,32 @@ class Former:
             if self.free(node) and is_contraction(node):
                 region = Region()
                 region.add(node, {rank: rank for rank in node.notation.ranks})
-                self.claim(Group("contract", region, node.notation.reduced))
+                linear = packed_linear(self.graph, node)
+                self.claim(Group("linear" if linear else "contract", region, node.notation.reduced))
+                if linear:
+                    self.add_bias(node, linear)
         for group in reversed(list(self.groups)):
             if group.kind == "contract":
                 self.extend(group, set(self.space(group)))
+
+    def add_bias(self, node: Node, linear: Linear) -> None:
+        """Take a bias in: a vector of channels added to what nobody else reads."""
+        group, readers = self.owner[node], self.consumers.get(node.result, [])
+        if len(readers) != 1 or not self.free(readers[0]) or len(readers[0].operands) != 2:
+            return
+        add = readers[0]
+        place = add.operands.index(node.result)
+        vector = add.operands[1 - place]
+        mapping = group.region.fits(add, group.region.dims)
+        shapes = [tensor.shape for tensor in add.operands]
+        if (
+            mapping is not None
+            and vector in self.graph.arguments
+            and {vector.element, add.result.element} == {"f32"}
+            and is_bias(add.notation, place, shapes, add.result.shape, linear)
+        ):
+            group.region.add(add, mapping)
+            self.owner[add] = group
 
     def space(self, group: Group) -> tuple[str, ...]:
         """The output ranks of a group's first member."""
@@ -267,6 +293,25 @@ class Former:
         group.region.add(node, mapping)
         self.owner[node] = group
         return True
+
+
+def packed_linear(graph: Graph, node: Node) -> Linear | None:
+    """The linear layer on packed weights that a contraction is, or None."""
+    shapes = [tensor.shape for tensor in node.operands]
+    if any(tensor.element != "f32" for tensor in (*node.operands, node.result)):
+        return None
+    for place, tensor in enumerate(node.operands):
+        if tensor not in graph.arguments:
+            continue
+        mark = mark_of(graph.function, graph.arguments.index(tensor))
+        linear = (
+            read_linear(node.notation, shapes, node.result.shape, place, mark)
+            if mark is not None and packable(mark)
+            else None
+        )
+        if linear is not None:
+            return linear
+    return None
 
 
 def _reduced(region: Region, node: Node) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ from ...ir.einsum import Access, Einsum
 from ...ir.entries import KIND, NAME, arguments, text_attribute
 from ...ir.errors import InputError, PassError
 from ...ir.formats import Format, lookup
+from ...ir.linear import packable
 from ...ir.mlir import func, ir
-from ...ir.quantized import QUANTIZED, Quantization
+from ...ir.quantized import ACTIVATIONS, FLOAT, QUANTIZED, Quantization
 from ...ir.steps import CALL, body, callee, functions, is_entry, is_upstream
 from ..base import Pass
 
@@ -37,12 +38,14 @@ class Quantize(Pass):
     format: str = "bitmod4"
     group: int = 0
     scale_bits: int = 8
+    activations: str = FLOAT
 
     def run(self, module: ir.Module) -> ir.Module:
         """Mark every parameter that a contraction reads.
 
         Raises:
-            PassError: a fused module, no such format, group or scales, or nothing to quantize.
+            PassError: a fused module, no such format, group, scales or rounding of activations, or nothing to
+                quantize.
         """
         try:
             chosen = lookup(self.format)
@@ -57,10 +60,22 @@ class Quantize(Pass):
             raise PassError(
                 f"scales of {self.scale_bits} bits", where="quantize{scale_bits}", accepted=accepted
             )
+        if self.activations not in ACTIVATIONS:
+            raise PassError(
+                f"activations '{self.activations}'",
+                where="quantize{activations}",
+                accepted=", ".join(ACTIVATIONS),
+            )
         marks = {
-            name: Quantization(chosen.name, group, self.scale_bits, axes)
+            name: Quantization(chosen.name, group, self.scale_bits, axes, self.activations)
             for name, axes in contracted(module).items()
         }
+        if self.activations != FLOAT and not all(packable(each) for each in marks.values()):
+            raise PassError(
+                f"activations '{self.activations}' with {chosen.name} in groups of {group}",
+                where="quantize{activations}",
+                accepted="float, or bitmod4 or bitmod3 in their own groups with eight-bit scales",
+            )
         if not marks:
             raise PassError("no contraction reads a parameter", where="quantize")
         mark(module, marks)

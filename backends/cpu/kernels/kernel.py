@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ....ir.einsum import Einsum
+from ....ir.quantized import Quantization
 
 C_TYPES = {"f32": "float", "f64": "double", "i64": "int64_t", "i32": "int32_t", "i1": "uint8_t"}
 
@@ -49,6 +50,20 @@ class Pack:
         return prod(self.counts) * self.panels, prod(extent for _, extent in self.depth), self.block
 
 
+@dataclass(frozen=True)
+class Image:
+    """Layout of a quantized parameter as packed kernels take it (``packed/layout.py``).
+
+    Attributes:
+        mark: how it is quantized.
+        first, rows: the rows of its matrix that are in it.
+    """
+
+    mark: Quantization
+    first: int
+    rows: int
+
+
 def pack(array: np.ndarray, spec: Pack) -> np.ndarray:
     """The parameter in packed layout, contiguous, of shape `spec.shape` and the same dtype."""
     ranks = [rank for rank, _ in (*spec.lanes, *spec.depth)]
@@ -86,6 +101,7 @@ class Kernel:
         shared_bytes: workspace shared by all threads; when not zero it is passed as one more pointer
             after the outputs.
         packs: for an input index, the packed layout in which that parameter is expected.
+        source: where it is C and no MLIR, its definition; it takes the thread after the tensors.
     """
 
     symbol: str
@@ -94,7 +110,16 @@ class Kernel:
     inputs: int
     scratch_bytes: int
     shared_bytes: int
-    packs: dict[int, Pack]
+    packs: dict[int, Pack | Image]
+    source: str = ""
+
+    @property
+    def workspace(self) -> list[str]:
+        """What a call hands on after the tensors, in C."""
+        if self.source:
+            return ["thread"]
+        shared = ["thread->shared"] if self.shared_bytes else []
+        return [*shared, "thread->scratch", "thread->id", "thread->count"]
 
     def prototype(self) -> str:
         """C declaration."""

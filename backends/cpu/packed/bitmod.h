@@ -38,8 +38,20 @@ typedef struct pst_digits {
     float *range;    /* [rows]: a power of two; NaN for a token that is not finite */
 } pst_digits;
 
-/* A call: x is [tokens, inputs] and y [tokens, rows]; digits is 1 to 3; isa one of pst_bitmod_isa, 0 for the
-   best; shared has pst_bitmod_shared_bytes(...) bytes, aligned to 64. */
+/* Coordinates 0 .. extent-1 of tokens, inputs or channels, and their strides in x and y, in elements. */
+typedef struct pst_axis {
+    int64_t extent, x, y;
+} pst_axis;
+
+/* Where numbers lie: axes outermost first, the extents of those not in use 1. */
+enum { PST_AXES = 4 };
+typedef struct pst_places {
+    pst_axis tokens[PST_AXES], inputs[PST_AXES], channels[PST_AXES];
+} pst_places;
+
+/* A call. Without places x is [tokens, inputs] and y [tokens, rows]; without a bias the image's counts. digits is 1
+   to 3; isa one of pst_bitmod_isa, 0 for the best; shared has pst_bitmod_shared_bytes(...) bytes, aligned to 64. Where
+   a token's inputs do not lie end to end, the thread's scratch has room for them. */
 typedef struct pst_bitmod_call {
     const void *image;
     const float *x;
@@ -47,6 +59,8 @@ typedef struct pst_bitmod_call {
     void *shared;
     int64_t tokens;
     int32_t digits, isa;
+    const float *bias;
+    const pst_places *places;
 } pst_bitmod_call;
 
 enum pst_bitmod_isa { PST_BEST, PST_PORTABLE, PST_AVX2, PST_AVX512 };

@@ -18,14 +18,18 @@ special indices, two bits a row, ``[blocks, groups, 4]``; the codes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.bitmod_format import FORMATS, GROUP_SIZE, SCALE_MAX, BitmodFormat, BitmodWeights
 from ....ir.errors import InputError
+from ....ir.formats import QuantizedMatrix
+from ....ir.formats import lookup as format_of
 from ....ir.weights import ALIGN
+from ..kernels.kernel import Image
 from ..loader import aligned_array
 
 ROWS = 16
@@ -111,6 +115,27 @@ def pack(weights: BitmodWeights, bias: NDArray[np.float32] | None = None) -> NDA
     codes = _blocks(weights.codes).swapaxes(1, 2)  # [blocks, groups, 16, 128]
     views["codes"][:] = _fp4_bytes(codes) if shape.form.bits == 4 else _fp3_bytes(codes >> 1)
     return image
+
+
+def image_of(matrix: QuantizedMatrix, wanted: Image) -> NDArray[np.uint8]:
+    """The image of some rows of a quantized matrix."""
+    whole, rows = matrix.bitmod(), slice(wanted.first, wanted.first + wanted.rows)
+    names = ("codes", "special", "group_scale", "channel_scale")
+    return pack(replace(whole, **{name: getattr(whole, name)[rows] for name in names}))
+
+
+def parts_of(image: NDArray[np.uint8]) -> Mapping[str, NDArray]:
+    """The stored arrays (`QuantizedMatrix.parts`) of the matrix that an image holds.
+
+    Raises:
+        InputError: the bytes are not an image.
+    """
+    weights, _ = unpack(image)
+    scale = weights.channel_scale[:, None] * np.float32(2)
+    chosen = format_of(weights.format.name)
+    return QuantizedMatrix(
+        chosen, weights.inputs, weights.codes, weights.special, scale, weights.group_scale, 8
+    ).parts()
 
 
 def unpack(image: NDArray[np.uint8]) -> tuple[BitmodWeights, NDArray[np.float32]]:

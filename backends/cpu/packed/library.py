@@ -18,8 +18,9 @@ from ....ir.user_cache import user_cache
 ISAS = {"portable": 1, "avx2": 2, "avx512": 3}
 """Variants of the kernels and their numbers in bitmod.h; ``avx512`` needs VBMI and VNNI."""
 
-SOURCES = ("linear.c", "portable.c", "avx2.c", "avx512.c", "../runtime/team.c", "../runtime/observe.c")
-HEADERS = ("bitmod.h", "digits.h", "levels.h", "../runtime/runtime.h")
+KERNELS = ("linear.c", "portable.c", "avx2.c", "avx512.c")
+SOURCES = (*KERNELS, "../runtime/team.c", "../runtime/observe.c")
+HEADERS = ("bitmod.h", "digits.h", "levels.h")
 # Contraction fuses multiplications with additions where the machine can: the variants would differ.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
 
@@ -35,6 +36,8 @@ class Call(ctypes.Structure):
         ("tokens", ctypes.c_int64),
         ("digits", ctypes.c_int32),
         ("isa", ctypes.c_int32),
+        ("bias", ctypes.c_void_p),
+        ("places", ctypes.c_void_p),
     ]
 
 
@@ -47,7 +50,7 @@ def library() -> ctypes.CDLL:
         InputError: the cache cannot be written.
     """
     folder = Path(str(resources.files(__name__.rpartition(".")[0])))
-    content = b"".join((folder / name).read_bytes() for name in (*SOURCES, *HEADERS))
+    content = b"".join((folder / name).read_bytes() for name in (*SOURCES, *HEADERS, "../runtime/runtime.h"))
     digest = hashlib.sha256(" ".join(FLAGS).encode() + content).hexdigest()[:16]
     path = user_cache() / "packed" / f"bitmod-{digest}.so"
     if not path.exists():

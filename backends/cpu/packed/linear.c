@@ -76,21 +76,55 @@ static const pst_variant *variant(int isa) {
     return &pst_bitmod_portable;
 }
 
+static pst_places in_order(int64_t tokens, int64_t inputs, int64_t rows) {
+    const pst_axis one = {1, 0, 0};
+    return (pst_places){{one, one, one, {tokens, inputs, rows}}, {one, one, one, {inputs, 1, 0}},
+                        {one, one, one, {rows, 0, 1}}};
+}
+
+static int64_t in_x(const pst_axis *axes, int64_t number) {
+    int64_t at = 0;
+    for (int i = PST_AXES - 1; i >= 0; number /= axes[i--].extent) at += number % axes[i].extent * axes[i].x;
+    return at;
+}
+
+static int64_t in_y(const pst_axis *axes, int64_t number) {
+    int64_t at = 0;
+    for (int i = PST_AXES - 1; i >= 0; number /= axes[i--].extent) at += number % axes[i].extent * axes[i].y;
+    return at;
+}
+
+/* A token's inputs, end to end. */
+static const float *gathered(const float *x, const pst_axis *axes, int64_t inputs, float *to) {
+    const pst_axis *last = &axes[PST_AXES - 1];
+    if (last->extent == inputs && last->x == 1) return x;
+    for (int64_t d = 0; d < inputs; d += last->extent) {
+        const float *from = x + in_x(axes, d);
+        for (int64_t i = 0; i < last->extent; i++) to[d + i] = from[i * last->x];
+    }
+    return to;
+}
+
 /* y of some tokens and one block of rows, from the sums of their digits. */
-static void finish(const pst_bitmod_view *w, int64_t block, const pst_digits *d, int64_t first, int count, int digits,
-                   const float *sums, float *y) {
+static void finish(const pst_bitmod_view *w, int64_t block, const pst_digits *d, int64_t first, int count,
+                   const pst_bitmod_call *call, const pst_places *places, const float *sums) {
+    const pst_axis *last = &places->channels[PST_AXES - 1];
     int64_t n = block * PST_ROWS;
     int rows = w->rows - n < PST_ROWS ? (int)(w->rows - n) : PST_ROWS;
-    const float *channel = w->channel + n, *bias = w->bias + n;
-    for (int i = 0; i < count; i += digits) {
+    const float *channel = w->channel + n, *bias = (call->bias ? call->bias : w->bias) + n;
+    for (int i = 0; i < count; i += call->digits) {
         const float *of = sums + i * PST_ROWS;
         float range = d->range[first + i], out[PST_ROWS];
-        for (int r = 0; r < PST_ROWS; r++) {
+        for (int r = 0; r < rows; r++) {
             float sum = of[r];
-            for (int digit = 1; digit < digits; digit++) sum += of[digit * PST_ROWS + r];
+            for (int digit = 1; digit < call->digits; digit++) sum += of[digit * PST_ROWS + r];
             out[r] = sum * channel[r] * range + bias[r];
         }
-        memcpy(y + (first + i) / digits * w->rows + n, out, (size_t)rows * sizeof *out);
+        float *y = call->y + in_y(places->tokens, (first + i) / call->digits);
+        if (last->extent == w->rows && last->y == 1)
+            memcpy(y + n, out, (size_t)rows * sizeof *out);
+        else
+            for (int r = 0; r < rows; r++) y[in_y(places->channels, n + r)] = out[r];
     }
 }
 
@@ -98,11 +132,16 @@ void pst_bitmod_linear(const pst_thread *thread, const pst_bitmod_call *call) {
     pst_bitmod_view w = view(call->image);
     const pst_variant *kernels = variant(call->isa);
     pst_tile *tile = w.bits == 4 ? kernels->fp4 : kernels->fp3;
+    pst_places ordered = in_order(call->tokens, w.inputs, w.rows);
+    const pst_places *places = call->places ? call->places : &ordered;
     pst_digits digits;
     int64_t rows = call->tokens * call->digits;
     lay_out(&digits, (uintptr_t)call->shared, w.inputs, rows);
-    for (int64_t t = thread->id; t < call->tokens; t += thread->count)
-        kernels->quantize(&digits, t * call->digits, call->digits, call->x + t * w.inputs, w.inputs);
+    for (int64_t t = thread->id; t < call->tokens; t += thread->count) {
+        const float *x = call->x + in_x(places->tokens, t);
+        x = gathered(x, places->inputs, w.inputs, (float *)thread->scratch);
+        kernels->quantize(&digits, t * call->digits, call->digits, x, w.inputs);
+    }
     _Atomic int64_t *taken = call->shared;
     if (thread->id == 0) atomic_store(taken, 0);
     pst_barrier(thread);
@@ -120,7 +159,7 @@ void pst_bitmod_linear(const pst_thread *thread, const pst_bitmod_call *call) {
                 int count = (int)least(to - first, PST_TILE);
                 float sums[PST_TILE * PST_ROWS];
                 tile(&w, block, &digits, first, count, sums);
-                finish(&w, block, &digits, first, count, call->digits, sums, call->y);
+                finish(&w, block, &digits, first, count, call, places, sums);
             }
     }
 }

@@ -15,8 +15,8 @@ from .layout import pack, shape_of
 from .library import Call, isa_number, library
 
 DIGITS = {"int8": 1, "int15": 2, "int22": 3}
-"""How activations are rounded, per token and group of 128 inputs, to how many int8 digits in base 128: ``int8``
-to -127..127, ``int15`` to -16256..16256, ``int22`` to -2080768..2080768, which is as exact as float32."""
+"""How activations are rounded, per token and group of 128 inputs, to how many int8 digits in base 128:
+``int8`` to -127..127, ``int15`` to -16256..16256, ``int22`` to -2080768..2080768, as exact as float32."""
 
 MOST_THREADS = 255
 

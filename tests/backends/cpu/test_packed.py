@@ -99,7 +99,7 @@ def test_every_kernel_computes_what_the_integers_say(
 
 @FORMS
 def test_the_error_is_that_of_the_rounded_activations(form: str) -> None:
-    """Half a step of each activation at most: max|x| / 254 with int8, / 32512 with int15, / 4161536 with int22."""
+    """Half a step of each activation at most: max|x| / 254 with int8, a 128th of it a digit more."""
     weights, x = matrix(form, 64, 2048), tokens(4, 2048)
     exact = weights.dequantize()
     step = np.abs(x.reshape(4, -1, GROUP_SIZE)).max(axis=2).repeat(GROUP_SIZE, axis=1)

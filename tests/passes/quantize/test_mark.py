@@ -10,7 +10,7 @@ from penstock.ir.errors import InputError, PassError
 from penstock.ir.interpreter import interpret
 from penstock.ir.mlir import ir
 from penstock.ir.module import context, parse_module, print_module
-from penstock.ir.quantized import QUANTIZED, Quantization, dequantized, mark_of, quantized_params
+from penstock.ir.quantized import QUANTIZED, Dequantized, Quantization, mark_of, quantized_params
 from penstock.ir.steps import functions
 from penstock.passes.pipeline import DEFAULT, parse_pipeline, quantizing, run_pipeline
 from penstock.passes.quantize import fake_quantize
@@ -144,7 +144,7 @@ func.func @main(%x: tensor<1x8x6x6xf32> {{penstock.kind = "input", penstock.name
     weights = np.random.default_rng(2).standard_normal((4, 8, 3, 3)).astype(np.float32)
     stored = quantize_params(module, {"w": weights}).arrays
     assert stored["w.codes"].shape == (4, 1, 128)  # eight bits each
-    got = dequantized(module, stored)["w"]
+    got = Dequantized(module, stored)["w"]
     expected = fake_quantize(weights.reshape(4, 72), "int8", scale_bits=8).dequantize()
     np.testing.assert_array_equal(got, expected.astype(np.float32).reshape(4, 8, 3, 3))
 
@@ -154,7 +154,7 @@ def test_tied_parameters_share_their_codes(params: dict[str, NDArray]) -> None:
     params["layers.1.w"] = params["layers.0.w"]
     found = quantize_params(module, params)
     assert found.arrays["layers.0.w.codes"] is found.arrays["layers.1.w.codes"]
-    values = dequantized(module, found.arrays)
+    values = Dequantized(module, found.arrays)
     assert values["layers.0.w"] is values["layers.1.w"]
     assert found.to_json()["quantized"]["formats"]["head"] == "bitmod4"
     assert found.bits_per_weight == pytest.approx(4.078, abs=1e-3)
@@ -205,7 +205,7 @@ def test_codes_that_are_missing_or_corrupt_are_named(params: dict[str, NDArray])
     for message, change in wrong.items():
         arrays = {name: array for name, array in {**stored, **change}.items() if array is not None}
         with pytest.raises(InputError, match=f"head: .*{message}"):
-            dequantized(module, arrays)
+            Dequantized(module, arrays)["head"]
 
 
 def test_values_that_cannot_be_quantized_name_their_parameter(params: dict[str, NDArray]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from penstock.backends.cpu.isa import ISAS
-from penstock.backends.cpu.kernels import Kernel, emit_kernel, lower, pack
+from penstock.backends.cpu.kernels import Kernel, Pack, emit_kernel, lower, pack
 from penstock.ir.build import build_einsum, build_region_op, build_yield, tensor_type
 from penstock.ir.cascade import FUSED, ITERATE
 from penstock.ir.einsum import Einsum
@@ -150,7 +150,7 @@ class Library:
         arrays = []
         for place, array in enumerate(case.inputs.values()):
             spec = kernel.packs.get(place)
-            arrays.append(aligned(pack(array, spec) if spec else array))
+            arrays.append(aligned(pack(array, spec) if isinstance(spec, Pack) else array))
         for kind in self.results[name]:
             ranked = ir.RankedTensorType(kind)
             dtype = DTYPES[str(ranked.element_type)]
