@@ -11,7 +11,7 @@ import numpy as np
 
 from .ir.errors import InputError, VerifyError
 from .progress import Progress
-from .sim.compare import BOUNDS, difference
+from .sim.compare import BOUNDS, ROUNDED_BOUNDS, difference
 from .sim.verification import Case, LayerError, OutputError, Verification
 from .subject import DTYPES, MAIN, SEQUENCE, Subject, fingerprint
 
@@ -160,7 +160,8 @@ def _compare(
     if probe is not None:
         layers = probe.layers
     extents = {} if length is None else {SEQUENCE: length, **({} if real is None else {"valid": real})}
-    bound = BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]]
+    rounding = str(recipe.get("quantized", {}).get("activations", "float"))
+    bound = max(BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]], ROUNDED_BOUNDS[rounding])
     outputs = _outputs(subject, inputs, got, real)
     return Case(entry or next(iter(program.entries)), extents, bound, outputs, tuple(layers)), got
 

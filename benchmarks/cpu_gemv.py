@@ -150,7 +150,8 @@ def show(rows: list[dict[str, Any]]) -> None:
     for one in rows:
         print(
             f"{one['size']:11} {one['from']:6} {one['threads']:3} {one['way']:24} "
-            f"{one.get('bits_per_weight', ''):>6} {one['microseconds']:8.0f} {one['fastest_tenth_microseconds']:8.0f} "
+            f"{one.get('bits_per_weight', ''):>6} {one['microseconds']:8.0f} "
+            f"{one['fastest_tenth_microseconds']:8.0f} "
             f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} "
             f"{one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
         )

@@ -15,10 +15,14 @@ from .bitmod_format import FORMATS, GROUP_SIZE
 from .build import EinsumView
 from .cascade import EINSUM, FUSED, YIELD, shape_of
 from .einsum import Access, Einsum, Index, solve_extents
+from .formats import lookup
 from .mlir import func, ir
 from .quantized import Quantization, mark_of
+from .weights import aligned
 
 MOST_AXES = 4
+IMAGE_ROWS = 16
+"""Rows that lie side by side in an image of packed weights, filled up with zeros."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,15 @@ class LinearGroup:
     x: int
     weight: int
     bias: int | None
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the image that the layer's weights are stored as (``backends/cpu/packed/layout.py``)."""
+        _, inputs, channels = self.linear.sizes
+        rows, groups = -(-channels // IMAGE_ROWS) * IMAGE_ROWS, -(-inputs // GROUP_SIZE)
+        codes = rows * groups * GROUP_SIZE * lookup(self.mark.format).bits // 8
+        scales, specials = aligned(rows * groups), aligned(rows * groups // 4)
+        return 64 + 2 * aligned(rows * 4) + scales + specials + codes
 
 
 def linear_group(op: ir.Operation, function: func.FuncOp) -> LinearGroup | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...ir.errors import InputError
 from ...ir.formats import lookup
 from ...ir.mlir import ir
-from ...ir.quantized import quantized_params
+from ...ir.quantized import ACTIVATIONS, FLOAT, quantized_params
 from .fake import fake_quantize
 
 
@@ -23,17 +23,20 @@ class QuantizedParams:
         arrays: by name; a quantized one as ``NAME.codes`` and so on.
         formats: per quantized parameter, its format.
         bits_per_weight: average over the quantized weights, group metadata included; 0 where there are none.
+        activations: the coarsest rounding of activations that a mark allows.
     """
 
     arrays: Mapping[str, NDArray]
     formats: Mapping[str, str]
     bits_per_weight: float
+    activations: str = FLOAT
 
     def to_json(self) -> dict[str, Any]:
         """For a manifest: formats by parameter and the average width; nothing where none is quantized."""
         if not self.formats:
             return {}
-        return {"quantized": {"formats": dict(self.formats), "bits_per_weight": self.bits_per_weight}}
+        about = {"bits_per_weight": self.bits_per_weight, "activations": self.activations}
+        return {"quantized": {"formats": dict(self.formats), **about}}
 
 
 def quantize_params(module: ir.Module, params: Mapping[str, NDArray]) -> QuantizedParams:
@@ -45,7 +48,7 @@ def quantize_params(module: ir.Module, params: Mapping[str, NDArray]) -> Quantiz
     arrays = dict(params)
     formats: dict[str, str] = {}
     done: dict[object, dict[str, NDArray]] = {}
-    bits, weights = 0.0, 0
+    bits, weights, activations = 0.0, 0, FLOAT
     for name, mark, _ in quantized_params(module):
         if name not in params:
             raise InputError("the parameter has no value", where=name, accepted="an array to quantize")
@@ -62,5 +65,6 @@ def quantize_params(module: ir.Module, params: Mapping[str, NDArray]) -> Quantiz
             bits += matrix.bits_per_weight * array.size
             weights += array.size
         formats[name] = mark.format
+        activations = max(activations, mark.activations, key=ACTIVATIONS.index)
         arrays |= {f"{name}.{part}": stored for part, stored in done[key].items()}
-    return QuantizedParams(arrays, formats, bits / weights if weights else 0.0)
+    return QuantizedParams(arrays, formats, bits / weights if weights else 0.0, activations)

@@ -1,7 +1,8 @@
 """Counts the work of every fused group of a module: operations by class, bytes, instances.
 
 Operation counts come from the Einsums themselves (points visited × the operator's cost), bytes from the
-tensors that cross the group's border: each input is read once, each output written once.
+tensors that cross the group's border: each input is read once, each output written once. Weights that a
+kernel reads as codes count as these.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ...ir.build import EinsumView, integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, ITERATE
 from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.errors import InputError
-from ...ir.mlir import ir
+from ...ir.linear import linear_group
+from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 
 NODES = "penstock.nodes"
@@ -62,18 +64,17 @@ def count_groups(module: ir.Module, entry: str) -> tuple[GroupCount, ...]:
     Raises:
         InputError: no such entry function.
     """
-    functions = {
-        string(op, "sym_name"): op.operation
-        for op in module.body.operations
-        if op.operation.name == "func.func"
-    }
+    functions = {op.name.value: op for op in module.body.operations if isinstance(op, func.FuncOp)}
     if entry not in functions:
         raise InputError(f"no function '{entry}'", accepted=", ".join(functions))
     calls: Counter[str] = Counter()
     order: dict[str, None] = {}
     _count_calls(functions, entry, 1, calls, order)
     return tuple(
-        _count(op, name, calls[name]) for name in order for op in _body(functions[name]) if op.name == FUSED
+        _count(op, functions[name], calls[name])
+        for name in order
+        for op in _body(functions[name].operation)
+        if op.name == FUSED
     )
 
 
@@ -84,7 +85,7 @@ def _body(function: ir.Operation) -> Iterator[ir.Operation]:
 
 
 def _count_calls(
-    functions: Mapping[str, ir.Operation],
+    functions: Mapping[str, func.FuncOp],
     name: str,
     times: int,
     calls: Counter[str],
@@ -92,7 +93,7 @@ def _count_calls(
 ) -> None:
     calls[name] += times
     order.setdefault(name)
-    for op in _body(functions[name]):
+    for op in _body(functions[name].operation):
         if op.name == "func.call":
             _count_calls(functions, ir.FlatSymbolRefAttr(op.attributes["callee"]).value, times, calls, order)
 
@@ -107,20 +108,22 @@ def tensor_bytes(value: ir.Value) -> int:
     return math.prod(ir.RankedTensorType(value.type).shape) * element_bytes(value)
 
 
-def _count(op: ir.Operation, function: str, instances: int) -> GroupCount:
+def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCount:
     operations: Counter[str] = Counter()
     lines: list[str] = []
     moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, lines)
+    packed = linear_group(op, function)
+    less = 0 if packed is None else tensor_bytes(op.operands[packed.weight]) - packed.weight_bytes
     elements = [str(ir.RankedTensorType(result.type).element_type) for result in op.results]
     return GroupCount(
         kernel=_label(op),
-        function=function,
+        function=function.name.value,
         instances=instances,
         einsums=tuple(lines),
         operations=dict(operations),
-        bytes_read=sum(tensor_bytes(value) for value in op.operands),
+        bytes_read=sum(tensor_bytes(value) for value in op.operands) - less,
         bytes_written=sum(tensor_bytes(value) for value in op.results),
-        bytes_unfused=moved,
+        bytes_unfused=moved - less,
         dtype=next((name for name in elements if name.startswith("f")), elements[0]),
         passes_before=integer(op, "passes_before"),
         passes_after=integer(op, "passes_after"),

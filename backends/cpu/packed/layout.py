@@ -28,12 +28,12 @@ from ....ir.bitmod_format import FORMATS, GROUP_SIZE, SCALE_MAX, BitmodFormat, B
 from ....ir.errors import InputError
 from ....ir.formats import QuantizedMatrix
 from ....ir.formats import lookup as format_of
+from ....ir.linear import IMAGE_ROWS
 from ....ir.weights import ALIGN
 from ..kernels.kernel import Image
 from ..loader import aligned_array
 
-ROWS = 16
-"""Rows that lie side by side."""
+ROWS = IMAGE_ROWS
 
 MAGIC = int.from_bytes(b"PBITMOD1", "little")
 _HEADER_BYTES = 64
