@@ -244,6 +244,4 @@ def is_bias(
     ranks = _counting(flat, extents)
     if ranks is None or flat.const or not _inside(vector, shapes[1 - place], extents):
         return False
-    steps = dict(at_y.terms)
-    channels = {(axis.extent, axis.y) for axis in _axes(ranks, extents, Index(), at_y)}
-    return bool(steps) and channels == {(axis.extent, axis.y) for axis in linear.channels}
+    return _axes(ranks, extents, Index(), at_y) == linear.channels

@@ -14,7 +14,7 @@ BOUNDS: dict[str, float] = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, 
 """Largest accepted ‖out − ref‖ / ‖ref‖ by element type; other types must be equal."""
 
 ROUNDED_BOUNDS: dict[str, float] = {"float": 0.0, "int15": 1e-3, "int8": 1e-1}
-"""The same where a model allows its packed layers to round their activations (``ir.quantized.ACTIVATIONS``)."""
+"""The same where a model allows packed layers to round their activations (``ir.quantized.ACTIVATIONS``)."""
 
 
 @dataclass(frozen=True)
