@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import BundleError
 from .signature import Entry
-from .weights import Weights, map_weights, write_weights
+from .weights import Weights, map_weights, read_weights, write_weights
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -234,6 +234,10 @@ class BundleFiles:
     def weights(self) -> Weights:
         """The weights, mapped."""
         return map_weights(self.file(WEIGHTS))
+
+    def weights_in_memory(self) -> Weights:
+        """The weights, read into memory of their own."""
+        return read_weights(self.file(WEIGHTS))
 
 
 def open_bundle(path: str | Path) -> BundleFiles:

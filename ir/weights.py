@@ -85,10 +85,10 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 @dataclass(frozen=True)
 class Weights:
-    """A mapped safetensors file.
+    """A safetensors file, mapped or in memory.
 
     Attributes:
-        arrays: read-only views into the mapping, by name.
+        arrays: views into it, by name; of a mapped file read-only.
         data: all the file's data, bytes; `arrays` point into it.
     """
 
@@ -112,6 +112,30 @@ def map_weights(path: Path) -> Weights:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot be mapped: {error}", where=str(path)) from error
+    return _weights(mapped, path)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file that `write_weights` wrote into memory of its own, in huge pages where the system has them.
+
+    Kernels that read weights at the memory's speed wait for page tables where the pages are a mapped file's.
+
+    Raises:
+        BundleError: as for `map_weights`.
+    """
+    try:
+        with path.open("rb") as file:
+            held = mmap.mmap(-1, path.stat().st_size)
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                held.madvise(mmap.MADV_HUGEPAGE)
+            with memoryview(held) as view:
+                file.readinto(view)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"cannot be read: {error}", where=str(path)) from error
+    return _weights(held, path)
+
+
+def _weights(mapped: mmap.mmap, path: Path) -> Weights:
     length = int.from_bytes(mapped[:8], "little")
     if len(mapped) < 8 or length > min(_MAX_HEADER, len(mapped) - 8) or (8 + length) % ALIGN:
         raise BundleError("not a safetensors file of penstock's", where=str(path), accepted="compile again")

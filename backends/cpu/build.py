@@ -175,5 +175,6 @@ def _tables(
             for symbol, kernel in groups.kernels.items()
         },
         "weights": {name: array.nbytes for name, array in stored.arrays.items()},
+        "packed": any(kernel.source for kernel in groups.kernels.values()),
         "images": dict(images),
     }

@@ -110,7 +110,8 @@ class Program:
         _check_machine(facts["isa"], bundle.path)
         self.isa: str = facts["isa"]
         self.tables: dict[str, Any] = bundle.json(facts["program"])
-        self.weights: Weights = bundle.weights()
+        packed = self.tables.get("packed", False)
+        self.weights: Weights = bundle.weights_in_memory() if packed else bundle.weights()
         self._library = _library(bundle.file(facts["library"]))
         self._entries: Mapping[str, Mapping[str, Any]] = facts["entries"]
         self._arena = _Arena()
