@@ -48,18 +48,20 @@ class Worker:
     name: str
     process: subprocess.Popen[str]
     about: dict[str, Any]
-    seconds: list[float]
+    seconds: dict[int, list[float]]
 
-    @property
-    def rate(self) -> float:
-        """Bytes of weights a second, by the median."""
-        return self.about["bytes"] / statistics.median(self.seconds)
+    def median(self, threads: int) -> float:
+        return statistics.median(self.seconds[threads])
 
-    def turn(self) -> None:
+    def fast(self, threads: int) -> float:
+        """What the fastest tenth stays below."""
+        return statistics.quantiles(self.seconds[threads], n=10, method="inclusive")[0]
+
+    def turn(self, threads: int) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(file=self.process.stdin, flush=True)
-        self.seconds += json.loads(self.process.stdout.readline())
+        print(threads, file=self.process.stdin, flush=True)
+        self.seconds.setdefault(threads, []).extend(json.loads(self.process.stdout.readline()))
 
 
 def start(name: str, python: str, numbers: list[int], library: str) -> subprocess.Popen[str]:
@@ -75,7 +77,7 @@ def ready(name: str, process: subprocess.Popen[str]) -> Worker | None:
     assert process.stdout is not None
     about = process.stdout.readline()
     if about:
-        return Worker(name, process, json.loads(about), [])
+        return Worker(name, process, json.loads(about), {})
     _, errors = process.communicate()
     print(f"left out: {name}: {(errors.strip() or 'no answer').splitlines()[-1]}", file=sys.stderr)
     return None
@@ -87,13 +89,13 @@ class Table:
 
     Attributes:
         n, d: size of the matrix.
-        threads: of each way.
+        threads: of each way, one number after the other.
         cycle_bytes: weights cycled over; 0 for one copy in the cache.
     """
 
     n: int
     d: int
-    threads: int
+    threads: tuple[int, ...]
     cycle_bytes: int
 
     @property
@@ -112,7 +114,7 @@ def measure(table: Table, options: argparse.Namespace, until: float) -> list[dic
     if options.ggml:
         pythons |= dict.fromkeys(GGML_TYPES, sys.executable)
     wanted = {name: python for name, python in pythons.items() if name in READ_WAYS or options.only in name}
-    numbers = [table.n, table.d, table.threads, table.cycle_bytes]
+    numbers = [table.n, table.d, table.cycle_bytes]
     started = {name: start(name, python, numbers, options.ggml) for name, python in wanted.items()}
     workers = [worker for name, process in started.items() if (worker := ready(name, process))]
     try:
@@ -120,24 +122,29 @@ def measure(table: Table, options: argparse.Namespace, until: float) -> list[dic
             if number and time.monotonic() > until:
                 break
             for worker in workers:
-                time.sleep(options.pause / 1e3)
-                worker.turn()
+                for threads in table.threads:
+                    time.sleep(options.pause / 1e3)
+                    worker.turn(threads)
     finally:
         for worker in workers:
             worker.process.communicate()
-    roof = max(worker.rate for worker in workers if worker.name in READ_WAYS)
-    return [row(worker, table, roof) for worker in workers]
+    return [row(worker, table, threads, workers) for threads in table.threads for worker in workers]
 
 
-def row(worker: Worker, table: Table, roof: float) -> dict[str, Any]:
-    found = {"size": f"{table.n}x{table.d}", "from": table.place, "threads": table.threads}
-    found |= {"way": worker.name, "copies": worker.about["copies"], "samples": len(worker.seconds)}
+def row(worker: Worker, table: Table, threads: int, workers: list[Worker]) -> dict[str, Any]:
+    """What is printed of a way: its rates beside those of the best reader, median by median, fast by fast."""
+    median, fast, size = worker.median(threads), worker.fast(threads), worker.about["bytes"]
+    readers = [each for each in workers if each.name in READ_WAYS]
+    roof = max(each.about["bytes"] / each.median(threads) for each in readers)
+    fast_roof = max(each.about["bytes"] / each.fast(threads) for each in readers)
+    found = {"size": f"{table.n}x{table.d}", "from": table.place, "threads": threads, "way": worker.name}
+    found |= {"copies": worker.about["copies"], "samples": len(worker.seconds[threads]), "bytes": size}
+    found |= {"microseconds": round(median * 1e6, 1), "fastest_tenth_microseconds": round(fast * 1e6, 1)}
+    found |= {"gigabytes_per_second": round(size / median / 1e9, 2)}
     found |= {
-        "bytes": worker.about["bytes"],
-        "microseconds": round(statistics.median(worker.seconds) * 1e6, 1),
-        "fastest_tenth_microseconds": round(statistics.quantiles(worker.seconds, n=10)[0] * 1e6, 1),
+        "of_roof": round(size / median / roof, 3),
+        "of_roof_fastest_tenth": round(size / fast / fast_roof, 3),
     }
-    found |= {"gigabytes_per_second": round(worker.rate / 1e9, 2), "of_roof": round(worker.rate / roof, 3)}
     if "kernel_error" in worker.about:
         found["bits_per_weight"] = round(worker.about["bytes"] * 8 / (table.n * table.d), 3)
         found |= {name: float(f"{worker.about[name]:.2e}") for name in ("kernel_error", "weight_error")}
@@ -145,32 +152,32 @@ def row(worker: Worker, table: Table, roof: float) -> dict[str, Any]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    titles = f"{'bits':>6} {'µs':>8} {'µs, 10%':>8} {'GB/s':>6} {'of roof':>8} {'kernel err':>11} weight err"
+    titles = f"{'bits':>6} {'µs':>8} {'µs, 10%':>8} {'GB/s':>6} {'of roof':>8} {'10%':>5} {'kernel err':>11}"
+    titles += " weight err"
     print(f"{'size':11} {'from':6} thr {'way':24} {titles}")
     for one in rows:
         print(
             f"{one['size']:11} {one['from']:6} {one['threads']:3} {one['way']:24} "
             f"{one.get('bits_per_weight', ''):>6} {one['microseconds']:8.0f} "
             f"{one['fastest_tenth_microseconds']:8.0f} "
-            f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} "
+            f"{one['gigabytes_per_second']:6.1f} {one['of_roof']:8.2f} {one['of_roof_fastest_tenth']:5.2f} "
             f"{one.get('kernel_error', ''):>11} {one.get('weight_error', '')}"
         )
 
 
 def tables_of(options: argparse.Namespace) -> list[Table]:
-    """Every size with every number of threads from memory, then the first size from the cache."""
+    """Every size from memory, then the first one from the cache."""
     sizes = [(int(n), int(d)) for n, _, d in (size.partition("x") for size in options.sizes.split(","))]
-    threads = list(map(int, options.threads.split(",")))
-    cycle = options.cycle_mib << 20
-    tables = [Table(n, d, count, cycle) for n, d in sizes for count in threads]
-    return [*tables, *(Table(*sizes[0], count, 0) for count in threads)]
+    threads = tuple(map(int, options.threads.split(",")))
+    tables = [Table(n, d, threads, options.cycle_mib << 20) for n, d in sizes]
+    return [*tables, Table(*sizes[0], threads, 0)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="GEMV with packed weights, penstock beside its peers")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--sizes", default="4096x4096,11008x4096")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--pause", type=float, default=20.0, help="milliseconds before each turn (20)")
     parser.add_argument("--cycle-mib", type=int, help="weights cycled over (four times the last-level cache)")
     parser.add_argument("--only", default="", help="ways whose name contains this")

@@ -1,9 +1,9 @@
 """The ways cpu_gemv.py compares, each a process of its own so that no pool of threads disturbs another.
 
-Run by cpu_gemv.py: ``python gemv_ways.py WAY N D THREADS CYCLE_BYTES [LIBRARY]``. A process makes as many
-copies of one weight matrix as fill CYCLE_BYTES (or one, for 0: it stays in a cache), prints one JSON line
-about them, then for every line it is given multiplies by each copy once, `Problem.window` copies between two
-looks at the clock, and prints the seconds of one multiplication for each window.
+Run by cpu_gemv.py: ``python gemv_ways.py WAY N D CYCLE_BYTES [LIBRARY]``. A process makes as many copies of
+one weight matrix as fill CYCLE_BYTES (or one, for 0: it stays in a cache), prints one JSON line about them,
+then for every line it is given, a number of threads, multiplies by each copy once, `Problem.window` copies
+between two looks at the clock, and prints the seconds of one multiplication for each window.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ DISTINCT_ROWS = 512
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMV: weights ``[n, d]``, an activation ``[d]``, threads, and bytes of weights to cycle over; 0
-    bytes for one copy that is multiplied by again and again."""
+    """One GEMV: weights ``[n, d]``, an activation ``[d]``, and bytes of weights to cycle over; 0 bytes for
+    one copy that is multiplied by again and again."""
 
     n: int
     d: int
-    threads: int
     cycle_bytes: int
 
     @property
@@ -61,38 +60,44 @@ class Problem:
         return max(2, -(-self.cycle_bytes // (size * WINDOW))) * WINDOW if self.cycle_bytes else 1
 
 
+Window = Callable[[int], object]
+"""Multiplies with so many threads."""
+
+
 @dataclass(frozen=True)
 class Way:
     """A multiplication set up.
 
     Attributes:
-        windows: calls that multiply by the next `Problem.window` copies each.
+        windows: calls that multiply by the next `Problem.window` copies each, with some threads.
         copies: of the weights.
         bytes: of one copy.
         output: for comparison, ``[n]`` or its first rows.
         stands_for: the weights the kernel's numbers stand for, float64, the first rows of them.
+        prepare: called before multiplications with other threads than those before.
     """
 
-    windows: list[Callable[[], object]]
+    windows: list[Window]
     copies: int
     bytes: int
     output: np.ndarray
     stands_for: np.ndarray
+    prepare: Callable[[int], object] = int
 
-    def sweep(self) -> list[float]:
+    def sweep(self, threads: int) -> list[float]:
         """Seconds of one multiplication, for each window."""
         seconds = []
         for window in self.windows if len(self.windows) > 1 else self.windows * CACHED_SAMPLES:
             start = time.perf_counter()
-            window()
+            window(threads)
             seconds.append((time.perf_counter() - start) * len(self.windows) / self.copies)
         return seconds
 
 
-def in_windows(calls: list[Callable[[], object]]) -> list[Callable[[], object]]:
-    def window(some: list[Callable[[], object]]) -> None:
+def in_windows(calls: list[Window]) -> list[Window]:
+    def window(some: list[Window], threads: int) -> None:
         for call in some:
-            call()
+            call(threads)
 
     size = WINDOW if len(calls) > 1 else 1
     return [partial(window, calls[i : i + size]) for i in range(0, len(calls), size)]
@@ -118,8 +123,8 @@ def _read(problem: Problem, how: int) -> Way:
     lines = aligned_array((problem.copies(size), size), "uint8")
     lines[:] = 1
 
-    def run(piece: np.ndarray) -> None:
-        library.stream_read(problem.threads, piece.ctypes.data, piece.size // 64, how)
+    def run(piece: np.ndarray, threads: int) -> None:
+        library.stream_read(threads, piece.ctypes.data, piece.size // 64, how)
 
     calls = [partial(run, piece) for piece in lines]
     return Way(in_windows(list(calls)), len(lines), size, np.ones(1), np.ones((1, problem.d)))
@@ -145,8 +150,8 @@ def penstock_way(form: str, activations: str, isa: str | None = None) -> Callabl
             PackedLinear(first.image.copy(), activations=activations, isa=isa) for _ in range(count - 1)
         ]
         x, y = problem.activation()[None], np.empty((1, problem.n), np.float32)
-        calls = [lambda layer=layer: layer(x, threads=problem.threads, out=y) for layer in layers]
-        output = first(x, threads=problem.threads)[0]
+        calls = [lambda threads, layer=layer: layer(x, threads=threads, out=y) for layer in layers]
+        output = first(x, threads=1)[0]
         return Way(in_windows(list(calls)), count, first.image.size, output, few.dequantize())
 
     return make
@@ -157,16 +162,17 @@ def torch_way(kind: str) -> Callable[[Problem], Way]:
         import torch
         import torch.nn.functional as F
 
-        torch.set_num_threads(problem.threads)
         torch.set_grad_enabled(False)
         few = torch.from_numpy(problem.distinct()).to(getattr(torch, kind))
         weights = few[torch.arange(problem.n) % len(few)]
         x = torch.from_numpy(problem.activation())[None].to(weights.dtype)
         size = weights.element_size() * weights.numel()
         copies = [weights.clone() for _ in range(problem.copies(size))]
-        calls = [lambda each=each: F.linear(x, each) for each in copies]
+        calls = [lambda _, each=each: F.linear(x, each) for each in copies]
         output = F.linear(x, weights)[0].float().numpy()
-        return Way(in_windows(list(calls)), len(copies), size, output, few.double().numpy())
+        return Way(
+            in_windows(list(calls)), len(copies), size, output, few.double().numpy(), torch.set_num_threads
+        )
 
     return make
 
@@ -185,17 +191,24 @@ def onnxruntime_way(problem: Problem) -> Way:
     packed, scale = problem.fill(codes[..., ::2] | codes[..., 1::2] << 4), problem.fill(few_scales)
     count = problem.copies(packed.size + scale.nbytes)
     x = {"x": problem.activation()[None]}
-    sessions = [
-        _onnx_session(problem, np.roll(packed, i, axis=0), np.roll(scale, i, axis=0))
-        for i in range(0, count, problem.window)
-    ]
-    output = np.asarray(sessions[0].run(["y0"], x)[0])[0]
+    starts = range(0, count, problem.window)
+    sessions: dict[int, list[Any]] = {}
+
+    def prepare(threads: int) -> None:
+        if threads not in sessions:
+            sessions[threads] = [
+                _onnx_session(problem, threads, np.roll(packed, i, axis=0), np.roll(scale, i, axis=0))
+                for i in starts
+            ]
+
+    prepare(1)
+    output = np.asarray(sessions[1][0].run(["y0"], x)[0])[0]
     stands_for = ((codes.astype(np.float64) - 8) * few_scales[..., None]).reshape(len(codes), -1)
-    windows = [partial(session.run, None, x) for session in sessions]
-    return Way(list(windows), count, packed.size + scale.nbytes, output, stands_for)
+    windows = [lambda threads, i=i: sessions[threads][i].run(None, x) for i in range(len(starts))]
+    return Way(list(windows), count, packed.size + scale.nbytes, output, stands_for, prepare)
 
 
-def _onnx_session(problem: Problem, packed: np.ndarray, scale: np.ndarray) -> Any:
+def _onnx_session(problem: Problem, threads: int, packed: np.ndarray, scale: np.ndarray) -> Any:
     onnx, onnxruntime = importlib.import_module("onnx"), importlib.import_module("onnxruntime")
     helper, kinds = onnx.helper, onnx.TensorProto
     nodes, tensors, outputs = [], [], []
@@ -213,7 +226,7 @@ def _onnx_session(problem: Problem, packed: np.ndarray, scale: np.ndarray) -> An
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = problem.threads
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
 
@@ -255,8 +268,8 @@ def ggml_way(number: int, path: str) -> Callable[[Problem], Way]:
             results.append(ggml.ggml_mul_mat(context, weights, x))
             ggml.ggml_build_forward_expand(graphs[-1], results[-1])
         compute = ggml.ggml_graph_compute_with_ctx
-        windows = [partial(compute, context, graph, problem.threads) for graph in graphs]
-        windows[0]()
+        windows = [lambda threads, graph=graph: compute(context, graph, threads) for graph in graphs]
+        windows[0](1)
         output = np.empty(len(rows), np.float32)
         ctypes.memmove(output.ctypes.data, ggml.ggml_get_data(results[0]), output.nbytes)
         return Way(list(windows), count, every.size, output, _ggml_weights(ggml, number, few, problem.d))
@@ -339,10 +352,9 @@ def relative(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def main() -> None:
-    name, *numbers = sys.argv[1:6]
+    name, *numbers = sys.argv[1:5]
     problem = Problem(*map(int, numbers))
-    way = way_named(name, sys.argv[6] if len(sys.argv) > 6 else "")(problem)
-    way.sweep()
+    way = way_named(name, sys.argv[5] if len(sys.argv) > 5 else "")(problem)
     about: dict[str, float] = {"copies": way.copies, "bytes": way.bytes}
     if name not in READ_WAYS:
         x = problem.activation().astype(np.float64)
@@ -350,9 +362,14 @@ def main() -> None:
         about["kernel_error"] = relative(way.output[:rows], way.stands_for @ x)
         about["weight_error"] = relative(way.stands_for, problem.distinct()[:rows])
     print(json.dumps(about), flush=True)
-    for _ in sys.stdin:
-        way.sweep()
-        print(json.dumps(way.sweep()), flush=True)
+    before = 0
+    for line in sys.stdin:
+        threads = int(line)
+        if threads != before:
+            way.prepare(threads)
+        before = threads
+        way.windows[0](threads)
+        print(json.dumps(way.sweep(threads)), flush=True)
 
 
 if __name__ == "__main__":
