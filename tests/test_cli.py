@@ -102,7 +102,8 @@ def test_offsets_are_planned_from_a_table(tmp_path: Path, capsys: pytest.Capture
 def test_an_arena_that_is_too_small_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "b.csv").write_text(BUFFERS)
     error = refusal(capsys, "plan", "offsets", str(tmp_path / "b.csv"), "--capacity", "99")
-    assert error["type"] == "PlanError"
+    assert error["type"] == "Infeasible"
+    assert (error["conflict"], error["minimal"]) == (["b", "a"], True)
 
 
 def test_the_list_of_what_is_not_built_is_the_tables() -> None:

@@ -1,105 +1,148 @@
-"""The exact leg: offsets as a two-dimensional packing (steps × bytes) for OR-tools' CP-SAT.
+"""The leg of OR-tools' CP-SAT: offsets as a two-dimensional packing (steps × bytes), also over several pools.
 
-The arena size is not minimised but fixed and probed, because a fixed height propagates far better:
-first the lower bound itself, then halving what is left between the bound and the best plan known.
+The arena's size is not minimised but fixed and probed, because a fixed height propagates far better.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ortools.sat.python import cp_model
 
-from .problem import Buffer
+from .problem import Buffer, grain_bytes
+from .search import Answer
 
-_HALVINGS = 4
-_DETERMINISTIC_PER_SECOND = 0.06  # CP-SAT's deterministic time in a second of one core on such packings
+DETERMINISTIC_PER_SECOND = 0.06
+"""CP-SAT's deterministic time in a second of one core on such packings."""
+
 _WALL_FACTOR = 20.0  # far off, so that a busy machine gives the same answer, only later
 
 
-@dataclass(frozen=True)
-class Packing:
-    """What CP-SAT found: offsets (None when it found nothing better) and a proved bound on the arena."""
-
-    offsets: Mapping[str, int] | None
-    bound_bytes: int
-
-
-def pack(buffers: Sequence[Buffer], peak: int, bound: int, time_limit_s: float, seed: int) -> Packing:
-    """Offsets with an arena below ``peak``, the least found within the effort.
-
-    One worker and a limit in CP-SAT's deterministic time make the answer a function of the arguments;
-    twenty times the limit in wall seconds ends the search on a machine that slow. Half of the effort goes
-    to the lower bound itself, the rest to halving the gap.
+@dataclass
+class CpSat:
+    """Packings of the same buffers, one capacity after the other.
 
     Args:
         buffers: all of positive size.
-        peak: arena to improve on, in bytes.
-        bound: known lower bound, in bytes; an arena of that size ends the search.
-        time_limit_s: effort, about wall seconds of one core.
         seed: CP-SAT's random seed.
+        deterministic: whether efforts are in CP-SAT's deterministic time (about wall seconds of one core, the
+            answer then a function of the arguments) or in wall seconds.
+        workers: threads.
     """
-    grain = _grain(buffers)
-    # Any layout can be pushed down until its offsets are multiples of the grain, so nothing is lost by
-    # counting in grains; only the topmost buffer may end inside one.
-    low, high = -(-bound // grain), -(-peak // grain)
-    floor, best, effort = bound, None, time_limit_s / 2
-    arena = low
-    for _ in range(1 + _HALVINGS):
-        if arena >= high:
-            break
-        proved, offsets = _probe(buffers, arena, grain, effort, seed)
-        if offsets is not None:
-            best, high = offsets, arena
-        else:
-            low = arena + 1
-            floor = max(floor, arena * grain + 1) if proved else floor
-        arena, effort = (low + high) // 2, time_limit_s / 2 / _HALVINGS
-    return Packing(best, floor)
+
+    buffers: Sequence[Buffer]
+    seed: int = 0
+    deterministic: bool = True
+    workers: int = 1
+    _stopped: bool = field(default=False, init=False)
+    _solver: cp_model.CpSolver | None = field(default=None, init=False)
+
+    def decide(self, capacity: int, effort_s: float) -> Answer:
+        """Whether the buffers fit in one arena of that many bytes."""
+        return self.decide_pools({"": capacity}, effort_s)[0]
+
+    def decide_pools(self, capacities: Mapping[str, int], effort_s: float) -> tuple[Answer, dict[str, str]]:
+        """Whether the buffers fit in the pools, and which pool takes which buffer."""
+        model = cp_model.CpModel()
+        packing = _Packing(model, self.buffers, capacities)
+        if not packing.possible:
+            return Answer(proved=True), {}
+        solver = self._solver = cp_model.CpSolver()
+        solver.parameters.num_workers = self.workers
+        solver.parameters.random_seed = self.seed
+        if self.deterministic:
+            solver.parameters.max_deterministic_time = DETERMINISTIC_PER_SECOND * effort_s
+            effort_s *= _WALL_FACTOR
+        solver.parameters.max_time_in_seconds = effort_s
+        if self._stopped:
+            return Answer(), {}
+        status = solver.solve(model)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return Answer(proved=status == cp_model.INFEASIBLE), {}
+        return Answer(packing.offsets(solver)), packing.pools(solver)
+
+    def stop(self) -> None:
+        """End the search, from another thread."""
+        self._stopped = True
+        if self._solver is not None:
+            self._solver.stop_search()
 
 
-def _grain(buffers: Sequence[Buffer]) -> int:
-    """A number of bytes that all sizes, rounded to the common alignment, are multiples of.
+class _Packing:
+    """The model: a life × span rectangle for each buffer, optional in each of several pools."""
 
-    It divides every alignment or is a multiple of it, so rounding a multiple of it up gives another.
-    """
-    aligns = sorted({buffer.align for buffer in buffers}, reverse=True)
-    common = math.gcd(*aligns)
-    grain = math.gcd(*(-(-buffer.size_bytes // common) * common for buffer in buffers))
-    for align in aligns:
-        if grain % align:
-            grain = math.gcd(grain, align)
-    return grain if all(grain % a == 0 or a % grain == 0 for a in aligns) else common
+    def __init__(
+        self, model: cp_model.CpModel, buffers: Sequence[Buffer], capacities: Mapping[str, int]
+    ) -> None:
+        self.possible = True
+        self._buffers = buffers
+        self._grain = grain_bytes(buffers)
+        self._places: dict[str, Any] = {}
+        self._strides: dict[str, int] = {}
+        self._chosen: dict[str, dict[str, Any]] = {}
+        events = sorted({edge for buffer in buffers for span in buffer.spans for edge in span})
+        self._step = {event: index for index, event in enumerate(events)}
+        rectangles: dict[str, list[tuple[Any, Any, int]]] = {pool: [] for pool in capacities}
+        for buffer in buffers:
+            self._add(model, buffer, capacities, rectangles)
+        for pool, capacity in capacities.items():
+            lives, spans, heights = zip(*rectangles[pool], strict=True) if rectangles[pool] else ((), (), ())
+            model.add_no_overlap_2d(lives, spans)
+            model.add_cumulative(lives, heights, -(-capacity // self._grain))
 
+    def _add(
+        self,
+        model: cp_model.CpModel,
+        buffer: Buffer,
+        capacities: Mapping[str, int],
+        rectangles: dict[str, list[tuple[Any, Any, int]]],
+    ) -> None:
+        grain, name = self._grain, buffer.name
+        height, stride = -(-buffer.size_bytes // grain), max(1, buffer.align // grain)
+        allowed = [
+            pool
+            for pool in (buffer.pools or capacities)
+            if capacities.get(pool, -1) >= (buffer.offset or 0) + buffer.size_bytes
+        ]
+        if not allowed:
+            self.possible = False
+            return
+        highest = max(capacities[pool] - buffer.size_bytes for pool in allowed) // grain // stride
+        place = model.new_int_var(0, highest, name)
+        if buffer.offset is not None:
+            model.add(stride * place == buffer.offset // grain)
+        literals = (
+            {pool: model.new_bool_var(f"{name} in {pool}") for pool in allowed} if len(allowed) > 1 else {}
+        )
+        if literals:
+            model.add_exactly_one(literals.values())
+        for pool in allowed:
+            literal = literals.get(pool)
+            if literal is not None:
+                room = (capacities[pool] - buffer.size_bytes) // grain
+                model.add(stride * place <= room).only_enforce_if(literal)
+            for low, high in buffer.spans:
+                start, steps = self._step[low], self._step[high] - self._step[low]
+                if literal is None:
+                    life = model.new_fixed_size_interval_var(start, steps, "")
+                    span = model.new_fixed_size_interval_var(stride * place, height, "")
+                else:
+                    life = model.new_optional_fixed_size_interval_var(start, steps, literal, "")
+                    span = model.new_optional_fixed_size_interval_var(stride * place, height, literal, "")
+                rectangles[pool].append((life, span, height))
+        self._places[name], self._strides[name] = place, stride
+        self._chosen[name] = literals or {allowed[0]: None}
 
-def _probe(
-    buffers: Sequence[Buffer], arena: int, grain: int, effort_s: float, seed: int
-) -> tuple[bool, Mapping[str, int] | None]:
-    """Offsets within an arena of that many grains, or None and whether none exist."""
-    model = cp_model.CpModel()
-    events = sorted({buffer.start for buffer in buffers} | {buffer.end for buffer in buffers})
-    step = {event: index for index, event in enumerate(events)}
-    lives, spans, places, heights = [], [], {}, []
-    for buffer in buffers:
-        stride, height = max(1, buffer.align // grain), -(-buffer.size_bytes // grain)
-        if height > arena:
-            return True, None
-        place = model.new_int_var(0, (arena - height) // stride, buffer.name)
-        start, steps = step[buffer.start], step[buffer.end] - step[buffer.start]
-        lives.append(model.new_fixed_size_interval_var(start, steps, f"life of {buffer.name}"))
-        spans.append(model.new_fixed_size_interval_var(stride * place, height, f"span of {buffer.name}"))
-        places[buffer.name] = place
-        heights.append(height)
-    model.add_no_overlap_2d(lives, spans)
-    model.add_cumulative(lives, heights, arena)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.max_deterministic_time = _DETERMINISTIC_PER_SECOND * effort_s
-    solver.parameters.max_time_in_seconds = _WALL_FACTOR * effort_s
-    solver.parameters.random_seed = seed
-    status = solver.solve(model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return status == cp_model.INFEASIBLE, None
-    return False, {b.name: max(b.align, grain) * solver.value(places[b.name]) for b in buffers}
+    def offsets(self, solver: cp_model.CpSolver) -> dict[str, int]:
+        return {
+            name: self._grain * self._strides[name] * solver.value(place)
+            for name, place in self._places.items()
+        }
+
+    def pools(self, solver: cp_model.CpSolver) -> dict[str, str]:
+        return {
+            name: next(pool for pool, literal in chosen.items() if literal is None or solver.value(literal))
+            for name, chosen in self._chosen.items()
+        }

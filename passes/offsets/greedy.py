@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from .overlap import together
 from .problem import Buffer
 
 Order = Callable[["Layout"], np.ndarray]
@@ -20,16 +21,22 @@ class Layout:
         self.end = np.array([b.end for b in buffers], np.int64)
         self.size = np.array([b.size_bytes for b in buffers], np.int64)
         self.align = np.array([b.align for b in buffers], np.int64)
-        self.together = (self.start[:, None] < self.end) & (self.start < self.end[:, None])
+        self.together = together(buffers)
+        self.pinned = {i: b.offset for i, b in enumerate(buffers) if b.offset is not None}
 
     def place(self, order: np.ndarray, fit: str) -> np.ndarray:
-        """Offsets after placing the buffers in this order."""
+        """Offsets after placing the buffers in this order, those with a given offset first."""
+        if self.pinned:
+            given = np.array([*self.pinned], np.int64)
+            order = np.concatenate([given, order[~np.isin(order, given)]])
         offsets = np.zeros(len(order), np.int64)
         placed = np.empty(len(order), np.int64)  # placed buffers, sorted by offset
         bottoms = np.empty(len(order), np.int64)  # and their offsets
         for count, buffer in enumerate(order):
             above = placed[:count][self.together[buffer, placed[:count]]]
-            offset = self._gap(int(buffer), offsets[above], offsets[above] + self.size[above], fit)
+            offset = self.pinned.get(int(buffer))
+            if offset is None:
+                offset = self._gap(int(buffer), offsets[above], offsets[above] + self.size[above], fit)
             offsets[buffer] = offset
             index = int(np.searchsorted(bottoms[:count], offset))
             placed[index + 1 : count + 1] = placed[index:count].copy()

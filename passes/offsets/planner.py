@@ -1,15 +1,25 @@
-"""The planner: the best of several greedies, then CP-SAT where none of them reached the lower bound."""
+"""The planner the compiler uses: the best of several greedies, then the exact legs in turn, each with an effort.
+
+Efforts are counted in nodes and in CP-SAT's deterministic time, so a plan is a function of the arguments.
+`race` is its hurried sibling, for people.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ...ir.errors import PlanError
+from .bracket import Bracket
 from .check import check
+from .conflict import Infeasible, crowd, minimal_conflict
 from .greedy import greedies
-from .problem import Buffer, Plan, busiest, lower_bound_bytes, make_plan
+from .native import available
+from .problem import Buffer, Plan, lower_bound_bytes, make_plan
+from .search import Answer, Search, takes
 
-_LISTED = 8
+NODE_BUFFERS_PER_SECOND = 30_000_000
+"""Nodes × buffers the exact search visits in about a second of one core."""
 
 
 def plan(
@@ -22,62 +32,99 @@ def plan(
     Args:
         buffers: with unique names.
         capacity: bytes the arena may have; None for as many as needed.
-        time_limit_s: effort for CP-SAT, which only runs when no greedy meets the lower bound; 0 skips it.
+        time_limit_s: effort for the exact legs, which only run when no greedy meets the lower bound; 0 skips them.
         seed: seed of CP-SAT's search.
 
     Raises:
-        PlanError: no plan within the capacity exists, or none was found; with the bound and the buffers
-            live at the busiest step.
+        PlanError: two given places collide.
+        Infeasible: no plan within the capacity exists, or none was found.
     """
-    bound = lower_bound_bytes(buffers)
-    if capacity is not None and bound > capacity:
-        raise _does_not_fit(buffers, capacity, f"no plan exists: {bound} bytes are live at once")
-    best = _best_greedy(buffers, bound)
-    if best.peak_bytes > bound and time_limit_s > 0:
-        best = _improve(buffers, best, time_limit_s, seed)
+    sized = [buffer for buffer in buffers if buffer.size_bytes]
+    bracket = Bracket(sized, first_plan(sized, capacity))
+    if not bracket.closed and time_limit_s > 0:
+        _exact(sized, bracket, time_limit_s, seed)
+    best = bracket.result()
     if capacity is not None and best.peak_bytes > capacity:
-        proof = "no plan exists" if best.lower_bound_bytes > capacity else "no plan was found"
-        raise _does_not_fit(
-            buffers,
-            capacity,
-            f"{proof}: the smallest arena found is {best.peak_bytes} bytes, "
-            f"the lower bound {best.lower_bound_bytes}",
-        )
-    check(buffers, best.offsets, capacity)
-    return best
+        raise does_not_fit(sized, capacity, best, max(time_limit_s, 1.0))
+    return finished(buffers, best, capacity)
 
 
-def _best_greedy(buffers: Sequence[Buffer], bound: int) -> Plan:
+def finished(buffers: Sequence[Buffer], best: Plan, capacity: int | None) -> Plan:
+    """The plan with the buffers of no bytes, checked."""
+    empty = {buffer.name: buffer.offset or 0 for buffer in buffers if not buffer.size_bytes}
+    offsets: Mapping[str, int] = MappingProxyType({**best.offsets, **empty})
+    check(buffers, offsets, capacity if any(b.size_bytes for b in buffers) else None)
+    return Plan(offsets, best.peak_bytes, best.lower_bound_bytes, best.solver)
+
+
+def first_plan(buffers: Sequence[Buffer], capacity: int | None = None) -> Plan:
+    """The best of the greedies; the first will do where the capacity is hopeless.
+
+    Raises:
+        PlanError: two given places collide.
+    """
+    given = [buffer for buffer in buffers if buffer.offset is not None]
+    try:
+        check(given, {buffer.name: buffer.offset or 0 for buffer in given})
+    except PlanError as error:
+        raise PlanError(
+            f"the given offsets collide: {error.message}", where=error.where, accepted="given places apart"
+        ) from error
+    bound = lower_bound_bytes(buffers)
     best: Plan | None = None
     for solver, offsets in greedies(buffers):
         candidate = make_plan(buffers, offsets, bound, solver)
         if best is None or candidate.peak_bytes < best.peak_bytes:
             best = candidate
-        if best.peak_bytes == bound:
+        if best.peak_bytes == bound or (capacity is not None and bound > capacity):
             break
     assert best is not None, "there is at least one greedy"
     return best
 
 
-def _improve(buffers: Sequence[Buffer], best: Plan, time_limit_s: float, seed: int) -> Plan:
-    """The best plan, or a smaller one of CP-SAT's; either way with the better of the two bounds."""
-    from .cpsat import pack  # OR-tools takes a while to import, and most plans do not need it
+def _exact(buffers: Sequence[Buffer], bracket: Bracket, time_limit_s: float, seed: int) -> None:
+    """The search for half of the effort, CP-SAT for the other."""
+    if takes(buffers) and available():
+        with Search(buffers) as search:
+            total = NODE_BUFFERS_PER_SECOND * time_limit_s / 2 / len(buffers)
+            bracket.narrow(
+                lambda capacity, effort: search.decide(capacity, int(effort) + 1), total / 32, total, "search"
+            )
+    if not bracket.closed:
+        from .cpsat import CpSat  # OR-tools takes a while to import, and most plans do not need it
 
-    sized = [buffer for buffer in buffers if buffer.size_bytes]
-    packing = pack(sized, best.peak_bytes, best.lower_bound_bytes, time_limit_s, seed)
-    if packing.offsets is not None:
-        empty = {buffer.name: 0 for buffer in buffers if not buffer.size_bytes}
-        found = make_plan(buffers, {**packing.offsets, **empty}, packing.bound_bytes, "cp-sat")
-        if found.peak_bytes < best.peak_bytes:
-            return found
-    return make_plan(buffers, best.offsets, packing.bound_bytes, best.solver)
+        bracket.narrow(CpSat(buffers, seed).decide, time_limit_s / 8, time_limit_s / 2, "cp-sat")
 
 
-def _does_not_fit(buffers: Sequence[Buffer], capacity: int, reason: str) -> PlanError:
-    step, live = busiest(buffers)
-    listed = ", ".join(f"{buffer.name} ({buffer.size_bytes})" for buffer in live[:_LISTED])
-    more = f" and {len(live) - _LISTED} more" if len(live) > _LISTED else ""
-    return PlanError(
-        f"the buffers do not fit in {capacity} bytes; {reason}; live at step {step}: {listed}{more}",
-        accepted=f"a capacity of {lower_bound_bytes(buffers)} bytes or more",
-    )
+def does_not_fit(buffers: Sequence[Buffer], capacity: int, best: Plan, time_limit_s: float) -> Infeasible:
+    """The error for a capacity no plan was found for: why, and who is in the way."""
+    bound = best.lower_bound_bytes
+    found = f"the smallest arena found is {best.peak_bytes} bytes, the lower bound {bound}"
+    if bound <= capacity:
+        said = f"the buffers do not fit in {capacity} bytes; no plan was found: {found}"
+        return Infeasible(said, best, None, f"more time, or a capacity of {best.peak_bytes} bytes or more")
+    conflict = minimal_conflict(crowd(buffers, capacity) or buffers, oracle(capacity), time_limit_s)
+    said = f"the buffers do not fit in {capacity} bytes; no plan exists: {found}; {conflict.text()}"
+    return Infeasible(said, best, conflict, f"a capacity of {bound} bytes or more")
+
+
+def oracle(capacity: int):
+    """Decides sets of buffers at one capacity: by the bound, by greedies, by the search or by CP-SAT."""
+
+    def decide(buffers: Sequence[Buffer], seconds: float) -> Answer:
+        if lower_bound_bytes(buffers) > capacity:
+            return Answer(proved=True)
+        for _, offsets in greedies(buffers):
+            if all(offsets[b.name] + b.size_bytes <= capacity for b in buffers):
+                return Answer(offsets)
+        if takes(buffers) and available():
+            with Search(buffers) as search:
+                limit = int(NODE_BUFFERS_PER_SECOND * seconds / len(buffers)) + 1
+                answer = search.decide(capacity, limit)
+            if answer.proved or answer.offsets is not None:
+                return answer
+        from .cpsat import CpSat
+
+        return CpSat(buffers, deterministic=False).decide(capacity, seconds)
+
+    return decide

@@ -1,0 +1,124 @@
+"""The search as a shared library: compiled by the C compiler at first use, kept in the user's cache."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from ....ir.errors import InputError, PassError, ToolMissing
+from ....ir.user_cache import user_cache
+
+SOURCES = ("search.c",)
+HEADERS = ("search.h",)
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared")
+COMPILERS = ("cc", "gcc", "clang")
+
+
+class Problem(ctypes.Structure):
+    """``pst_problem`` of search.h."""
+
+    _fields_ = [
+        ("count", ctypes.c_int32),
+        ("sections", ctypes.c_int32),
+        ("size", ctypes.c_void_p),
+        ("align", ctypes.c_void_p),
+        ("span_at", ctypes.c_void_p),
+        ("spans", ctypes.c_void_p),
+        ("neighbour_at", ctypes.c_void_p),
+        ("neighbours", ctypes.c_void_p),
+        ("twin", ctypes.c_void_p),
+        ("pins", ctypes.c_int32),
+        ("pin_bottom", ctypes.c_void_p),
+        ("pin_top", ctypes.c_void_p),
+        ("pin_span_at", ctypes.c_void_p),
+        ("pin_spans", ctypes.c_void_p),
+        ("fence_at", ctypes.c_void_p),
+        ("fences", ctypes.c_void_p),
+    ]
+
+
+class Order(ctypes.Structure):
+    """``pst_order`` of search.h."""
+
+    _fields_ = [("keys", ctypes.c_int32), ("load_key", ctypes.c_int32), ("key", ctypes.c_void_p)]
+
+
+class Status(enum.IntEnum):
+    """How a run of the search ended."""
+
+    FOUND = 0
+    NONE = 1
+    LIMIT = 2
+    STOPPED = 3
+    MEMORY = 4
+
+
+def _folder() -> Path:
+    return Path(str(resources.files(__name__.rpartition(".")[0])))
+
+
+def _place() -> Path:
+    content = b"".join((_folder() / name).read_bytes() for name in (*SOURCES, *HEADERS))
+    digest = hashlib.sha256(" ".join(FLAGS).encode() + content).hexdigest()[:16]
+    return user_cache() / "offsets" / f"search-{digest}.so"
+
+
+def available() -> bool:
+    """Whether the search can run here: compiled before, or a compiler and a cache to keep it in."""
+    try:
+        library()
+    except (ToolMissing, InputError):
+        return False
+    return True
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The search.
+
+    Raises:
+        ToolMissing: it is not in the cache and there is no C compiler.
+        InputError: the cache cannot be written.
+    """
+    path = _place()
+    if not path.exists():
+        _compile(path)
+    loaded = ctypes.CDLL(str(path))
+    pointer, int32 = ctypes.c_void_p, ctypes.c_int32
+    loaded.pst_search_open.restype = pointer
+    loaded.pst_search_open.argtypes = (pointer, pointer, int32, int32)
+    loaded.pst_search_close.argtypes = (pointer,)
+    loaded.pst_search_run.argtypes = (pointer, int32, pointer, ctypes.c_int64, pointer, pointer)
+    loaded.pst_search_nodes.restype = ctypes.c_int64
+    loaded.pst_search_nodes.argtypes = (pointer,)
+    return loaded
+
+
+def _compile(path: Path) -> None:
+    compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise ToolMissing("no C compiler (cc, gcc or clang) is on PATH", accepted="apt install gcc libc6-dev")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        place = tempfile.TemporaryDirectory(dir=path.parent)
+    except OSError as error:
+        raise InputError(
+            f"cannot keep the compiled search here: {error.strerror}",
+            where=str(path.parent),
+            accepted="a writable folder in PENSTOCK_CACHE_DIR",
+        ) from error
+    with place as temporary:
+        built = Path(temporary) / path.name
+        command = [compiler, *FLAGS, "-o", str(built), *(str(_folder() / name) for name in SOURCES)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PassError(f"the C compiler failed: {done.stderr.strip()[:2000]}", where=compiler)
+        os.replace(built, path)
