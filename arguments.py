@@ -71,6 +71,14 @@ def extents(text: str) -> dict[str, int]:
     return found
 
 
+def pool(text: str) -> tuple[str, int]:
+    """``sram=65536``: a pool and its bytes."""
+    name, equals, number = text.partition("=")
+    if not equals or not name or any(character.isspace() for character in name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=BYTES, such as sram=65536")
+    return name, positive(number)
+
+
 MODEL = option(
     "model", metavar="MODEL", help="zoo:NAME[,key=value…], path.py:callable, file.pt2 or file.mlir"
 )
@@ -241,13 +249,42 @@ COMMANDS = (
     ),
     Command(
         "plan offsets",
-        "place buffers of given lifetimes in one arena",
-        "penstock plan offsets buffers.csv --capacity 1048576",
+        "place buffers of given lifetimes in one arena, or in several pools",
+        "penstock plan offsets buffers.csv --capacity 1048576 -o placed.csv --plot map.svg",
         "plan_offsets",
         (
-            option("file", metavar="FILE.csv", help="buffers: id, lower, upper, size[, alignment]"),
-            option("--capacity", type=positive, metavar="BYTES", help="size of the arena (default: any)"),
-            option("--time-limit", type=positive, default=10, metavar="S", help="for CP-SAT (default 10)"),
+            option(
+                "file",
+                metavar="FILE.csv",
+                help="buffers: id, lower, upper, size and, where wanted, alignment, gaps, offset, pools",
+            ),
+            option("--capacity", type=positive, metavar="BYTES", help="fit in this (default: the least)"),
+            option(
+                "--pool",
+                type=pool,
+                action="append",
+                default=[],
+                metavar="NAME=BYTES",
+                help="a pool instead of one arena; once for each",
+            ),
+            option("-o", "--out", metavar="OUT.csv", help="write the buffers with their offsets"),
+            option("--plot", metavar="MAP.svg", help="write a picture: bytes over steps"),
+            option(
+                "--seconds",
+                "--time-limit",
+                dest="seconds",
+                type=positive,
+                default=10,
+                metavar="S",
+                help="give up after (default 10)",
+            ),
+            option(
+                "--jobs",
+                type=positive,
+                metavar="N",
+                help="solvers side by side (default: the cores); 1: in turn, the same plan every time",
+            ),
+            option("--anew", action="store_true", help="ignore the offsets in FILE.csv"),
             SEED,
         ),
     ),

@@ -282,21 +282,62 @@ def examine(args: argparse.Namespace) -> Outcome:
     return Outcome(report.to_json(), report.text(), ok=report.ok)
 
 
+ROWS = 60
+"""Rows of a table of buffers beyond which people want a file."""
+
+
 def plan_offsets(args: argparse.Namespace) -> Outcome:
     """``penstock plan offsets``."""
-    from .passes.offsets import plan, read_csv
+    from .passes.offsets import Race, plan_pools, race, read_csv, write_csv, write_whole
+    from .passes.offsets.picture import svg
 
-    buffers = read_csv(args.file)
-    found = plan(buffers, capacity=args.capacity, time_limit_s=args.time_limit, seed=args.seed)
+    pools = dict(args.pool)
+    for given, suffix in ((args.out, ".csv"), (args.plot, ".svg")):
+        if given and Path(given).suffix != suffix:
+            raise InputError("a file of what kind?", where=given, accepted=f"a name in {suffix}")
+    if len(pools) < len(args.pool) or (pools and args.capacity):
+        raise InputError("which size?", accepted="--capacity once, or --pool once for each pool")
+    buffers = read_csv(args.file, given_offsets=not args.anew, pools=pools)
+    begin = time.monotonic()
+    with bar() as progress:
+        if pools:
+            found = plan_pools(buffers, pools, time_limit_s=args.seconds, seed=args.seed, jobs=args.jobs)
+            result = Race(found, "bound", time.monotonic() - begin)
+        else:
+            result = race(
+                buffers,
+                capacity=args.capacity,
+                time_limit_s=args.seconds,
+                seed=args.seed,
+                jobs=args.jobs,
+                watch=progress
+                and (lambda at, high, low: progress(f"arena {high}, at least {low}", at, args.seconds)),
+            )
+    plan = result.plan
+    said = result.text(args.capacity, pools, buffers)
+    if args.out:
+        write_csv(args.out, buffers, plan.offsets, plan.pool_of)
+        said += f"\nwrote {args.out}"
+    if args.plot:
+        capacities = pools or ({"": args.capacity} if args.capacity else {})
+        write_whole(args.plot, svg(buffers, plan, f"{args.file}: {plan.peak_bytes} bytes", capacities))
+        said += f"\nwrote {args.plot}"
+    columns = ("buffer", "from", "to", "bytes", "offset", *(("pool",) if pools else ()))
     rows = [
-        (buffer.name, buffer.start, buffer.end, buffer.size_bytes, found.offsets[buffer.name])
-        for buffer in buffers
+        (
+            b.name,
+            b.start,
+            b.end,
+            b.size_bytes,
+            plan.offsets[b.name],
+            *([plan.pool_of[b.name]] if pools else []),
+        )
+        for b in buffers[:ROWS]
     ]
-    verdict = "optimal" if found.gap == 0 else f"{found.gap:.2%} above it"
-    said = (
-        f"arena {found.peak_bytes} bytes by {found.solver}; lower bound {found.lower_bound_bytes}: {verdict}"
-    )
-    return Outcome(found.to_json(), table(("buffer", "from", "to", "bytes", "offset"), rows) + "\n" + said)
+    listed = table(columns, rows)
+    if len(buffers) > ROWS:
+        listed += f"\n… and {len(buffers) - ROWS} more; -o writes them all"
+    return Outcome(result.to_json(), f"{listed}\n{said}")
 
 
 def plan_bind(args: argparse.Namespace) -> Outcome:

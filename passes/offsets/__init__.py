@@ -2,19 +2,25 @@
 
 from .check import check
 from .conflict import Conflict, Infeasible
-from .minimalloc import read_csv, write_csv
+from .minimalloc import read_csv, write_csv, write_whole
 from .planner import plan
+from .pools import plan_pools
 from .problem import Buffer, Plan, busiest, lower_bound_bytes
+from .race import Race, race
 
 __all__ = [
     "Buffer",
     "Conflict",
     "Infeasible",
     "Plan",
+    "Race",
     "busiest",
     "check",
     "lower_bound_bytes",
     "plan",
+    "plan_pools",
+    "race",
     "read_csv",
     "write_csv",
+    "write_whole",
 ]

@@ -1,4 +1,4 @@
-"""What is known of the smallest arena: a plan from above, a proof from below, and how the legs narrow the two."""
+"""What is known of the smallest arena, a plan above and a proof below, and how the legs narrow it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Bracket:
         self.goal = goal
         self.plan = plan
         self.low = self.attainable(plan.lower_bound_bytes)
-        self.proved_by = "" if self.closed else plan.solver
+        self.proved_by = "bound"
+        self.settled = threading.Event()
+        self._settle()
 
     @property
     def high(self) -> int:
@@ -39,7 +41,7 @@ class Bracket:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is left to find: the goal is met or impossible, or the plan is as small as its bound."""
+        """Whether the goal is met or impossible, or the plan as small as its bound."""
         if self.goal is not None and (self.high <= self.goal or self.low > self.goal):
             return True
         return self.low >= self.high
@@ -57,7 +59,7 @@ class Bracket:
             with self._lock:
                 if peak_bytes(self._buffers, offsets) < self.high:
                     self.plan = make_plan(self._buffers, offsets, self.low, solver)
-                    self.proved_by = solver
+            self._settle()
 
     def too_small(self, capacity: int, solver: str) -> None:
         """Take a proof that no arena of that many bytes will do."""
@@ -65,29 +67,42 @@ class Bracket:
             if self.attainable(capacity + 1) > self.low:
                 self.low = self.attainable(capacity + 1)
                 self.proved_by = solver
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.closed:
+            self.settled.set()
 
     def result(self) -> Plan:
         """The best plan with the best bound."""
         return make_plan(self._buffers, self.plan.offsets, self.low, self.plan.solver)
 
-    def narrow(self, probe: Probe, effort: float, total: float, solver: str) -> None:
+    def narrow(
+        self,
+        probe: Probe,
+        effort: float,
+        total: float,
+        solver: str,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Probe arenas until the bracket closes or the effort is spent.
 
         First the bound itself, then halving what is left to the best plan, from round to round with twice the
         effort: a capacity far from the smallest is decided fast, the one next to it may never be.
 
         Args:
-            probe: decides one capacity; an answer with neither offsets nor a proof means the effort was spent.
+            probe: decides one capacity; neither offsets nor a proof means that the effort was spent.
             effort: of a probe in the first round.
             total: of all of them.
             solver: name of the leg.
+            over: whether to give up.
         """
         if self.goal is not None:
             self._learn(self.goal, probe(self.goal, total), solver)
             return
-        while not self.closed and total > 0:
+        while not self.closed and total > 0 and not over():
             target = floor = self.low
-            while floor < self.high and total > 0:
+            while floor < self.high and total > 0 and not (over() or self.closed):
                 spent = min(effort, total)
                 answer = probe(target, spent)
                 total -= spent

@@ -60,7 +60,7 @@ class Infeasible(PlanError):
 
 
 def crowd(buffers: Sequence[Buffer], capacity: int) -> tuple[Buffer, ...]:
-    """Buffers live at one step, largest first, that do not fit for their size; empty where no step is overfull."""
+    """Buffers live at one step that do not fit for their size; empty where no step is overfull."""
     if lower_bound_bytes(buffers) <= capacity:
         return ()
     _, live = busiest(buffers)

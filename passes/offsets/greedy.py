@@ -13,6 +13,10 @@ Order = Callable[["Layout"], np.ndarray]
 _FITS = ("first", "best")
 
 
+ONE_BY_ONE = 3000
+"""Beyond so many buffers the matrix of who meets whom is too large: `crowded` places them."""
+
+
 class Layout:
     """The buffers as arrays, with the matrix of who is live together with whom."""
 
@@ -24,24 +28,32 @@ class Layout:
         self.together = together(buffers)
         self.pinned = {i: b.offset for i, b in enumerate(buffers) if b.offset is not None}
 
-    def place(self, order: np.ndarray, fit: str) -> np.ndarray:
-        """Offsets after placing the buffers in this order, those with a given offset first."""
+    def place(self, order: np.ndarray, fit: str, capacity: int | None = None) -> np.ndarray:
+        """Offsets after placing the buffers in this order, those with a given offset first.
+
+        With a capacity, those that do not fit are left out: offset -1.
+        """
         if self.pinned:
             given = np.array([*self.pinned], np.int64)
             order = np.concatenate([given, order[~np.isin(order, given)]])
         offsets = np.zeros(len(order), np.int64)
         placed = np.empty(len(order), np.int64)  # placed buffers, sorted by offset
         bottoms = np.empty(len(order), np.int64)  # and their offsets
-        for count, buffer in enumerate(order):
+        count = 0
+        for buffer in order:
             above = placed[:count][self.together[buffer, placed[:count]]]
             offset = self.pinned.get(int(buffer))
             if offset is None:
                 offset = self._gap(int(buffer), offsets[above], offsets[above] + self.size[above], fit)
+            if capacity is not None and offset + self.size[buffer] > capacity:
+                offsets[buffer] = -1
+                continue
             offsets[buffer] = offset
             index = int(np.searchsorted(bottoms[:count], offset))
             placed[index + 1 : count + 1] = placed[index:count].copy()
             bottoms[index + 1 : count + 1] = bottoms[index:count].copy()
             placed[index], bottoms[index] = buffer, offset
+            count += 1
         return offsets
 
     def _gap(self, buffer: int, bottoms: np.ndarray, tops: np.ndarray, fit: str) -> int:

@@ -1,8 +1,8 @@
 """MiniMalloc's CSV format of arena problems (Moffitt, ASPLOS 2023), read and written.
 
-Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps`` (spans
-``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (kept, not used) and, ours,
-``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``, ``buffer_id``,
+Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps``
+(spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (read over) and,
+ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``, ``buffer_id``,
 ``start``, ``begin`` are read too, and ``end``, the last step itself, with gaps that end likewise.
 """
 
@@ -12,7 +12,7 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ...ir.errors import InputError, PlanError
@@ -23,16 +23,19 @@ OPTIONAL = ("alignment", "gaps", "offset", "hint", "pools")
 _OLDER = {"buffer": "id", "buffer_id": "id", "start": "lower", "begin": "lower", "end": "upper"}
 
 
-def read_csv(path: str | Path, *, given_offsets: bool = True) -> tuple[Buffer, ...]:
+def read_csv(
+    path: str | Path, *, given_offsets: bool = True, pools: Collection[str] | None = None
+) -> tuple[Buffer, ...]:
     """The buffers of a file; alignment is 1 where not given.
 
     Args:
         path: the file.
         given_offsets: whether an ``offset`` says where a buffer must lie; otherwise it is a former result.
+        pools: the names there are; None for any.
 
     Raises:
-        InputError: an unreadable file, an unknown or missing column, an id that comes twice, or a row that is no
-            buffer; with the line.
+        InputError: an unreadable file, an unknown or missing column, an id that comes twice, or a row that
+            is no buffer; with the line.
     """
     rows = _rows(path)
     header = [_OLDER.get(column.strip(), column.strip()) for column in rows[0]] if rows else []
@@ -58,6 +61,12 @@ def read_csv(path: str | Path, *, given_offsets: bool = True) -> tuple[Buffer, .
                 where=where,
                 accepted="unique ids",
             )
+        for pool in buffer.pools if pools is not None else ():
+            if pool not in pools:
+                accepted = (
+                    ", ".join(pools) if pools else "no pools: one arena was asked for (--pool NAME=BYTES)"
+                )
+                raise InputError(f"{buffer.name}: unknown pool {pool}", where=where, accepted=accepted)
         lines[buffer.name] = line
         buffers.append(buffer)
     return tuple(buffers)
@@ -136,7 +145,7 @@ def write_csv(
     offsets: Mapping[str, int],
     pool_of: Mapping[str, str] | None = None,
 ) -> None:
-    """The buffers with an ``offset`` column (and ``pools``, the one chosen), half-open; whole or not at all."""
+    """The buffers with an ``offset`` column (and ``pools``, the one chosen), half-open; written whole."""
     columns = list(REQUIRED)
     columns += ["alignment"] if any(b.align != 1 for b in buffers) else []
     columns += ["gaps"] if any(b.gaps for b in buffers) else []

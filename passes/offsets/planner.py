@@ -1,4 +1,4 @@
-"""The planner the compiler uses: the best of several greedies, then the exact legs in turn, each with an effort.
+"""The planner the compiler uses: the best of several greedies, then the exact legs, in turn.
 
 Efforts are counted in nodes and in CP-SAT's deterministic time, so a plan is a function of the arguments.
 `race` is its hurried sibling, for people.
@@ -13,13 +13,17 @@ from ...ir.errors import PlanError
 from .bracket import Bracket
 from .check import check
 from .conflict import Infeasible, crowd, minimal_conflict
-from .greedy import greedies
+from .crowded import crowded
+from .greedy import ONE_BY_ONE, greedies
 from .native import available
 from .problem import Buffer, Plan, lower_bound_bytes, make_plan
 from .search import Answer, Search, takes
 
 NODE_BUFFERS_PER_SECOND = 30_000_000
 """Nodes × buffers the exact search visits in about a second of one core."""
+
+CLOSE = 0.01
+"""Gap at which a greedy will do for very many buffers."""
 
 
 def plan(
@@ -32,7 +36,8 @@ def plan(
     Args:
         buffers: with unique names.
         capacity: bytes the arena may have; None for as many as needed.
-        time_limit_s: effort for the exact legs, which only run when no greedy meets the lower bound; 0 skips them.
+        time_limit_s: effort for the exact legs, which only run when no greedy meets the lower bound; 0 skips
+            them.
         seed: seed of CP-SAT's search.
 
     Raises:
@@ -63,6 +68,27 @@ def first_plan(buffers: Sequence[Buffer], capacity: int | None = None) -> Plan:
     Raises:
         PlanError: two given places collide.
     """
+    check_given(buffers)
+    bound = lower_bound_bytes(buffers)
+    best: Plan | None = None
+    few = len(buffers) <= ONE_BY_ONE
+    enough = bound if few else bound * (1 + CLOSE)
+    for solver, offsets in greedies(buffers) if few else crowded(buffers, jobs=1):
+        candidate = make_plan(buffers, offsets, bound, solver)
+        if best is None or candidate.peak_bytes < best.peak_bytes:
+            best = candidate
+        if best.peak_bytes <= enough or (capacity is not None and bound > capacity):
+            break
+    assert best is not None, "there is at least one greedy"
+    return best
+
+
+def check_given(buffers: Sequence[Buffer]) -> None:
+    """Refuse given places that collide.
+
+    Raises:
+        PlanError: naming two buffers.
+    """
     given = [buffer for buffer in buffers if buffer.offset is not None]
     try:
         check(given, {buffer.name: buffer.offset or 0 for buffer in given})
@@ -70,16 +96,6 @@ def first_plan(buffers: Sequence[Buffer], capacity: int | None = None) -> Plan:
         raise PlanError(
             f"the given offsets collide: {error.message}", where=error.where, accepted="given places apart"
         ) from error
-    bound = lower_bound_bytes(buffers)
-    best: Plan | None = None
-    for solver, offsets in greedies(buffers):
-        candidate = make_plan(buffers, offsets, bound, solver)
-        if best is None or candidate.peak_bytes < best.peak_bytes:
-            best = candidate
-        if best.peak_bytes == bound or (capacity is not None and bound > capacity):
-            break
-    assert best is not None, "there is at least one greedy"
-    return best
 
 
 def _exact(buffers: Sequence[Buffer], bracket: Bracket, time_limit_s: float, seed: int) -> None:
@@ -99,12 +115,13 @@ def _exact(buffers: Sequence[Buffer], bracket: Bracket, time_limit_s: float, see
 def does_not_fit(buffers: Sequence[Buffer], capacity: int, best: Plan, time_limit_s: float) -> Infeasible:
     """The error for a capacity no plan was found for: why, and who is in the way."""
     bound = best.lower_bound_bytes
-    found = f"the smallest arena found is {best.peak_bytes} bytes, the lower bound {bound}"
     if bound <= capacity:
+        found = f"the smallest arena found is {best.peak_bytes} bytes, the lower bound {bound}"
         said = f"the buffers do not fit in {capacity} bytes; no plan was found: {found}"
         return Infeasible(said, best, None, f"more time, or a capacity of {best.peak_bytes} bytes or more")
     conflict = minimal_conflict(crowd(buffers, capacity) or buffers, oracle(capacity), time_limit_s)
-    said = f"the buffers do not fit in {capacity} bytes; no plan exists: {found}; {conflict.text()}"
+    proof = f"no plan exists: the lower bound is {bound}; {conflict.text()}"
+    said = f"the buffers do not fit in {capacity} bytes; {proof}"
     return Infeasible(said, best, conflict, f"a capacity of {bound} bytes or more")
 
 

@@ -1,4 +1,4 @@
-"""The static arena problem: buffers with fixed lifetimes, to be given offsets in one arena or in several pools.
+"""The static arena problem: buffers with fixed lifetimes, to be given offsets in one arena or in pools.
 
 Two buffers of one pool that are live at one step must not share a byte. The most bytes live at any step bound
 the arena from below; that bound is the certificate printed beside every plan.
@@ -34,8 +34,8 @@ class Buffer:
         pools: the pools it may lie in; empty for any.
 
     Raises:
-        PlanError: an empty span, a negative size, an alignment below one, a gap outside the life or in another
-            gap, gaps that leave nothing, or a given offset that is negative or not aligned.
+        PlanError: an empty span, a negative size, an alignment below one, a gap outside the life or in
+            another gap, gaps that leave nothing, or a given offset that is negative or not aligned.
     """
 
     name: str

@@ -19,8 +19,8 @@ from .overlap import together
 from .problem import Buffer, grain_bytes
 
 ORDERS = ("tLA", "TLA", "LAT", "CAT", "TCA", "TAL")
-"""Static orders: buffers by descending (T) most unplaced bytes of a section, taken anew in parts that split off,
-(t) the same, once, (L) length of life, (A) size × length, (C) sections."""
+"""Static orders: buffers by descending (T) most unplaced bytes of a section, taken anew in parts that split
+off, (t) the same, once, (L) length of life, (A) size × length, (C) sections."""
 
 LARGEST_GRAINS = 1 << 28
 """Bytes, in grains, that a problem may have live at once: the search counts in 32 bits."""

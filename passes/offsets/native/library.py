@@ -16,8 +16,8 @@ from pathlib import Path
 from ....ir.errors import InputError, PassError, ToolMissing
 from ....ir.user_cache import user_cache
 
-SOURCES = ("search.c",)
-HEADERS = ("search.h",)
+SOURCES = ("search.c", "greedy.c")
+HEADERS = ("search.h", "greedy.h")
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared")
 COMPILERS = ("cc", "gcc", "clang")
 
@@ -99,6 +99,7 @@ def library() -> ctypes.CDLL:
     loaded.pst_search_run.argtypes = (pointer, int32, pointer, ctypes.c_int64, pointer, pointer)
     loaded.pst_search_nodes.restype = ctypes.c_int64
     loaded.pst_search_nodes.argtypes = (pointer,)
+    loaded.pst_greedy.argtypes = (int32, int32, *[pointer] * 6, int32, pointer, pointer)
     return loaded
 
 
