@@ -2,8 +2,8 @@
 
 Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps``
 (spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (read over) and,
-ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``, ``buffer_id``,
-``start``, ``begin`` are read too, and ``end``, the last step itself, with gaps that end likewise.
+ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``,
+``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself, with gaps that end likewise.
 """
 
 from __future__ import annotations

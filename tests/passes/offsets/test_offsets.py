@@ -146,7 +146,7 @@ def test_capacity_between_bound_and_optimum_is_proved_infeasible():
     found = plan(buffers)
     assert lower_bound_bytes(buffers) == 6
     assert (found.peak_bytes, found.lower_bound_bytes) == (7, 7)
-    with pytest.raises(PlanError, match=r"no plan exists: the lower bound is 7; this set of 3"):
+    with pytest.raises(PlanError, match=r"no plan exists: the lower bound is 7; this set of 2"):
         plan(buffers, capacity=6)
 
 
