@@ -102,6 +102,9 @@ class Search:
             Order(len(code), code.find("T"), keys.ctypes.data)
             for code, keys in zip(orders, self._keys, strict=True)
         ]
+        self._handles: list[int] = []
+        if not self.free:
+            return
         self._handles = [
             self._library.pst_search_open(
                 ctypes.addressof(self._problem), ctypes.addressof(order), int(rules), _NOGOOD_BITS
@@ -189,7 +192,7 @@ def takes(buffers: Sequence[Buffer]) -> bool:
 def _ragged(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Where each list begins, and the lists one after the other."""
     starts = np.cumsum([0, *(len(each) for each in lists)])
-    flat = [item for each in lists for item in each] or [0]
+    flat = [item for each in lists for item in each] or [0, 0]
     return starts.astype(np.int32), np.array(flat, np.int32)
 
 
