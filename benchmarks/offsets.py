@@ -8,7 +8,7 @@
   arena is asked for, not told.
 - Crowds: 100 000 buffers of random lives and sizes, with the gap to the bytes live at once.
 
-MiniMalloc (github.com/google/minimalloc) is built by its own CMake files; it takes --capacity, --input, --output.
+MiniMalloc (github.com/google/minimalloc) is built by its own CMake files.
 
 Usage: python benchmarks/offsets.py [--only instances,tilings,crowds] [--rounds N] [--minimalloc PATH]
     [--cp-sat SECONDS] [--names ABC] [--json]

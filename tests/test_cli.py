@@ -99,6 +99,38 @@ def test_offsets_are_planned_from_a_table(tmp_path: Path, capsys: pytest.Capture
     assert "optimal" in capsys.readouterr().out
 
 
+def test_offsets_are_written_drawn_and_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.csv").write_text(BUFFERS)
+    out, drawn = str(tmp_path / "out.csv"), str(tmp_path / "map.svg")
+    first = ["plan", "offsets", str(tmp_path / "b.csv"), "--capacity", "100", "-o", out, "--plot", drawn]
+    assert cli.main([*first, "--json"]) == cli.DONE
+    offsets = json.loads(capsys.readouterr().out)["offsets"]
+    assert "<svg" in Path(drawn).read_text()
+    assert cli.main(["plan", "offsets", out, "--json"]) == cli.DONE
+    again = json.loads(capsys.readouterr().out)
+    assert (again["offsets"], again["solver"]) == (offsets, "given")
+    assert cli.main(["plan", "offsets", out, "--anew", "--jobs", "1"]) == cli.DONE
+    assert "arena 100 bytes" in capsys.readouterr().out
+
+
+def test_offsets_in_pools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.csv").write_text("id,lower,upper,size,pools\na,0,2,40,slow\nb,1,3,60,\n")
+    command = ["plan", "offsets", str(tmp_path / "b.csv")]
+    assert cli.main([*command, "--pool", "fast=60", "--pool", "slow=64"]) == cli.DONE
+    said = capsys.readouterr().out
+    assert "pool fast: 60 of 60 bytes" in said
+    assert "pool slow: 40 of 64 bytes" in said
+    for more, message in (
+        (["--pool", "fast=60"], "unknown pool slow"),
+        (["--pool", "slow=64", "--pool", "slow=65"], "which size?"),
+        (["--pool", "slow=64", "--capacity", "9"], "which size?"),
+        (["--pool", "slow"], "is not NAME=BYTES"),
+        (["--pool", "slow=90", "-o", "out.txt"], "a file of what kind?"),
+        (["--pool", "slow=90"], "do not fit in the pools slow (90)"),
+    ):
+        assert message in refusal(capsys, *command, *more)["message"]
+
+
 def test_an_arena_that_is_too_small_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "b.csv").write_text(BUFFERS)
     error = refusal(capsys, "plan", "offsets", str(tmp_path / "b.csv"), "--capacity", "99")

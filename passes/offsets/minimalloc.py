@@ -3,7 +3,7 @@
 Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps``
 (spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (read over) and,
 ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``,
-``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself, with gaps that end likewise.
+``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself, as that of gaps then is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .problem import Buffer, Span
 
 REQUIRED = ("id", "lower", "upper", "size")
 OPTIONAL = ("alignment", "gaps", "offset", "hint", "pools")
+_GAP = re.compile(r"([+-]?[0-9]+)-([+-]?[0-9]+)")
 _OLDER = {"buffer": "id", "buffer_id": "id", "start": "lower", "begin": "lower", "end": "upper"}
 
 
@@ -132,10 +134,10 @@ def _gaps(text: str, inclusive: bool, where: str) -> tuple[Span, ...]:
                 where=where,
                 accepted="gaps of the whole: from-to",
             )
-        low, dash, high = each.partition("-")
-        if not dash:
+        parts = _GAP.fullmatch(each)
+        if parts is None:
             raise InputError(f"the gap {each}", where=where, accepted="from-to, as 3-7")
-        gaps.append((_integer(low, "a gap's begin", where), _integer(high, "a gap's end", where) + inclusive))
+        gaps.append((int(parts[1]), int(parts[2]) + inclusive))
     return tuple(gaps)
 
 

@@ -36,8 +36,8 @@ def plan(
     Args:
         buffers: with unique names.
         capacity: bytes the arena may have; None for as many as needed.
-        time_limit_s: effort for the exact legs, which only run when no greedy meets the lower bound; 0 skips
-            them.
+        time_limit_s: effort for the exact legs, which only run when no greedy meets the lower bound, and for
+            some thousand buffers at most; 0 skips them.
         seed: seed of CP-SAT's search.
 
     Raises:
@@ -46,7 +46,7 @@ def plan(
     """
     sized = [buffer for buffer in buffers if buffer.size_bytes]
     bracket = Bracket(sized, first_plan(sized, capacity))
-    if not bracket.closed and time_limit_s > 0:
+    if not bracket.closed and time_limit_s > 0 and len(sized) <= ONE_BY_ONE:
         _exact(sized, bracket, time_limit_s, seed)
     best = bracket.result()
     if capacity is not None and best.peak_bytes > capacity:

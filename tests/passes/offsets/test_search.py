@@ -1,4 +1,4 @@
-"""The exact search: every rule alone, all rules but one, and all combinations agree with brute force and CP-SAT."""
+"""The exact search: each rule alone, all but one, and all combinations agree with brute force and CP-SAT."""
 
 from __future__ import annotations
 
