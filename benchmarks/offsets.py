@@ -141,7 +141,10 @@ def crowd(kind: str, seed: int = 0) -> list[Buffer]:
         "layers": (chance.geometric(0.2, CROWD), np.log(2.0) * chance.integers(6, 16, CROWD)),
     }[kind]
     end, size = start + 1 + life.astype(np.int64), np.exp(log_size).astype(np.int64) + 1
-    return [Buffer(f"b{i}", *map(int, each)) for i, each in enumerate(zip(start, end, size, strict=True))]
+    return [
+        Buffer(f"b{i}", int(low), int(high), int(bytes_))
+        for i, (low, high, bytes_) in enumerate(zip(start, end, size, strict=True))
+    ]
 
 
 def crowds() -> list[dict[str, Any]]:

@@ -43,10 +43,10 @@ def check(
 def _pool(buffer: Buffer, pool_of: Mapping[str, str], capacities: Mapping[str, int]) -> str:
     if not capacities:
         return ""
-    pool = pool_of.get(buffer.name)
+    pool = pool_of.get(buffer.name, "")
     if pool not in (buffer.pools or capacities):
         raise PlanError(
-            f"lies in pool {pool}", where=buffer.name, accepted=", ".join(buffer.pools or capacities)
+            f"lies in pool {pool or None}", where=buffer.name, accepted=", ".join(buffer.pools or capacities)
         )
     return pool
 

@@ -14,7 +14,10 @@ _FITS = ("first", "best")
 
 
 ONE_BY_ONE = 3000
-"""Beyond so many buffers the matrix of who meets whom is too large: `crowded` places them."""
+"""Beyond so many buffers the matrix of who meets whom takes long: `crowded` places them."""
+
+MATRIX = 20_000
+"""Beyond so many it does not fit in memory."""
 
 
 class Layout:

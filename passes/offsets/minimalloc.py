@@ -63,8 +63,8 @@ def read_csv(
                 where=where,
                 accepted="unique ids",
             )
-        for pool in buffer.pools if pools is not None else ():
-            if pool not in pools:
+        for pool in buffer.pools:
+            if pools is not None and pool not in pools:
                 accepted = (
                     ", ".join(pools) if pools else "no pools: one arena was asked for (--pool NAME=BYTES)"
                 )

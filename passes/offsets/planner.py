@@ -14,7 +14,7 @@ from .bracket import Bracket
 from .check import check
 from .conflict import Infeasible, crowd, minimal_conflict
 from .crowded import crowded
-from .greedy import ONE_BY_ONE, greedies
+from .greedy import MATRIX, ONE_BY_ONE, greedies
 from .native import available
 from .problem import Buffer, Plan, lower_bound_bytes, make_plan
 from .search import Answer, Search, takes
@@ -71,7 +71,7 @@ def first_plan(buffers: Sequence[Buffer], capacity: int | None = None) -> Plan:
     check_given(buffers)
     bound = lower_bound_bytes(buffers)
     best: Plan | None = None
-    few = len(buffers) <= ONE_BY_ONE
+    few = len(buffers) <= (ONE_BY_ONE if available() else MATRIX)
     enough = bound if few else bound * (1 + CLOSE)
     for solver, offsets in greedies(buffers) if few else crowded(buffers, jobs=1):
         candidate = make_plan(buffers, offsets, bound, solver)

@@ -6,6 +6,7 @@ every run; which of several layouts is returned may differ, unless there is one 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -14,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...ir.errors import ToolMissing
 from .bracket import Bracket
 from .crowded import crowded
-from .greedy import ONE_BY_ONE, greedies
-from .native import available
+from .greedy import MATRIX, ONE_BY_ONE, greedies
+from .native import available, library
 from .planner import NODE_BUFFERS_PER_SECOND, check_given, does_not_fit, finished, plan
 from .pools import parts
 from .problem import Buffer, Plan, lower_bound_bytes, make_plan
@@ -88,6 +88,7 @@ def race(
 
     Raises:
         PlanError: two given places collide.
+        ToolMissing: tens of thousands of buffers, and no C compiler.
         Infeasible: no plan within the capacity exists, or none was found.
     """
     begin = time.monotonic()
@@ -134,13 +135,13 @@ class _Course:
         self._begin = time.monotonic()
         self._stop = Stop()
         self._over = False
-        self._failures: list[BaseException] = []
 
     def run(self) -> None:
         """Until the bracket is closed, the time is up, or nobody is left."""
         if self._bracket.closed:
             return
-        if len(self._buffers) > ONE_BY_ONE:
+        if len(self._buffers) > (ONE_BY_ONE if available() else MATRIX):
+            library()  # without it there is nobody to do this
             self._wait([self._start(self._crowd)])
             return
         searching = takes(self._buffers) and available()
@@ -150,16 +151,14 @@ class _Course:
         self._bracket.settled.wait(_FIRST_S if searching else 0)
         if self._bracket.goal is not None and not self._bracket.closed:
             self._greedies()
-        if not self._bracket.closed:
+        if not self._bracket.closed and len(self._buffers) <= ONE_BY_ONE:
             legs.append(self._start(self._cpsat))
         self._wait(legs)
 
     def _start(self, leg: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
-            try:
+            with contextlib.suppress(MemoryError):  # the others go on
                 leg()
-            except (ToolMissing, MemoryError) as error:
-                self._failures.append(error)
 
         thread = threading.Thread(target=guarded, daemon=True)
         thread.start()

@@ -189,7 +189,7 @@ def takes(buffers: Sequence[Buffer]) -> bool:
     return (sum(b.size_bytes + grain + b.align for b in buffers) + pinned) // grain < LARGEST_GRAINS
 
 
-def _ragged(lists: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+def _ragged(lists: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Where each list begins, and the lists one after the other."""
     starts = np.cumsum([0, *(len(each) for each in lists)])
     flat = [item for each in lists for item in each] or [0, 0]

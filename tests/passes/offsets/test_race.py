@@ -29,6 +29,12 @@ from penstock.passes.offsets.search import Answer
 from .test_search import CAPACITY, HARD, random_buffers
 
 
+def names(error):
+    """The buffers of an irreducible conflict."""
+    assert error.conflict.minimal
+    return [buffer.name for buffer in error.conflict.buffers]
+
+
 @given(st.integers(0, 10**9))
 @settings(max_examples=25, deadline=None)
 def test_race_and_plan_prove_the_same_optimum(seed):
@@ -60,7 +66,7 @@ def test_without_a_compiler_cp_sat_does_it(monkeypatch):
     assert race(buffers, time_limit_s=20, jobs=2).plan.peak_bytes == 7
     with pytest.raises(Infeasible) as caught:
         race(buffers, capacity=6, time_limit_s=20, jobs=2)
-    assert [b.name for b in caught.value.conflict.buffers] == ["b", "c"]
+    assert names(caught.value) == ["b", "c"]
 
 
 def test_when_the_time_is_up_the_best_so_far_is_returned():
@@ -79,7 +85,7 @@ def test_a_given_place_beyond_the_capacity_is_the_conflict():
     buffers = [Buffer("a", 0, 4, 8, 1), Buffer("b", 2, 5, 8, 1, offset=64)]
     with pytest.raises(Infeasible) as caught:
         plan(buffers, capacity=70)
-    assert [b.name for b in caught.value.conflict.buffers] == ["b"]
+    assert names(caught.value) == ["b"]
 
 
 def test_a_conflict_that_could_not_be_settled_says_so():
@@ -158,8 +164,7 @@ def test_pools_that_no_first_fit_fills_are_filled_by_cp_sat():
     assert found.solver == "cp-sat"
     with pytest.raises(Infeasible) as caught:
         plan_pools([*buffers, Buffer("g", 0, 9, 1, 1)], {"x": 10, "y": 10}, jobs=1)
-    assert caught.value.conflict.minimal
-    assert sum(b.size_bytes for b in caught.value.conflict.buffers) > 20
+    assert names(caught.value) == [*"abcdef", "g"]
 
 
 def test_picture_has_a_rectangle_for_every_live_span():
@@ -167,7 +172,7 @@ def test_picture_has_a_rectangle_for_every_live_span():
     found = plan(buffers)
     root = ET.fromstring(svg(buffers, found, "T & U", {"": 256}))
     titles = [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert sorted(title.partition(":")[0] for title in titles) == ["a<b", "a<b", "c"]
+    assert sorted((title or "").partition(":")[0] for title in titles) == ["a<b", "a<b", "c"]
     words = " ".join(node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text"))
     assert "T & U" in words
     assert str(found.peak_bytes) in words
