@@ -12,6 +12,9 @@ from .search import Answer
 Probe = Callable[[int, float], Answer]
 """``probe(capacity, effort)``: whether an arena of that many bytes takes the buffers, within an effort."""
 
+_FIRST_STEP = 8  # of the gap, the first step down
+_BOUND_SHARE = 4  # of the effort of a step, what the bound itself is worth: there the search ends
+
 
 class Bracket:
     """The best plan and the best bound so far; legs on several threads improve both.
@@ -87,8 +90,9 @@ class Bracket:
     ) -> None:
         """Probe arenas until the bracket closes or the effort is spent.
 
-        First the bound itself, then halving what is left to the best plan, from round to round with twice the
-        effort: a capacity far from the smallest is decided fast, the one next to it may never be.
+        In each round first the bound itself, then from the best plan downwards, in steps that double where
+        one succeeds and are halved where not; from round to round with twice the effort. A capacity well
+        above the smallest is decided fast, the one next to it may never be.
 
         Args:
             probe: decides one capacity; neither offsets nor a proof means that the effort was spent.
@@ -100,17 +104,29 @@ class Bracket:
         if self.goal is not None:
             self._learn(self.goal, probe(self.goal, total), solver)
             return
-        while not self.closed and total > 0 and not over():
-            target = floor = self.low
-            while floor < self.high and total > 0 and not (over() or self.closed):
-                spent = min(effort, total)
-                answer = probe(target, spent)
-                total -= spent
-                self._learn(target, answer, solver)
-                if answer.offsets is None:
-                    floor = self.attainable(target + 1)
-                floor = max(floor, self.low)
-                target = (floor + self.high - 1) // 2
+
+        def ask(capacity: int, share: float = 1) -> bool:
+            nonlocal total
+            spent = min(share * effort, total)
+            answer = probe(capacity, spent)
+            total -= spent
+            self._learn(capacity, answer, solver)
+            return answer.offsets is not None
+
+        def going() -> bool:
+            return total > 0 and not self.closed and not over()
+
+        while going():
+            if not ask(self.low, _BOUND_SHARE):
+                step = max((self.high - self.low) // _FIRST_STEP, 1)
+                while going():
+                    target = max(self.high - step, self.low)
+                    if ask(target):
+                        step *= 2
+                    elif self.attainable(target + 1) >= self.high:
+                        break
+                    else:
+                        step = max(step // 2, 1)
             effort *= 2
 
     def _learn(self, target: int, answer: Answer, solver: str) -> None:

@@ -104,7 +104,7 @@ def _exact(buffers: Sequence[Buffer], bracket: Bracket, time_limit_s: float, see
         with Search(buffers) as search:
             total = NODE_BUFFERS_PER_SECOND * time_limit_s / 2 / len(buffers)
             bracket.narrow(
-                lambda capacity, effort: search.decide(capacity, int(effort) + 1), total / 32, total, "search"
+                lambda capacity, effort: search.decide(capacity, int(effort) + 1), total / 64, total, "search"
             )
     if not bracket.closed:
         from .cpsat import CpSat  # OR-tools takes a while to import, and most plans do not need it

@@ -29,7 +29,8 @@ Watch = Callable[[float, int, int], None]
 
 _FIRST_S = 0.1  # what the search gets before others start
 _LOOK_S = 0.05
-_PROBE_S = 0.25
+_CPSAT_PROBE_S = 2.0
+_PROBE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -208,4 +209,4 @@ class _Course:
 
         self._solver = CpSat(self._buffers, self._seed, deterministic=False, workers=max(1, self._jobs - 1))
         left = self._deadline - time.monotonic()
-        self._bracket.narrow(self._solver.decide, 8 * _PROBE_S, left, "cp-sat", lambda: self._over)
+        self._bracket.narrow(self._solver.decide, _CPSAT_PROBE_S, left, "cp-sat", lambda: self._over)
