@@ -139,6 +139,8 @@ class Search:
                 before = self._library.pst_search_nodes(handle)
                 status, offsets = self._run(handle, capacity, highest, budget, flag)
                 visited += self._library.pst_search_nodes(handle) - before
+                if status is Status.MEMORY:
+                    raise MemoryError(f"{len(self.free)} buffers are too many for the exact search")
                 if status is Status.STOPPED:
                     return Answer(nodes=visited)
                 if status is not Status.LIMIT:

@@ -26,8 +26,8 @@ struct pst_search {
   int32_t *crossing; // [sections + 1] scratch
   change *trail;
   size_t trail_used, trail_size;
-  int32_t *pool; // stack of the nodes' lists
-  size_t pool_used, pool_size;
+  int32_t *pool; // stack of the nodes' lists, while a run lasts
+  size_t pool_used;
   uint64_t *nogoods;
   uint64_t nogood_mask, salt;
 };
@@ -400,14 +400,11 @@ pst_search *pst_search_open(const pst_problem *problem, const pst_order *order, 
   // A path places every buffer once, and each placement lifts at most its neighbours.
   s->trail_size = n + (size_t)problem->neighbour_at[n] + 1;
   s->trail = malloc(s->trail_size * sizeof *s->trail);
-  // A node of k buffers takes at most 10 k + sections + 4, and k falls along a path.
-  s->pool_size = 5 * n * (n + 1) + 2 * n + (n + 1) * (sections + 4);
-  s->pool = malloc(s->pool_size * sizeof *s->pool);
   if (rules & PST_NOGOODS) {
     s->nogood_mask = ((uint64_t)1 << nogood_bits) - 1;
     s->nogoods = zeroed((size_t)s->nogood_mask + 1, sizeof *s->nogoods);
   }
-  const int complete = s->low && s->bound && s->offset && s->hats && s->rank && s->heaviest && s->load && s->crossing && s->trail && s->pool &&
+  const int complete = s->low && s->bound && s->offset && s->hats && s->rank && s->heaviest && s->load && s->crossing && s->trail &&
                        (s->nogoods || !(rules & PST_NOGOODS));
   if (complete) return s;
   pst_search_close(s);
@@ -417,7 +414,7 @@ pst_search *pst_search_open(const pst_problem *problem, const pst_order *order, 
 void pst_search_close(pst_search *s) {
   if (!s) return;
   free(s->low), free(s->bound), free(s->offset), free(s->hats), free(s->rank), free(s->heaviest), free(s->load), free(s->crossing);
-  free(s->trail), free(s->pool), free(s->nogoods), free(s);
+  free(s->trail), free(s->nogoods), free(s);
 }
 
 int64_t pst_search_nodes(const pst_search *s) { return s->nodes; }
@@ -433,6 +430,10 @@ int pst_search_run(pst_search *s, int32_t capacity, const int32_t *highest, int6
   s->limit = s->nodes + node_limit;
   s->stop = stop;
   s->trail_used = s->pool_used = 0;
+  // A node of k buffers takes at most 10 k + sections + 4, and k falls along a path.
+  const size_t most = (size_t)n, pool_size = 5 * most * (most + 1) + 2 * most + (most + 1) * ((size_t)p->sections + 4);
+  s->pool = malloc(pool_size * sizeof *s->pool);
+  if (!s->pool) return PST_MEMORY;
   int32_t *list = take(s, n), *order = take(s, n);
   for (int32_t b = 0; b < n; b++) {
     s->offset[b] = -1;
@@ -443,5 +444,6 @@ int pst_search_run(pst_search *s, int32_t capacity, const int32_t *highest, int6
   arrange(s, list, n);
   const int status = visit(s, list, order, n, (cursor){0, -1});
   if (status == PST_FOUND) memcpy(offsets, s->offset, (size_t)n * sizeof *offsets);
+  free(s->pool);
   return status;
 }
