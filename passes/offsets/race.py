@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .bracket import Bracket
 from .crowded import crowded
@@ -23,6 +23,9 @@ from .planner import NODE_BUFFERS_PER_SECOND, check_given, does_not_fit, finishe
 from .pools import parts
 from .problem import Buffer, Plan, lower_bound_bytes, make_plan
 from .search import Search, Stop, takes
+
+if TYPE_CHECKING:
+    from .cpsat import CpSat
 
 Watch = Callable[[float, int, int], None]
 """``watch(seconds, peak, bound)``: where the race stands."""
@@ -136,6 +139,7 @@ class _Course:
         self._begin = time.monotonic()
         self._stop = Stop()
         self._over = False
+        self._cpsat_leg: CpSat | None = None
 
     def run(self) -> None:
         """Until the bracket is closed, the time is up, or nobody is left."""
@@ -175,13 +179,9 @@ class _Course:
         self._stop.set()
         for leg in legs:
             while leg.is_alive():  # CP-SAT is told again: it may just have started another probe
-                self._stop_cpsat()
+                if self._cpsat_leg is not None:
+                    self._cpsat_leg.stop()
                 leg.join(_LOOK_S)
-
-    def _stop_cpsat(self) -> None:
-        cpsat = getattr(self, "_solver", None)
-        if cpsat is not None:
-            cpsat.stop()
 
     def _greedies(self) -> None:
         for solver, offsets in greedies(self._buffers):
@@ -207,6 +207,7 @@ class _Course:
     def _cpsat(self) -> None:
         from .cpsat import CpSat  # OR-tools takes a while to import
 
-        self._solver = CpSat(self._buffers, self._seed, deterministic=False, workers=max(1, self._jobs - 1))
+        leg = CpSat(self._buffers, self._seed, deterministic=False, workers=max(1, self._jobs - 1))
+        self._cpsat_leg = leg
         left = self._deadline - time.monotonic()
-        self._bracket.narrow(self._solver.decide, _CPSAT_PROBE_S, left, "cp-sat", lambda: self._over)
+        self._bracket.narrow(leg.decide, _CPSAT_PROBE_S, left, "cp-sat", lambda: self._over)

@@ -131,8 +131,8 @@ static int fits(pst_search *s, const int32_t *order, int32_t count, int32_t firs
   for (int32_t i = 0; i < count; i++) {
     const int32_t b = order[i], bound = s->bound[b];
     for (; pin < p->pins && p->pin_bottom[pin] >= bound; pin++)
-      add_load(s->load, p->pin_spans, p->pin_span_at[pin], p->pin_span_at[pin + 1], p->pin_top[pin] - p->pin_bottom[pin],
-               INT_MAX);
+      add_load(s->load, p->pin_spans, p->pin_span_at[pin], p->pin_span_at[pin + 1],
+               p->pin_top[pin] - p->pin_bottom[pin], INT_MAX);
     if (!add_load(s->load, p->spans, p->span_at[b], p->span_at[b + 1], p->size[b], s->capacity - bound)) return 0;
   }
   return 1;
@@ -312,7 +312,8 @@ static void arrange(pst_search *s, int32_t *list, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
       int64_t most = 0;
       for (int32_t j = p->span_at[list[i]]; j < p->span_at[list[i] + 1]; j++)
-        for (int32_t at = p->spans[2 * j]; at < p->spans[2 * j + 1]; at++) most = s->load[at] > most ? s->load[at] : most;
+        for (int32_t at = p->spans[2 * j]; at < p->spans[2 * j + 1]; at++)
+          if (s->load[at] > most) most = s->load[at];
       s->heaviest[list[i]] = most;
     }
   }
@@ -404,7 +405,8 @@ pst_search *pst_search_open(const pst_problem *problem, const pst_order *order, 
     s->nogood_mask = ((uint64_t)1 << nogood_bits) - 1;
     s->nogoods = zeroed((size_t)s->nogood_mask + 1, sizeof *s->nogoods);
   }
-  const int complete = s->low && s->bound && s->offset && s->hats && s->rank && s->heaviest && s->load && s->crossing && s->trail &&
+  const int complete = s->low && s->bound && s->offset && s->hats && s->rank && s->heaviest && s->load &&
+                       s->crossing && s->trail &&
                        (s->nogoods || !(rules & PST_NOGOODS));
   if (complete) return s;
   pst_search_close(s);
@@ -413,7 +415,8 @@ pst_search *pst_search_open(const pst_problem *problem, const pst_order *order, 
 
 void pst_search_close(pst_search *s) {
   if (!s) return;
-  free(s->low), free(s->bound), free(s->offset), free(s->hats), free(s->rank), free(s->heaviest), free(s->load), free(s->crossing);
+  free(s->low), free(s->bound), free(s->offset), free(s->hats), free(s->rank), free(s->heaviest);
+  free(s->load), free(s->crossing);
   free(s->trail), free(s->nogoods), free(s);
 }
 
