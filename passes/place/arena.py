@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..ir.build import attributes
-from ..ir.mlir import func, ir
-from ..ir.steps import ALLOC, FRAME_BYTES, FRAME_OFFSET, body, callees_first
-from ..ir.tier_check import verify_placement
-from ..ir.weights import aligned
-from .base import Pass
-from .lifetimes import Life, lifetimes
-from .offsets import Buffer, plan
+from ...ir.build import attributes
+from ...ir.mlir import func, ir
+from ...ir.steps import ALLOC, FRAME_BYTES, FRAME_OFFSET, body, callees_first
+from ...ir.tier_check import verify_placement
+from ...ir.weights import aligned
+from ..base import Pass
+from ..lifetimes import Life, lifetimes
+from ..offsets import Buffer, plan
 
 LOWER_BOUND = "tier.lower_bound_bytes"
 SOLVER = "tier.solver"
