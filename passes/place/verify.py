@@ -115,8 +115,7 @@ class _Check:
                 sizes = (self.problem.tensors[one.tensor].size, self.problem.tensors[two.tensor].size)
                 apart = one.offset + sizes[0] <= two.offset or two.offset + sizes[1] <= one.offset
                 aliases = (
-                    one.tensor != two.tensor
-                    and self.problem.tensors[one.tensor].alias is not None
+                    self.problem.tensors[one.tensor].alias is not None
                     and self.problem.tensors[one.tensor].alias == self.problem.tensors[two.tensor].alias
                 )
                 if not apart and not (aliases and one.offset == two.offset):
