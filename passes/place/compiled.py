@@ -1,8 +1,9 @@
 """A compiled entry as a program to map: fused groups are its instructions, what crosses them its tensors.
 
 Floats are taken to be bfloat16, stored and computed, as accelerators with a fast memory run them: the CPU
-they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the roofline's, of the busiest unit of the target; a step
-whose body is upstream MLIR has none we can count, and costs its traffic alone.
+they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the roofline's, of
+the busiest unit of the target; a step whose body is upstream MLIR has none we can count, and costs its
+traffic alone.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ from collections.abc import Iterator
 from ...ir.cascade import FUSED, shape_of
 from ...ir.errors import InputError
 from ...ir.mlir import func, ir
-from ...ir.steps import CALL, callee, dtype_of, functions, instance, is_entry, is_upstream, returned, root, steps
+from ...ir.steps import (
+    CALL,
+    callee,
+    dtype_of,
+    functions,
+    instance,
+    is_entry,
+    is_upstream,
+    returned,
+    root,
+    steps,
+)
 from ...ir.targets import Target
 from ...sim.cost.module import GroupCount, count_groups
 from ...sim.cost.roofline import GroupWork, price
 from ..lifetimes import label
 from .problem import Instruction, Problem, Tensor
-
 
 BF16, BF16_BYTES = "bf16", 2
 

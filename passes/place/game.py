@@ -6,7 +6,6 @@ flat arrays: ``save`` and ``load`` copy them (microseconds), so a search can go 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,14 +37,8 @@ def tables(problem: Problem, machine: Machine, variant: str = "reserve") -> Tabl
     align = machine.alignment
     height = -(-size // align) * align
     capacity = machine.capacity // align * align
-    uses: dict[int, list[int]] = defaultdict(list)
-    for access in accesses:
-        uses[access.tensor].append(access.instruction)
-    uses_at = np.cumsum([0, *(len(uses[x]) for x in range(count))])
-    following = []
-    for access in accesses:
-        listed = uses[access.tensor]
-        following.append(uses_at[access.tensor] + listed.index(access.instruction) + 1)
+    final = np.zeros(count, np.int64)
+    final[tensor] = instruction  # in program order: the last access stays
     need = np.zeros(count, np.int64)
     np.maximum.at(need, group, height)
     barred = np.zeros(count, bool)
@@ -58,7 +51,6 @@ def tables(problem: Problem, machine: Machine, variant: str = "reserve") -> Tabl
         output=np.array([a.output for a in accesses], np.int64),
         slow_s=moved / machine.slow_bytes_per_s,
         fast_s=moved / machine.fast_bytes_per_s,
-        next_use=np.array(following, np.int64),
         compute_s=np.array([i.compute_s for i in problem.instructions], np.float64),
         traffic_s=traffic,
         height=height,
@@ -69,8 +61,7 @@ def tables(problem: Problem, machine: Machine, variant: str = "reserve") -> Tabl
         result=np.array([t.kind == "result" for t in problem.tensors], np.int64),
         group=group,
         shared=(np.bincount(group, minlength=count)[group] > 1).astype(np.int64),
-        uses=np.array([i for x in range(count) for i in uses[x]], np.int64),
-        uses_at=np.asarray(uses_at, np.int64),
+        final=final,
         machine=np.array([capacity, VARIANTS.index(variant)], np.int64),
     )
 
@@ -120,7 +111,7 @@ class Game:
     Args:
         problem: to map.
         machine: to map it to.
-        variant: ``reserve`` holds rectangles to the furthest use that fits; ``extend`` from use to use.
+        variant: ``reserve`` holds rectangles to the tensor's last use; ``extend`` from use to use.
     """
 
     def __init__(self, problem: Problem, machine: Machine, variant: str = "reserve") -> None:

@@ -13,8 +13,9 @@ Where a rule could be read two ways, here it is so:
 - A tensor whose rectangle covers the use has nothing to copy in: that copy is illegal.
 - A write-back takes idle time after its instruction, earliest first; what is left at the end of the program
   stalls after the last instruction. Its rectangle lasts as long as it does.
-- *extend* holds a rectangle to its use; *reserve* to the furthest later use that fits, and a tensor that is
-  in fast memory alone must fit to its last use.
+- *extend* holds a rectangle to its use, *reserve* to the tensor's last one. Decisions follow the program, so
+  no rectangle begins after the instruction being decided: a gap that fits to a use fits to every later one,
+  and "the furthest use that fits", which matters when tensors are placed in another order, is the last.
 - A class of two or more members is decided once: its first decision fixes slow memory, or fast memory and
   the offset, for every access of every member. A lone tensor may lie here now and there later.
 - The gap for a class is sought for its largest member. Members overlap freely, at their one offset.
@@ -47,7 +48,6 @@ class Tables(NamedTuple):
     output: np.ndarray  # [A]
     slow_s: np.ndarray  # [A] time of the access in slow memory
     fast_s: np.ndarray  # [A] … in fast memory
-    next_use: np.ndarray  # [A] position in `uses` of the tensor's first access after this instruction
     compute_s: np.ndarray  # [N]
     traffic_s: np.ndarray  # [N] all accesses in slow memory
     height: np.ndarray  # [X] size, rounded up to the alignment
@@ -58,8 +58,7 @@ class Tables(NamedTuple):
     result: np.ndarray  # [X]
     group: np.ndarray  # [X] alias class
     shared: np.ndarray  # [X] that class has other members
-    uses: np.ndarray  # [A] instructions that access a tensor, tensor by tensor
-    uses_at: np.ndarray  # [X + 1] where each tensor's begin
+    final: np.ndarray  # [X] instruction of its last access
     machine: np.ndarray  # [2] capacity rounded down to the alignment, variant
 
 
@@ -170,9 +169,7 @@ def best_gap(T, S, x, first, last):
 @njit(cache=True)
 def is_clear(T, S, x, offset, first, last):
     """Whether the tensor's bytes at an offset are free over a span, its shared class apart."""
-    top = offset + T.height[x]
-    if top > T.machine[0]:
-        return False
+    top = offset + T.height[x]  # within the memory: the offset was found for the class's largest
     for r in range(S.head[RECTANGLES]):
         if S.r_offset[r] >= top:
             break
@@ -194,35 +191,9 @@ def spot(T, S, x, first, last):
 
 
 @njit(cache=True)
-def furthest(T, S, x, first, must, following):
-    """(offset, end) of a rectangle from first that reaches must, then as many later uses as fit."""
-    offset = spot(T, S, x, first, must)
-    end = must
-    if offset < 0:
-        return offset, end
-    low, high = following, T.uses_at[x + 1]
-    while low < high:
-        middle = (low + high) // 2
-        wanted = max(T.uses[middle], must)
-        found = spot(T, S, x, first, wanted)
-        if found >= 0:
-            offset, end, low = found, wanted, middle + 1
-        else:
-            high = middle
-    return offset, end
-
-
-@njit(cache=True)
-def furthest_at(T, S, x, offset, first, must, following):
-    """How far bytes at an offset are free, from first over must to later uses; -1 if not even that."""
-    if not is_clear(T, S, x, offset, first, must):
-        return -1
-    end = must
-    for at in range(following, T.uses_at[x + 1]):
-        if not is_clear(T, S, x, offset, first, T.uses[at]):
-            break
-        end = T.uses[at]
-    return end
+def held_to(T, x, i):
+    """Until when a new rectangle is held for a tensor that is needed at an instruction."""
+    return T.final[x] if T.machine[1] == RESERVE else i
 
 
 @njit(cache=True)
@@ -245,34 +216,28 @@ def offer_input(T, S, a, saved):
     if covered:
         offer(S, KEEP, S.cur_offset[x], S.cur_first[x], S.cur_last[x], i, 0.0, saved)
         return
-    if S.cur_first[x] >= 0:
-        following = T.next_use[a] if T.machine[1] == RESERVE else T.uses_at[x + 1]
-        end = furthest_at(T, S, x, S.cur_offset[x], S.cur_last[x] + 1, i, following)
-        if end >= 0:
-            offer(S, KEEP, S.cur_offset[x], S.cur_first[x], end, i, 0.0, saved)
+    if S.cur_first[x] >= 0 and is_clear(T, S, x, S.cur_offset[x], S.cur_last[x] + 1, i):
+        offer(S, KEEP, S.cur_offset[x], S.cur_first[x], i, i, 0.0, saved)
     if S.slow_ready[x] < i:
         first, left = reach_back(T, S, i - 1, S.slow_ready[x] + 1, T.demand_s[x])
-        offset, end = furthest(T, S, x, first, i, T.next_use[a])
+        offset = spot(T, S, x, first, i)
         if offset >= 0:
-            end = end if T.machine[1] == RESERVE else i
-            offer(S, COPY, offset, first, end, i, left, saved)
+            offer(S, COPY, offset, first, held_to(T, x, i), i, left, saved)
 
 
 @njit(cache=True)
 def offer_output(T, S, a, saved):
     """Keep and copy of a definition."""
     i, x = T.instruction[a], T.tensor[a]
+    offset = spot(T, S, x, i, i)
+    if offset < 0:
+        return
     if not T.result[x]:
-        offset, end = furthest(T, S, x, i, i, T.next_use[a])
-        final = max(T.uses[T.uses_at[x + 1] - 1], i)
-        if offset >= 0 and (T.machine[1] == EXTEND or end == final):
-            offer(S, KEEP, offset, i, end if T.machine[1] == RESERVE else i, i, 0.0, saved)
+        offer(S, KEEP, offset, i, held_to(T, x, i), i, 0.0, saved)
     done, left = reach_ahead(T, S, i + 1, T.demand_s[x])
     if left > 0.0:
         done = T.compute_s.size - 1
-    offset, end = furthest(T, S, x, i, done, T.next_use[a])
-    if offset >= 0:
-        offer(S, COPY, offset, i, end if T.machine[1] == RESERVE else done, done, left, saved)
+    offer(S, COPY, offset, i, max(held_to(T, x, i), done), done, left, saved)
 
 
 @njit(cache=True)

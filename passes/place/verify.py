@@ -216,7 +216,9 @@ class _Check:
             at, where = access.instruction, f"instruction {access.instruction}"
             lying = [since for first, last, since in held[access.tensor] if first <= at <= last]
             if fast and access.output and not lying:
-                self._fault(f"{where} makes {self._name(access.tensor)} in fast memory, where it has no place")
+                self._fault(
+                    f"{where} makes {self._name(access.tensor)} in fast memory, where it has no place"
+                )
             if fast and not access.output and not any(s is not None and s <= at for s in lying):
                 self._fault(f"{where} reads {self._name(access.tensor)} in fast memory, where it is not")
             if not fast and not access.output and self._slow_since(access.tensor) > at:

@@ -1,4 +1,4 @@
-"""Builds a program operation by operation; tensors are named, sized in elements, and freed by not being used."""
+"""Builds a program operation by operation; tensors are named, and sized in elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strassen's matrix product, two levels deep: 49 products and many additions, a stand-in for AlphaTensor's."""
+"""Strassen's matrix product, two levels deep: 49 products and many additions, standing in for AlphaTensor."""
 
 from __future__ import annotations
 
