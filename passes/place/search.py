@@ -1,0 +1,204 @@
+"""Searches over plans on the board, compiled: orders decoded by best fit, evolution of them, ruin and recreate.
+
+An evaluation is a whole plan priced. Evolution spends each on decoding an order from nothing. Ruin and
+recreate takes some tensors that live near each other off the best plan found so far and lays them again in
+another order, leaving the rest where it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .board import clear_class, copy_to, lay, price, wipe
+
+
+@njit(cache=True)
+def decode(T, L, B, order, book):
+    """Lay classes in an order, each where it does not cost; the latency."""
+    wipe(T, B)
+    for at in range(order.size):
+        lay(T, L, B, order[at], 0.0, 0.0)
+    return price(T, B, book)
+
+
+@njit(cache=True)
+def insert_while_better(T, L, B, spare, order, book):
+    """Lay classes in an order, each kept if the latency does not rise; the latency."""
+    wipe(T, B)
+    latency = price(T, B, book)
+    for at in range(order.size):
+        copy_to(spare, B)
+        lay(T, L, B, order[at], 0.0, 0.0)
+        found = price(T, B, book)
+        if found <= latency:
+            latency = found
+        else:
+            copy_to(B, spare)
+    return latency
+
+
+@njit(cache=True)
+def _crossed(one, two):
+    """Order crossover: a stretch of one, the rest in the order of two."""
+    n = one.size
+    child = np.empty(n, np.int64)
+    taken = np.zeros(n, np.bool_)
+    low, high = np.random.randint(n), np.random.randint(n)
+    if low > high:
+        low, high = high, low
+    for at in range(low, high + 1):
+        child[at] = one[at]
+        taken[one[at]] = True
+    write = 0
+    for at in range(n):
+        if taken[two[at]]:
+            continue
+        if write == low:
+            write = high + 1
+        child[write] = two[at]
+        write += 1
+    return child
+
+
+@njit(cache=True)
+def _mutate(order):
+    """Move one entry elsewhere, a few times."""
+    n = order.size
+    for _ in range(1 + np.random.randint(3)):
+        old, new = np.random.randint(n), np.random.randint(n)
+        moved = order[old]
+        if old < new:
+            for at in range(old, new):
+                order[at] = order[at + 1]
+        else:
+            for at in range(old, new, -1):
+                order[at] = order[at - 1]
+        order[new] = moved
+
+
+@njit(cache=True)
+def evolve(T, L, B, best, orders, evaluations, seed, book, curve):
+    """Evolution over orders, steady state, tournaments of two; the best latency, its plan in `best`.
+
+    ``orders`` [P, classes] is the population to start from and is changed; ``curve`` [evaluations] takes
+    the best latency after each.
+    """
+    np.random.seed(seed)
+    count = orders.shape[0]
+    fitness = np.full(count, np.inf)
+    found = np.inf
+    for number in range(evaluations):
+        if number < count:
+            slot = number
+            child = orders[slot].copy()
+        else:
+            a, b = np.random.randint(count), np.random.randint(count)
+            one = a if fitness[a] <= fitness[b] else b
+            a, b = np.random.randint(count), np.random.randint(count)
+            two = a if fitness[a] <= fitness[b] else b
+            child = _crossed(orders[one], orders[two]) if np.random.random() < 0.5 else orders[one].copy()
+            _mutate(child)
+            slot = np.argmax(fitness)
+        latency = decode(T, L, B, child, book)
+        if latency <= fitness[slot] or number < count:
+            orders[slot] = child
+            fitness[slot] = latency
+        if latency < found:
+            found = latency
+            copy_to(best, B)
+        curve[number] = found
+    return found
+
+
+@njit(cache=True)
+def _spans(T, L, first, last):
+    for x in range(T.height.size):
+        g = T.group[x]
+        first[g] = min(first[g], T.instruction[L.access[L.access_at[x]]])
+        last[g] = max(last[g], T.final[x])
+
+
+@njit(cache=True)
+def _shuffled(chosen, worth, first, last, height):
+    """An order of the chosen classes by one of several measures, with noise."""
+    n = chosen.size
+    key = np.empty(n)
+    measure = np.random.randint(6)
+    noise = np.random.random() * 0.6
+    for at in range(n):
+        g = chosen[at]
+        if measure == 0:
+            value = worth[g] / np.sqrt(height[g])
+        elif measure == 1:
+            value = worth[g] / (height[g] * (last[g] - first[g] + 1.0))
+        elif measure == 2:
+            value = worth[g]
+        elif measure == 3:
+            value = 1.0 / (1.0 + first[g])
+        elif measure == 4:
+            value = float(height[g]) * (last[g] - first[g] + 1.0)
+        else:
+            value = 1.0
+        key[at] = -value * (1.0 + noise * (np.random.random() - 0.5) * 2.0) * (
+            np.random.random() if measure == 5 else 1.0
+        )
+    return chosen[np.argsort(key)]
+
+
+@njit(cache=True)
+def ruin_and_recreate(T, L, B, best, work, worth, height, evaluations, heat, seed, book, curve):
+    """Improve the plan on B; the best latency, its plan in `best`.
+
+    Args:
+        T, L: the problem.
+        B: the plan to start from; changed.
+        best, work: boards to use.
+        worth, height: by class, for the orders to lay in.
+        evaluations: plans to price.
+        heat: a worse plan is taken with this tolerance, relative, falling to zero.
+        seed: of the random numbers.
+        book: empty, for `price`.
+        curve: takes the best latency after each evaluation.
+    """
+    np.random.seed(seed)
+    classes = worth.size
+    first = np.full(classes, T.compute_s.size)
+    last = np.zeros(classes, np.int64)
+    _spans(T, L, first, last)
+    now = price(T, B, book)
+    found = now
+    copy_to(best, B)
+    chosen = np.empty(classes, np.int64)
+    for number in range(evaluations):
+        copy_to(work, B)
+        middle = np.random.randint(T.compute_s.size)
+        reach = int(T.compute_s.size * 0.5 * np.random.random() ** 3)
+        wanted = 2 + np.random.randint(14)
+        near = 0
+        for g in range(classes):
+            if first[g] <= middle + reach and last[g] >= middle - reach:
+                chosen[near] = g
+                near += 1
+        for at in range(min(wanted, near)):  # a random few of those near come first
+            other = at + np.random.randint(near - at)
+            chosen[at], chosen[other] = chosen[other], chosen[at]
+        few = min(wanted, near)
+        for at in range(few):
+            clear_class(T, L, work, chosen[at])
+        price(T, work, book)
+        order = _shuffled(chosen[:few].copy(), worth, first, last, height)
+        blink = 0.0 if np.random.random() < 0.5 else 0.1 * np.random.random()
+        least = 0.0 if np.random.random() < 0.5 else 1e-12
+        for at in range(few):
+            lay(T, L, work, order[at], blink, least)
+        latency = price(T, work, book)
+        tolerance = heat * (1.0 - number / evaluations)
+        if latency <= now * (1.0 + tolerance * np.random.random()):
+            now = latency
+            copy_to(B, work)
+        if latency < found:
+            found = latency
+            copy_to(best, work)
+        curve[number] = found
+    return found
