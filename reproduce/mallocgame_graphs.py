@@ -44,7 +44,9 @@ def program(name: str) -> Problem:
     return compiled(f"zoo:{model}", name, ZOO[model])
 
 
-def compiled(model: str, name: str, shapes: Mapping[str, Sequence[int]] | None, target: str = TARGET) -> Problem:
+def compiled(
+    model: str, name: str, shapes: Mapping[str, Sequence[int]] | None, target: str = TARGET
+) -> Problem:
     """A model's only entry as a program, fused for mapping.
 
     Raises:

@@ -1,9 +1,9 @@
 """A compiled entry as a program to map: fused groups are its instructions, what crosses them its tensors.
 
 Floats are taken to be bfloat16, stored and computed, as accelerators with a fast memory run them: the CPU
-they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the roofline's, of
-the busiest unit of the target; a step whose body is upstream MLIR has none we can count, and costs its
-traffic alone.
+they they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the
+roofline's, of the busiest unit of the target; a step whose body is upstream MLIR has none we can count, and
+costs its traffic alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""XLA's memory-space assignment, from the description of its published code (openxla ``memory_space_assignment``).
+"""XLA's memory-space assignment, from the description of its code (openxla ``memory_space_assignment``).
 
 Values in order of benefit / √size. A value's life is cut at its uses; each segment in turn: stay in fast
 memory without a copy; else make sure slow memory has the value (*evict*) and *prefetch* for the use; else
@@ -175,7 +175,7 @@ class Assignment:
     def _prefetch(
         self, x: int, at: int, since: int, use: int, copies: list[tuple[int, int, float]]
     ) -> tuple[_Piece | None, bool]:
-        """A piece copied in for a use, and whether room was the only obstacle met: (piece, there was room)."""
+        """(A piece copied in for a use or None, whether there was room)."""
         T, L, board = self.T, self.L, self.board
         demand, roomy = float(T.demand_s[x]), True
         saving = float(saved_s(T, board, int(L.access[at])))

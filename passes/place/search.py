@@ -1,4 +1,4 @@
-"""Searches over plans on the board, compiled: orders decoded by best fit, evolution of them, ruin and recreate.
+"""Searches over plans on the board, compiled: orders and their evolution, ruin and recreate.
 
 An evaluation is a whole plan priced. Evolution spends each on decoding an order from nothing. Ruin and
 recreate takes some tensors that live near each other off the best plan found so far and lays them again in
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .board import clear_class, copy_to, lay, price, wipe
+from .board import Desk, clear_class, copy_to, lay, price, saved_s, wipe
 
 
 @njit(cache=True)
@@ -78,19 +78,19 @@ def _mutate(order):
 
 
 @njit(cache=True)
-def evolve(T, L, B, best, orders, evaluations, seed, book, curve):
+def evolve(T, L, B, best, orders, fitness, seed, book, curve):
     """Evolution over orders, steady state, tournaments of two; the best latency, its plan in `best`.
 
-    ``orders`` [P, classes] is the population to start from and is changed; ``curve`` [evaluations] takes
-    the best latency after each.
+    ``orders`` [P, classes] is the population and ``fitness`` [P] its latencies, infinite where unknown; both
+    are changed. ``curve`` takes the best latency after each evaluation: there are as many as it is long.
     """
     np.random.seed(seed)
     count = orders.shape[0]
-    fitness = np.full(count, np.inf)
-    found = np.inf
-    for number in range(evaluations):
-        if number < count:
-            slot = number
+    found = fitness.min()
+    for number in range(curve.size):
+        slot = np.argmax(fitness)
+        known = fitness[slot] < np.inf
+        if not known:
             child = orders[slot].copy()
         else:
             a, b = np.random.randint(count), np.random.randint(count)
@@ -99,9 +99,8 @@ def evolve(T, L, B, best, orders, evaluations, seed, book, curve):
             two = a if fitness[a] <= fitness[b] else b
             child = _crossed(orders[one], orders[two]) if np.random.random() < 0.5 else orders[one].copy()
             _mutate(child)
-            slot = np.argmax(fitness)
         latency = decode(T, L, B, child, book)
-        if latency <= fitness[slot] or number < count:
+        if latency <= fitness[slot]:
             orders[slot] = child
             fitness[slot] = latency
         if latency < found:
@@ -140,26 +139,28 @@ def _shuffled(chosen, worth, first, last, height):
             value = float(height[g]) * (last[g] - first[g] + 1.0)
         else:
             value = 1.0
-        key[at] = -value * (1.0 + noise * (np.random.random() - 0.5) * 2.0) * (
-            np.random.random() if measure == 5 else 1.0
+        key[at] = (
+            -value
+            * (1.0 + noise * (np.random.random() - 0.5) * 2.0)
+            * (np.random.random() if measure == 5 else 1.0)
         )
     return chosen[np.argsort(key)]
 
 
 @njit(cache=True)
-def ruin_and_recreate(T, L, B, best, work, worth, height, evaluations, heat, seed, book, curve):
+def ruin_and_recreate(T, L, B, best, work, worth, height, heat, seed, book, curve):
     """Improve the plan on B; the best latency, its plan in `best`.
 
     Args:
         T, L: the problem.
         B: the plan to start from; changed.
-        best, work: boards to use.
+        best: the best plan so far.
+        work: a board to use.
         worth, height: by class, for the orders to lay in.
-        evaluations: plans to price.
-        heat: a worse plan is taken with this tolerance, relative, falling to zero.
+        heat: (from, to) relative tolerance with which a worse plan is taken.
         seed: of the random numbers.
         book: empty, for `price`.
-        curve: takes the best latency after each evaluation.
+        curve: takes the best latency after each evaluation: there are as many as it is long.
     """
     np.random.seed(seed)
     classes = worth.size
@@ -167,10 +168,9 @@ def ruin_and_recreate(T, L, B, best, work, worth, height, evaluations, heat, see
     last = np.zeros(classes, np.int64)
     _spans(T, L, first, last)
     now = price(T, B, book)
-    found = now
-    copy_to(best, B)
+    found = price(T, best, book)
     chosen = np.empty(classes, np.int64)
-    for number in range(evaluations):
+    for number in range(curve.size):
         copy_to(work, B)
         middle = np.random.randint(T.compute_s.size)
         reach = int(T.compute_s.size * 0.5 * np.random.random() ** 3)
@@ -193,7 +193,7 @@ def ruin_and_recreate(T, L, B, best, work, worth, height, evaluations, heat, see
         for at in range(few):
             lay(T, L, work, order[at], blink, least)
         latency = price(T, work, book)
-        tolerance = heat * (1.0 - number / evaluations)
+        tolerance = heat[0] + (heat[1] - heat[0]) * number / curve.size
         if latency <= now * (1.0 + tolerance * np.random.random()):
             now = latency
             copy_to(B, work)
@@ -202,3 +202,12 @@ def ruin_and_recreate(T, L, B, best, work, worth, height, evaluations, heat, see
             copy_to(best, work)
         curve[number] = found
     return found
+
+
+def measures(desk: Desk) -> tuple[np.ndarray, np.ndarray]:
+    """What each class could save, seconds, and its height, bytes."""
+    T, board = desk.tables, desk.empty()
+    worth, height = np.zeros(desk.classes), np.zeros(desk.classes)
+    np.add.at(worth, T.group[T.tensor], [saved_s(T, board, a) for a in range(T.tensor.size)])
+    np.maximum.at(height, T.group, T.height)
+    return worth, height
