@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .ir.targets import Target
     from .passes.analyse.report import Report
     from .passes.bind.plan import Binding
+    from .passes.place.solved import MappedProgram
     from .sim.report import Report as BundleReport
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "emit",
     "load",
     "lower",
+    "memory_map",
     "models",
     "opt",
     "price",
@@ -366,6 +368,53 @@ def bind(
         found = bindable(source, parse_module(lowered))
     settings: dict[str, Any] = {"rows": rows, "cols": cols, "seed": seed, "time_limit_s": time_limit_s}
     return {name: bind_cascade(each, machine, **settings, progress=progress) for name, each in found.items()}
+
+
+def memory_map(
+    source: str,
+    target: str = "tpu-v4i",
+    *,
+    profile: str | None = None,
+    player: str = "hybrid",
+    evaluations: int = 2000,
+    shapes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> MappedProgram:
+    """Map a program's tensors to a fast memory.
+
+    Args:
+        source: a .json graph, ``graph:NAME`` of the benchmark, or a model as for `compile`.
+        target: a machine with a fast tier beside its main one; it also prices a model's groups.
+        profile: instead of the target's memories, ``T``, or ``R`` and a share of the program's peak.
+        player: one of ``passes.place.players.PLAYERS``.
+        evaluations: plans a search may price.
+        shapes: sizes of a model's ranks.
+        seed: of everything random.
+        progress: told of the best latency.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .ir.targets import load as load_target
+    from .passes.place.graphs import graph
+    from .passes.place.players import Budget, solve
+    from .passes.place.problem import read
+    from .passes.place.profiles import machine as of_profile
+    from .passes.place.profiles import of_target
+    from .passes.place.solved import MappedProgram
+    from .reproduce.mallocgame_graphs import compiled
+
+    if source.endswith(".json"):
+        problem = read(source)
+    elif source.startswith("graph:"):
+        problem = graph(source.removeprefix("graph:"))
+    else:
+        sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+        problem = compiled(source, source, sizes or None, target)
+    machine = of_profile(profile, problem) if profile else of_target(load_target(target))
+    result = solve(problem, machine, player, Budget(evaluations, seed), progress)
+    return MappedProgram(problem, machine, result)
 
 
 def targets() -> list[dict[str, Any]]:

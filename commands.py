@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .ir.errors import InputError
 from .ir.targets import load
-from .outcome import Outcome, listing, table
+from .outcome import Outcome, listing, plain, table
 from .progress import bar
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 
 NOT_BUILT = {
-    "plan map": "mallocGame, which maps values to memories",
     "plan swap": "MEMO, which plans activation swapping",
     "plan tiers": "placement on the three memory tiers of the SN40L",
     "explore": "design-space sweeps",
@@ -373,6 +373,35 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
     return Outcome(data, "\n\n".join(said))
 
 
+def plan_map(args: argparse.Namespace) -> Outcome:
+    """``penstock plan map``."""
+    from . import api
+
+    kind = Path(args.out).suffix if args.out else ".json"
+    if kind not in (".json", ".svg"):
+        raise InputError("a map of what kind?", where=args.out, accepted="a file name in .json or .svg")
+    shapes = one_extent_each(args.shape)
+    with bar() as progress:
+        found = api.memory_map(
+            args.source,
+            args.target,
+            profile=args.profile,
+            player=args.player,
+            evaluations=args.evaluations,
+            shapes=shapes,
+            seed=args.seed,
+            progress=progress,
+        )
+    said = found.text()
+    if args.out:
+        text = found.svg() if kind == ".svg" else json.dumps(plain(found.to_json()), indent=1) + "\n"
+        scratch = Path(f"{args.out}.partial")
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(args.out)
+        said += f"\nwrote {args.out}"
+    return Outcome({**found.summary(), "written": args.out}, said)
+
+
 def plan_nest(args: argparse.Namespace) -> Outcome:
     """``penstock plan nest``."""
     from .ir.view_text import read_cascade
@@ -407,8 +436,8 @@ def reproduce_paper(args: argparse.Namespace) -> Outcome:
     """``penstock reproduce``."""
     from .reproduce import reproduce, write_page
 
-    with bar():
-        found = reproduce(args.paper)
+    with bar() as progress:
+        found = reproduce(args.paper, full=True, progress=progress) if args.full else reproduce(args.paper)
     data = dict(found.to_json())
     said = [f"{section.title}\n{table(section.columns, section.rows)}" for section in found.sections]
     if found.quirks:

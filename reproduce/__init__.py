@@ -1,6 +1,7 @@
 """Papers' published figures beside ours: one module a paper; the published figures lie in ``published/``.
 
-`reproduce` computes a paper's rows anew; nothing is read back but what the authors published.
+`reproduce` computes a paper's rows anew, or reads what took us long from ``stored/`` and says so; nothing
+else is read back but what the authors published.
 """
 
 from __future__ import annotations
@@ -9,17 +10,23 @@ from pathlib import Path
 
 from ..ir.bundle import write_error
 from ..ir.errors import InputError
+from ..progress import Progress
 from .rows import Check, Reproduction, Row, Section
 
 __all__ = ["BUILT", "PAPERS", "Check", "Reproduction", "Row", "Section", "reproduce", "write_page"]
 
 PAPERS = ("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt")
-BUILT = ("fusemax", "bitmod")
+BUILT = ("fusemax", "mallocgame", "bitmod")
 """Those of `PAPERS` that are compared already."""
 
 
-def reproduce(paper: str) -> Reproduction:
+def reproduce(paper: str, *, full: bool = False, progress: Progress | None = None) -> Reproduction:
     """All figures of a paper, ours and published.
+
+    Args:
+        paper: one of `BUILT`.
+        full: compute what is otherwise read from a stored result.
+        progress: told of what takes long.
 
     Raises:
         InputError: no such paper, or one whose comparison is not written yet.
@@ -35,6 +42,10 @@ def reproduce(paper: str) -> Reproduction:
         from . import bitmod
 
         return bitmod.reproduce()
+    if paper == "mallocgame":
+        from . import mallocgame
+
+        return mallocgame.reproduce(full, progress)
     from . import fusemax
 
     return fusemax.reproduce()
@@ -48,6 +59,8 @@ def write_page(found: Reproduction, place: Path) -> Path:
     """
     if found.paper == "bitmod":  # the plots need matplotlib, which takes a while to import
         from .bitmod_page import page
+    elif found.paper == "mallocgame":
+        from .mallocgame_page import page
     else:
         from .fusemax_page import page
     text = page(found)

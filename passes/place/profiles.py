@@ -5,7 +5,8 @@ At 128 MiB several programs fit whole and every method is equal; R tells methods
 
 from __future__ import annotations
 
-from ...ir.errors import InputError
+from ...ir.errors import InputError, TargetError
+from ...ir.targets import Target
 from .problem import Machine, Problem
 
 SLOW_BYTES_PER_S = 614e9
@@ -40,3 +41,28 @@ def machine(profile: str, problem: Problem, fast_over_slow: float = FAST_OVER_SL
             f"no profile {profile!r}", where="memory map", accepted="T, or R and a share up to 16: R0.5"
         )
     return Machine(int(problem.peak_live_bytes * share), T_ALIGNMENT, SLOW_BYTES_PER_S, fast)
+
+
+def of_target(target: Target) -> Machine:
+    """The machine that a target's main tier and its fastest nearer one make.
+
+    Raises:
+        TargetError: no tier is faster than the main one and of published size.
+    """
+    slow = target.main
+    rate = slow.bandwidth_read_bytes_per_s
+    faster = [
+        tier
+        for tier in target.tier
+        if rate and tier.capacity_bytes and (tier.bandwidth_read_bytes_per_s or 0.0) > rate
+    ]
+    if not rate or not faster:
+        raise TargetError(
+            f"no tier of known size is faster than {slow.name}",
+            where=target.name,
+            accepted="a target with a fast tier beside its main one, such as tpu-v4i",
+        )
+    fast = max(faster, key=lambda tier: tier.bandwidth_read_bytes_per_s or 0.0)
+    return Machine(
+        fast.capacity_bytes or 0, fast.alignment_bytes, rate, fast.bandwidth_read_bytes_per_s or rate
+    )

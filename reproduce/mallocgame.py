@@ -1,0 +1,246 @@
+"""mallocGame (Wang et al., arXiv 2305.07440): our game and programs beside XLA's heuristic.
+
+Programs, hardware and timings of the paper are not public, so no row has a published figure beside it: what
+is compared is a hybrid player with a port of XLA's memory-space assignment, on public programs under a public
+cost model. Every plan is judged by the verifier. Playing it all takes minutes, so the default reads results
+stored by ``benchmarks/memory_map/run.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+from ..ir.errors import InputError
+from .rows import Check, Reproduction, Row, Section
+
+STORED = "stored/mallocgame.json"
+REGENERATE = "python benchmarks/memory_map/run.py"
+SEEDED = ("random", "evolution", "hybrid")
+SEEDS = 3
+HEADLINE = ("R0.5", "R0.25")
+"""Profiles where methods differ."""
+TIE = 1e-6
+"""Latencies this close, relative, are a tie."""
+TARGETS = {"headline/hybrid_vs_msa": 1.05, "headline/hybrid_vs_evolution": 1.02}
+SOURCE = "not published; the paper's programs are not public"
+
+MISSING = (
+    "the paper's results: its 52 programs, its hardware timings and its agent are not public",
+    "fast memory at 4 times the bandwidth of slow (only 10 times is played)",
+)
+
+Tell = Callable[[str, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Played:
+    """One player on one program and machine.
+
+    Attributes:
+        graph, sha256, profile, player, seed: what was played.
+        all_slow_s, latency_s, bound_s, queued_s: latencies: of no mapping, of the plan, of any plan at
+            least, of the plan with copies that queue.
+        evaluations, seconds: effort.
+        curve: (evaluations, seconds, latency) where the best latency fell.
+    """
+
+    graph: str
+    sha256: str
+    profile: str
+    player: str
+    seed: int
+    all_slow_s: float
+    latency_s: float
+    bound_s: float
+    queued_s: float
+    evaluations: int
+    seconds: float
+    curve: tuple[tuple[int, float, float], ...] = ()
+
+    @property
+    def speedup(self) -> float:
+        """Over everything in slow memory."""
+        return self.all_slow_s / self.latency_s
+
+
+def play_all(tell: Tell | None = None, only: Sequence[str] = ()) -> list[Played]:
+    """Every player on every program and profile; the verifier has taken every plan.
+
+    Args:
+        tell: told of each.
+        only: programs, where not all.
+    """
+    from ..passes.place.players import PLAYERS, Budget, solve
+    from ..passes.place.profiles import PROFILES, machine
+    from .mallocgame_graphs import names, program
+
+    chosen = [name for name in names() if not only or name in only]
+    found: list[Played] = []
+    for at, name in enumerate(chosen):
+        problem = program(name)
+        for profile in PROFILES:
+            where = machine(profile, problem)
+            for player in PLAYERS:
+                seeds = SEEDS if player in SEEDED and profile in HEADLINE else 1
+                for seed in range(seeds):
+                    if tell is not None:
+                        tell(f"{name} {profile} {player}", at, len(chosen))
+                    result = solve(problem, where, player, Budget(seed=seed))
+                    found.append(_played(name, problem.sha256, profile, seed, result))
+    return found
+
+
+def _played(name: str, sha256: str, profile: str, seed: int, result: Any) -> Played:
+    found = result.found
+    return Played(
+        name,
+        sha256,
+        profile,
+        result.player,
+        seed,
+        result.all_slow_s,
+        result.latency_s,
+        result.bound_s,
+        result.queued_s,
+        found.evaluations,
+        round(found.seconds, 3),
+        found.curve,
+    )
+
+
+def stored() -> list[Played]:
+    """The results that come with the package.
+
+    Raises:
+        InputError: there are none.
+    """
+    place = resources.files(__package__ or "penstock.reproduce") / STORED
+    if not place.is_file():
+        raise InputError("no stored results", where=STORED, accepted=f"--full, or {REGENERATE}")
+    return [Played(**each) for each in json.loads(place.read_text(encoding="utf-8"))["played"]]
+
+
+def to_json(played: Iterable[Played]) -> dict[str, Any]:
+    """Results as they are stored, without curves of single steps."""
+    return {"played": [{**asdict(each), "curve": _thinned(each.curve)} for each in played]}
+
+
+def _thinned(curve: Sequence[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+    """A curve's points, at most one for each doubling of the evaluations, and the last."""
+    kept: dict[int, tuple[int, float, float]] = {}
+    for number, seconds, latency in curve:
+        kept[number.bit_length()] = (number, round(seconds, 4), latency)
+    return list(kept.values())
+
+
+def reproduce(full: bool = False, tell: Tell | None = None) -> Reproduction:
+    """The rows, from stored results or played anew.
+
+    Args:
+        full: play everything.
+        tell: told of each game.
+    """
+    played = play_all(tell) if full else stored()
+    how = "computed" if full else f"stored: reproduce/{STORED}, regenerated by {REGENERATE}"
+    best = _by_player(played)
+    rows = [*_maps(played), *_headlines(best)]
+    checks, sections = tuple(_checks(played, best)), tuple(_sections(best, rows))
+    return Reproduction("mallocgame", tuple(rows), how, checks, (), MISSING, sections)
+
+
+Key = tuple[str, str]
+"""Program, profile."""
+
+
+def _by_player(played: Iterable[Played]) -> dict[Key, dict[str, list[Played]]]:
+    found: dict[Key, dict[str, list[Played]]] = defaultdict(lambda: defaultdict(list))
+    for each in played:
+        found[each.graph, each.profile][each.player].append(each)
+    return found
+
+
+def _mean(played: Sequence[Played]) -> float:
+    """Mean speed-up over seeds."""
+    return math.fsum(each.speedup for each in played) / len(played)
+
+
+def _maps(played: Iterable[Played]) -> Iterator[Row]:
+    for (graph, profile), players in _by_player(played).items():
+        for player, found in players.items():
+            speedups = [each.speedup for each in found]
+            beside = {
+                "bound": found[0].all_slow_s / found[0].bound_s,
+                "queued": min(each.all_slow_s / each.queued_s for each in found),
+                "lowest": min(speedups),
+                "highest": max(speedups),
+                "seeds": float(len(found)),
+                "evaluations": float(found[0].evaluations),
+                "seconds": found[0].seconds,
+                "verified": 1.0,  # a plan the verifier refuses is never handed out
+            }
+            yield Row(f"map/{graph}/{profile}/{player}", _mean(found), None, "×", SOURCE, beside)
+
+
+def _ratios(best: Mapping[Key, Mapping[str, list[Played]]], over: str) -> dict[Key, float]:
+    """Speed-up of the hybrid over another player's, where methods differ."""
+    return {
+        key: _mean(players["hybrid"]) / _mean(players[over])
+        for key, players in best.items()
+        if key[1] in HEADLINE
+    }
+
+
+def _headlines(best: Mapping[Key, Mapping[str, list[Played]]]) -> Iterator[Row]:
+    for over in ("msa", "evolution"):
+        ratios = list(_ratios(best, over).values())
+        mean = math.exp(math.fsum(math.log(ratio) for ratio in ratios) / len(ratios))
+        name = f"headline/hybrid_vs_{over}"
+        beside = {"lowest": min(ratios), "highest": max(ratios), "target": TARGETS[name]}
+        yield Row(name, mean, None, "×", SOURCE, beside)
+        wins = sum(ratio > 1 + TIE for ratio in ratios)
+        losses = sum(ratio < 1 - TIE for ratio in ratios)
+        for word, count in (("wins", wins), ("ties", len(ratios) - wins - losses), ("losses", losses)):
+            yield Row(f"{name}/{word}", float(count), None, "programs and profiles", SOURCE)
+
+
+def _checks(played: Sequence[Played], best: Mapping[Key, Mapping[str, list[Played]]]) -> Iterator[Check]:
+    below = [(max(0.0, each.bound_s / each.latency_s - 1), f"{each.graph}/{each.profile}") for each in played]
+    yield Check("latency below the bound", 1e-9, *max(below), len(below))
+    worse = []
+    for (graph, profile), players in best.items():
+        baseline = min(each.latency_s for each in players["msa"])
+        lost = max(each.latency_s / baseline - 1 for each in players["hybrid"])
+        worse.append((max(0.0, lost), f"{graph}/{profile}"))
+    yield Check("hybrid slower than XLA's", 1e-9, *max(worse), len(worse))
+
+
+def _sections(best: Mapping[Key, Mapping[str, list[Played]]], rows: Sequence[Row]) -> Iterator[Section]:
+    players = list(next(iter(best.values())))
+    lines = [
+        (
+            graph,
+            profile,
+            *(round(_mean(found[player]), 3) for player in players),
+            round(found["hybrid"][0].all_slow_s / found["hybrid"][0].bound_s, 3),
+        )
+        for (graph, profile), found in best.items()
+    ]
+    columns = ("program", "profile", *players, "bound")
+    yield Section("Speed-up over everything in slow memory", columns, tuple(lines))
+    headlines = [row for row in rows if row.id.startswith("headline/")]
+    targets = tuple(
+        (
+            row.id,
+            row.ours,
+            TARGETS.get(row.id),
+            "" if row.id not in TARGETS else "met" if (row.ours or 0) >= TARGETS[row.id] else "not met",
+        )
+        for row in headlines
+    )
+    yield Section(f"Headlines, over {' and '.join(HEADLINE)}", ("headline", "ours", "target", ""), targets)
