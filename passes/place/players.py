@@ -27,7 +27,7 @@ Progress = Callable[[str, float, float | None], None]
 EVALUATIONS = 2000
 POPULATION = 20
 RANDOM_GAMES = 20
-HEAT = 0.003
+HEAT = 0.0005
 """Relative tolerance for worse plans at the start of ruin and recreate."""
 SLICES = 20
 """Parts a search runs in, to show progress."""
@@ -157,20 +157,12 @@ def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progres
         found = player(problem, machine, budget, None)
         clock.note([each[2] for each in found.curve] + [np.inf] * (found.evaluations - len(found.curve)))
         plans.append(found.plan)
-    board, spare = desk.empty(), desk.empty()
-    orders = _orders(desk, Game(problem, machine), budget.seed)
     starts: list[tuple[float, Board]] = [(plans[-1].latency_s, msa.Assignment(desk).run())]
-    for order in orders[:2]:
-        made = desk.empty()
-        starts.append(
-            (search.insert_while_better(desk.tables, desk.lists, made, spare, order, _NO_BOOK), made)
-        )
-        clock.note([starts[-1][0]] * desk.classes)
-        starts.append((search.decode(desk.tables, desk.lists, board, order, _NO_BOOK), desk.empty()))
-        search.copy_to(starts[-1][1], board)
-        clock.note([starts[-1][0]])
-    starts.sort(key=lambda start: start[0])
-    best = _recreate(desk, starts[0][1], clock, budget, progress)
+    for order in _orders(desk, Game(problem, machine), budget.seed):
+        board = desk.empty()
+        starts.append((search.decode(desk.tables, desk.lists, board, order, _NO_BOOK), board))
+    clock.note([latency for latency, _ in starts])
+    best = _recreate(desk, min(starts, key=lambda start: start[0])[1], clock, budget, progress)
     plan = min([*plans, desk.memory_map(best)], key=lambda each: each.latency_s)
     return clock.found(plan)
 

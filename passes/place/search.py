@@ -23,22 +23,6 @@ def decode(T, L, B, order, book):
 
 
 @njit(cache=True)
-def insert_while_better(T, L, B, spare, order, book):
-    """Lay classes in an order, each kept if the latency does not rise; the latency."""
-    wipe(T, B)
-    latency = price(T, B, book)
-    for at in range(order.size):
-        copy_to(spare, B)
-        lay(T, L, B, order[at], 0.0, 0.0)
-        found = price(T, B, book)
-        if found <= latency:
-            latency = found
-        else:
-            copy_to(B, spare)
-    return latency
-
-
-@njit(cache=True)
 def _crossed(one, two):
     """Order crossover: a stretch of one, the rest in the order of two."""
     n = one.size
