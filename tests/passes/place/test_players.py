@@ -1,0 +1,148 @@
+"""Players: plans the verifier takes, on three clocks alike; nothing beats the bound."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from penstock.ir.errors import InputError
+from penstock.passes.place.board import Desk
+from penstock.passes.place.exact import solve_exactly
+from penstock.passes.place.game import VARIANTS, Game
+from penstock.passes.place.graphs import graph
+from penstock.passes.place.players import PLAYERS, Budget, Result, solve
+from penstock.passes.place.problem import Instruction, Machine, Problem, Tensor
+from penstock.passes.place.profiles import machine as profile
+from penstock.passes.place.simulate import scheduled
+from penstock.passes.place.verify import verify
+
+from .programs import machine, program
+
+RELATIVE = 1e-9
+HEURISTICS = ("all-slow", "greedy", "insertion", "msa")
+
+
+def judged(problem: Problem, where: Machine, player: str, budget: Budget) -> Result:
+    """`solve` has the verifier judge the plan; the event simulator and the bound are looked at here."""
+    result = solve(problem, where, player, budget)
+    tolerance = RELATIVE * max(result.all_slow_s, 1e-12)
+    timed = scheduled(problem, where, result.found.plan)
+    assert timed.latency_s == pytest.approx(result.latency_s, abs=tolerance), player
+    assert result.latency_s >= result.bound_s - tolerance, f"{player} is below the bound"
+    assert result.latency_s <= result.all_slow_s + tolerance or player in ("random", "msa")
+    return result
+
+
+def test_every_player_plays_by_the_rules_on_random_programs() -> None:
+    rng = Random(11)
+    for number in range(60):
+        problem, where = program(rng, aliases=number % 2 > 0), machine(rng)
+        found = {player: judged(problem, where, player, Budget(60, number)) for player in PLAYERS}
+        best = min(found[player].latency_s for player in HEURISTICS)
+        assert found["hybrid"].latency_s <= best * (1 + RELATIVE), "the hybrid is worse than a heuristic"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alexnet", "bert", "lstm", "strassen"])
+def test_every_player_plays_by_the_rules_on_the_benchmark(name: str) -> None:
+    problem = graph(name)
+    for share in ("T", "R0.5", "R0.25"):
+        where = profile(share, problem)
+        found = {player: judged(problem, where, player, Budget(300)) for player in PLAYERS}
+        assert found["hybrid"].latency_s <= found["msa"].latency_s * (1 + RELATIVE)
+
+
+@pytest.mark.parametrize("player", ["random", "evolution", "hybrid"])
+def test_a_seed_decides_the_plan(player: str) -> None:
+    problem = graph("bert")
+    where = profile("R0.25", problem)
+    one, two = (solve(problem, where, player, Budget(200, seed=5)) for _ in range(2))
+    assert one.found.plan == two.found.plan
+
+
+def test_a_budget_is_kept_and_the_curve_falls() -> None:
+    problem = graph("strassen")
+    where = profile("R0.5", problem)
+    for player in ("evolution", "hybrid"):
+        found = solve(problem, where, player, Budget(700)).found
+        latencies = [latency for _, _, latency in found.curve]
+        assert found.evaluations == 700
+        assert latencies == sorted(latencies, reverse=True)
+        assert latencies[-1] == pytest.approx(found.plan.latency_s, rel=1e-9)
+
+
+def test_a_program_that_fits_reaches_the_bound() -> None:
+    """One weight read twice, idle time enough before its first use: nothing is left to gain."""
+    tensors = (Tensor("w", 100, "param"), Tensor("x", 10), Tensor("y", 10, "result"))
+    steps = (
+        Instruction("make", 200.0, (), ((1, 10),)),
+        Instruction("first", 0.0, ((0, 100),), ()),
+        Instruction("second", 0.0, ((0, 100), (1, 10)), ((2, 10),)),
+    )
+    result = judged(Problem("two uses", steps, tensors), Machine(128, 1, 1.0, 10.0), "hybrid", Budget(200))
+    # 200, then 100/10; then 100/10 + 10/10 + the result's 10, served slow or saved after
+    assert result.latency_s == pytest.approx(200 + 10 + 11 + 10)
+
+
+def best_game(problem: Problem, where: Machine) -> float:
+    """The shortest latency over all games of both variants, by trying every move."""
+    shortest = float("inf")
+    for variant in VARIANTS:
+        open_games = [Game(problem, where, variant)]
+        while open_games:
+            game = open_games.pop()
+            if game.done:
+                shortest = min(shortest, game.latency_s)
+                continue
+            for move in (0, 1, 2):
+                if game.legal[move]:
+                    after = game.clone()
+                    after.step(move)
+                    if len(after.backups) == len(game.backups):  # a backup leads to games tried anyway
+                        open_games.append(after)
+    return shortest
+
+
+def tiny(rng: Random) -> Problem:
+    while True:
+        problem = program(rng, aliases=False)
+        if 3 <= len(problem.accesses) <= 8:
+            return problem
+
+
+@pytest.mark.slow
+def test_the_exact_player_is_never_worse_than_any_game_nor_above_its_own_bound() -> None:
+    rng, proved, equal = Random(13), 0, 0
+    for _ in range(30):
+        problem, where = tiny(rng), machine(rng)
+        desk = Desk(problem, where)
+        exact = solve_exactly(desk, time_limit_s=10, workers=2)
+        plan = desk.memory_map(exact.board)
+        verdict = verify(problem, where, plan)
+        assert verdict.ok, verdict.faults
+        rounding = 1e-5 * max(verdict.all_slow_s, 1e-12)
+        assert plan.latency_s >= exact.bound_s - rounding
+        proved += exact.optimal
+        if exact.optimal:
+            assert plan.latency_s <= best_game(problem, where) + rounding
+            hybrid = solve(problem, where, "hybrid", Budget(300)).latency_s
+            assert plan.latency_s <= hybrid + rounding
+            equal += hybrid <= plan.latency_s + rounding
+    assert proved >= 25
+    assert equal >= 0.8 * proved, "the hybrid misses most optima of tiny programs"
+
+
+def test_mistakes_are_told() -> None:
+    problem = graph("alexnet")
+    where = profile("T", problem)
+    with pytest.raises(InputError, match="no player 'alphago'"):
+        solve(problem, where, "alphago")
+    with pytest.raises(InputError, match="0 evaluations"):
+        solve(problem, where, "hybrid", Budget(0))
+    with pytest.raises(InputError, match="no profile 'R0'"):
+        profile("R0", problem)
+    with pytest.raises(InputError, match="no graph 'vgg'"):
+        graph("vgg")
+    with pytest.raises(InputError, match="480 accesses"):
+        solve_exactly(Desk(graph("lstm"), profile("T", graph("lstm"))))
