@@ -341,6 +341,8 @@ def place_class(T, L, B, g, wanted):
     first, last, total, largest = n, -1, 0.0, L.member[L.member_at[g]]
     for m in range(L.member_at[g], L.member_at[g + 1]):
         x = L.member[m]
+        if L.access_at[x] == L.access_at[x + 1]:
+            continue
         begin = T.instruction[L.access[L.access_at[x]]]
         end = T.final[x]
         if T.param[x]:
@@ -354,13 +356,15 @@ def place_class(T, L, B, g, wanted):
         first, last = min(first, begin), max(last, end)
         if T.height[x] > T.height[largest]:
             largest = x
-    if not T.movable[largest] or total < wanted:
+    if last < 0 or not T.movable[largest] or total < wanted:
         return
     offset = best_gap(T, B, largest, first, last)
     if offset < 0:
         return
     for m in range(L.member_at[g], L.member_at[g + 1]):
         x = L.member[m]
+        if L.access_at[x] == L.access_at[x + 1]:
+            continue
         at, i = L.access_at[x], T.instruction[L.access[L.access_at[x]]]
         done, begin, start = NONE, NONE, i
         if T.param[x]:

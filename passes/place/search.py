@@ -98,6 +98,8 @@ def evolve(T, L, B, best, orders, fitness, seed, book, curve):
 def _spans(T, L, first, last):
     for x in range(T.height.size):
         g = T.group[x]
+        if L.access_at[x] == L.access_at[x + 1]:
+            continue
         first[g] = min(first[g], T.instruction[L.access[L.access_at[x]]])
         last[g] = max(last[g], T.final[x])
 
@@ -114,7 +116,7 @@ def _shuffled(chosen, worth, first, last, height):
         if measure == 0:
             value = worth[g] / np.sqrt(height[g])
         elif measure == 1:
-            value = worth[g] / (height[g] * (last[g] - first[g] + 1.0))
+            value = worth[g] / (height[g] * max(last[g] - first[g] + 1.0, 1.0))
         elif measure == 2:
             value = worth[g]
         elif measure == 3:
