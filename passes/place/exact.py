@@ -18,7 +18,7 @@ from ortools.sat.python import cp_model
 
 from ...ir.errors import InputError
 from .board import NONE, Board, Desk, put, serve
-from .rules import RECTANGLES
+from .plan import MemoryMap
 
 UNITS = 1 << 21
 """Units of time in the latency with everything in slow memory."""
@@ -43,6 +43,10 @@ class _Stay:
     copied: cp_model.IntVar | None
     start: cp_model.IntVar
     offset: cp_model.IntVar
+
+
+Since = cp_model.IntVar | int
+"""The first instruction that may read a tensor in slow memory."""
 
 
 class _Model:
@@ -123,7 +127,13 @@ class _Model:
         return since, self.model.new_bool_var(f"saved{x}")
 
     def _use(
-        self, x: int, j: int, times: list[int], stay: _Stay, before: _Stay | None, since: object
+        self,
+        x: int,
+        j: int,
+        times: list[int],
+        stay: _Stay,
+        before: _Stay | None,
+        since: Since,
     ) -> None:
         model, t = self.model, times[j]
         stay.copied = model.new_bool_var("")
@@ -155,7 +165,13 @@ class _Model:
         self.waits.append(wait)
 
     def _save(
-        self, x: int, times: list[int], stays: list[_Stay], since: object, saved: cp_model.IntVar, height: int
+        self,
+        x: int,
+        times: list[int],
+        stays: list[_Stay],
+        since: Since,
+        saved: cp_model.IntVar,
+        height: int,
     ) -> None:
         """The copy out of a tensor made in fast memory: within its first stay, or a tail held after it."""
         model, made = self.model, stays[0].fast
@@ -207,20 +223,16 @@ class _Model:
         self.waits.append(wait)
         self.saves[x] = (saved, since, end)
 
-    def hint(self, board: Board) -> None:
+    def hint(self, plan: MemoryMap) -> None:
         """Tell the solver who a known plan serves fast, and where."""
-        served: dict[int, tuple[int, int]] = {}
-        for r in range(int(board.head[RECTANGLES])):
-            x = int(board.r_tensor[r])
-            for at in range(int(self.L.access_at[x]), int(self.L.access_at[x + 1])):
-                a = int(self.L.access[at])
-                i = int(self.T.instruction[a])
-                if board.fast[a] and board.r_need[r] <= i <= board.r_last[r]:
-                    served[a] = (int(board.r_offset[r]), int(board.r_first[r]))
         for a, stay in self.stays.items():
-            self.model.add_hint(stay.fast, int(a in served))
-            if a in served:
-                self.model.add_hint(stay.offset, served[a][0] // self.align)
+            self.model.add_hint(stay.fast, int(plan.served_fast[a]))
+            access = self.desk.problem.accesses[a]
+            for held in plan.rectangles:
+                covers = held.first <= access.instruction <= held.last
+                if plan.served_fast[a] and held.tensor == access.tensor and covers:
+                    self.model.add_hint(stay.offset, held.offset // self.align)
+                    break
 
     def plan(self, solver: cp_model.CpSolver) -> Board:
         """The board of a solution."""
@@ -258,13 +270,13 @@ class _Model:
 
 
 def solve_exactly(
-    desk: Desk, *, start: Board | None = None, time_limit_s: float = 60.0, workers: int = 0, seed: int = 0
+    desk: Desk, *, start: MemoryMap | None = None, time_limit_s: float = 60.0, workers: int = 0, seed: int = 0
 ) -> Exact:
     """The best plan found, and a bound.
 
     Args:
         desk: the problem.
-        start: a plan to start from.
+        start: a plan to tell the solver.
         time_limit_s: for the solver.
         workers: threads; 0 for the cores present.
         seed: of the solver.
@@ -288,9 +300,7 @@ def solve_exactly(
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = seed
     status = solver.solve(model.model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Exact(
-            start if start is not None else desk.empty(), solver.best_objective_bound * model.unit, False
-        )
     bound = solver.best_objective_bound * model.unit
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Exact(desk.empty(), bound, False)
     return Exact(model.plan(solver), bound, status == cp_model.OPTIMAL)

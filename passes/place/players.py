@@ -17,6 +17,7 @@ from ...ir.errors import InputError, PlanError
 from . import msa, playouts, search
 from .board import Board, Desk
 from .bound import lower_bound_s
+from .exact import solve_exactly
 from .game import Game
 from .plan import MemoryMap
 from .problem import Machine, Problem
@@ -29,6 +30,8 @@ POPULATION = 20
 RANDOM_GAMES = 20
 HEAT = 0.0005
 """Relative tolerance for worse plans at the start of ruin and recreate."""
+EXACT_S = 20.0
+"""Time limit of CP-SAT."""
 SLICES = 20
 """Parts a search runs in, to show progress."""
 
@@ -185,6 +188,19 @@ def _recreate(desk: Desk, board: Board, clock: _Clock, budget: Budget, progress:
     return best
 
 
+def exact(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    """CP-SAT from the hybrid's plan on; ``proved_s`` is its bound, ``optimal`` 1 where the plan meets it."""
+    first, clock = hybrid(problem, machine, budget, progress), _Clock()
+    if progress is not None:
+        progress("exact: CP-SAT", 0, None)
+    desk = Desk(problem, machine)
+    solved = solve_exactly(desk, start=first.plan, time_limit_s=EXACT_S, seed=budget.seed)
+    made = desk.memory_map(solved.board)
+    clock.note([first.plan.latency_s] * first.evaluations + [made.latency_s])
+    plan = min(first.plan, made, key=lambda each: each.latency_s)
+    return clock.found(plan, proved_s=solved.bound_s, optimal=float(solved.optimal))
+
+
 _NO_BOOK = np.zeros((0, 0))
 
 
@@ -207,6 +223,7 @@ PLAYERS: Mapping[str, Callable[[Problem, Machine, Budget, Progress | None], Foun
     "msa": assignment,
     "evolution": evolution,
     "hybrid": hybrid,
+    "exact": exact,
 }
 
 
