@@ -34,7 +34,7 @@ def judged(problem: Problem, where: Machine, player: str, budget: Budget) -> Res
     if player in (
         "insertion",
         "hybrid",
-    ):  # the others may be driven into copies that cost more than they save
+    ):  # others may be led into copies that do not pay
         assert result.latency_s <= result.all_slow_s + tolerance
     return result
 
