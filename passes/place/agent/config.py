@@ -27,7 +27,8 @@ class Config:
         dynamics: ``true`` searches in the simulator, ``learned`` in a model of it.
         steps, batch, rate: of the optimiser, per round.
         memory: rounds the replay holds.
-        elite: best episodes that are imitated besides.
+        elite: best episodes so far, imitated besides.
+        imitation: weight of that.
         cloning_steps: of the warm start.
         variant: of the game.
     """
@@ -47,6 +48,7 @@ class Config:
     rate: float = 1e-3
     memory: int = 8
     elite: int = 16
+    imitation: float = 0.5
     cloning_steps: int = 200
     variant: str = "reserve"
 

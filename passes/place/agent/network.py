@@ -79,8 +79,9 @@ class Network(nn.Module):
 class LearnedModel(Network):
     """MuZero's three networks (Schrittwieser et al., 2020): the trunk represents, a cell steps, the head predicts.
 
-    The latent game knows no rules: inside the tree every move is open, and a game that is over is a state
-    of value 0 it has to learn.
+    Rewards and values are told against the table by access, ``r + table[after] − table[before]``, which adds
+    up to the same order of moves. The latent game knows no rules: inside the tree every move is open, and a
+    game that is over is a state of value 0 it has to learn.
     """
 
     def __init__(self, accesses: int, width: int = 64, blocks: int = 2) -> None:
@@ -91,11 +92,11 @@ class LearnedModel(Network):
         self.latent_head = nn.Linear(width, MOVES + 1)
 
     def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and value of a latent state; the table by access does not reach in here."""
+        """Logits and value of a latent state; the tables by access do not reach in here."""
         out = self.latent_head(latent)
-        return out[:, :MOVES], out[:, MOVES]
+        return out[:, :MOVES], out[:, MOVES] * self.spread
 
     def step(self, latent: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
-        """The next latent state and the reward, shares of the all-slow latency."""
+        """The next latent state and the reward."""
         after = self.cell(latent + self.move(move))
         return after, self.reward(after)[:, 0] * self.spread

@@ -100,7 +100,8 @@ class Dream:
             before = self.latent[torch.from_numpy(games), torch.from_numpy(parent)]
             after, reward = self.network.step(before, torch.from_numpy(np.maximum(move, 0)))
             logits, value = self.network.predict(after)
-            self.latent[torch.from_numpy(games), torch.from_numpy(searched.count.clip(max=self.latent.shape[1] - 1))] = after
+            leaf = np.minimum(searched.count, self.latent.shape[1] - 1)
+            self.latent[torch.from_numpy(games), torch.from_numpy(leaf)] = after
         tree.grow(
             searched,
             logits.double().numpy(),
