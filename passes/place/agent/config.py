@@ -29,6 +29,7 @@ class Config:
         memory: rounds the replay holds.
         elite: best episodes so far, imitated besides.
         imitation: weight of that.
+        doubt: share of an imitated move's probability that is spread over the legal ones.
         cloning_steps: of the warm start.
         variant: of the game.
     """
@@ -43,12 +44,13 @@ class Config:
     scale: float = 0.5
     warm: bool = True
     dynamics: str = "true"
-    steps: int = 60
+    steps: int = 80
     batch: int = 256
-    rate: float = 1e-3
+    rate: float = 2e-3
     memory: int = 8
     elite: int = 16
     imitation: float = 0.5
+    doubt: float = 0.05
     cloning_steps: int = 200
     variant: str = "reserve"
 

@@ -1,4 +1,4 @@
-"""Demonstrations for the warm start: the games priority insertion plays while it builds its set of tensors."""
+"""The demonstration for the warm start: priority insertion's game, as the agent would have decided it."""
 
 from __future__ import annotations
 
@@ -6,54 +6,31 @@ import numpy as np
 from numba import njit
 
 from .. import rules
-from .episodes import Match, Episode
-from .lanes import coast, start
+from ..playouts import insertion
+from .episodes import Episode, Match
+from .lanes import decide, start
 
 
 @njit(cache=True)
-def _admitted(T, S, wanted, decisions):
-    """Play with some tensors admitted to fast memory; the number of decisions, which are written down."""
+def _decided(T, S, moves, decisions):
+    """Follow a finished game's moves through the decisions; how many they are, −1 where one is not legal."""
     start(T, S)
     count = 0
     while S.head[rules.POINTER] < T.tensor.size:
-        x = T.tensor[S.head[rules.POINTER]]
-        move = rules.DROP
-        if wanted[x] or not S.legal[rules.DROP]:
-            if S.legal[rules.KEEP]:
-                move = rules.KEEP
-            elif S.legal[rules.COPY]:
-                move = rules.COPY
-        if count < decisions.size:
-            decisions[count] = move
+        move = moves[S.head[rules.POINTER]]
+        if not S.legal[move] or count == decisions.size:
+            return -1
+        decisions[count] = move
         count += 1
-        rules.step(T, S, move)
-        coast(T, S)
+        decide(T, S, move)
     return count
 
 
-def insertion(match: Match) -> list[Episode]:
-    """Every game of priority insertion that it kept, the last one its result.
-
-    Tensors by falling benefit over the square root of their size; each stays admitted if the latency does
-    not rise. Benefit: what its accesses would save, were each alone in fast memory.
-    """
-    T, S = match.tables, match.scratch
-    saved = np.minimum(T.slow_s - T.fast_s, np.maximum(T.traffic_s - T.compute_s, 0.0)[T.instruction])
-    benefit = np.zeros(T.height.size)
-    np.add.at(benefit, T.tensor, saved)
-    order = np.argsort(-benefit / np.sqrt(T.height), kind="stable")
-    wanted = np.zeros(T.height.size, np.bool_)
-    decisions = np.zeros(4 * T.tensor.size + 64, np.int64)
-    kept: list[np.ndarray] = []
-    best = 0.0
-    for x in order:
-        if not T.movable[x]:
-            continue
-        wanted[x] = True
-        count = _admitted(T, S, wanted, decisions)
-        if S.score_s[0] >= best and count <= decisions.size:
-            best = float(S.score_s[0])
-            kept.append(decisions[:count].copy())
-        else:
-            wanted[x] = False
-    return [match.episode(each) for each in kept]
+def demonstration(match: Match) -> Episode | None:
+    """Priority insertion's game; None where the obvious moves leave it no way."""
+    game = match.game
+    shown, _ = insertion(game.problem, game.machine, game.variant)
+    moves = np.array(shown.moves(), np.int64)
+    decisions = np.zeros(moves.size, np.int64)
+    count = _decided(match.tables, match.scratch, moves, decisions)
+    return match.episode(decisions[:count]) if count > 0 else None

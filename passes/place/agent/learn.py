@@ -57,10 +57,14 @@ def anchor(network: Network, data: Samples) -> None:
         network.anchor(data.access, data.remaining)
 
 
-def imitation(network: Network, data: Samples, at: Tensor) -> Tensor:
-    """Cross-entropy against the moves that were made."""
+def imitation(network: Network, data: Samples, at: Tensor, doubt: float) -> Tensor:
+    """Cross-entropy against the moves that were made, a share of doubt spread over the legal ones."""
     logits, _ = network(data.seen[at], data.access[at])
-    return functional.cross_entropy(logits.masked_fill(~data.legal[at], LOW), data.moves[at])
+    legal = data.legal[at]
+    log = functional.log_softmax(logits.masked_fill(~legal, LOW), dim=1)
+    made = log.gather(1, data.moves[at][:, None])[:, 0]
+    any_ = (log * legal).sum(1) / legal.sum(1)
+    return -((1.0 - doubt) * made + doubt * any_).mean()
 
 
 def value_and_policy(network: Network, data: Samples, at: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,22 +101,14 @@ def dreams(network: LearnedModel, data: Samples, at: Tensor) -> Tensor:
     return total / (UNROLL + 1)
 
 
-def clone(network: Network, config: Config, episodes: Sequence[Episode]) -> None:
-    """The warm start: values from all demonstrations, moves from the last, which is the best.
-
-    The table of values is the second half's mean, near where play will start.
-    """
-    data, best = samples(episodes), samples(episodes[-1:])
-    anchor(network, samples(episodes[len(episodes) // 2 :]))
+def clone(network: Network, config: Config, shown: Episode) -> None:
+    """The warm start: the policy of a game that was shown. Its value is learned from play."""
+    data = samples([shown])
     random = torch.Generator().manual_seed(config.seed)
     step = optimiser(network, config)
     for _ in range(config.cloning_steps):
         at = torch.randint(len(data), (config.batch,), generator=random)
-        few = torch.randint(len(best), (config.batch // 2,), generator=random)
-        error, _ = value_and_policy(network, data, at)
-        loss = error + imitation(network, best, few)
-        if isinstance(network, LearnedModel):
-            loss = loss + dreams(network, data, at)
+        loss = imitation(network, data, at, config.doubt)
         step.zero_grad()
         loss.backward()
         step.step()
@@ -134,7 +130,7 @@ def improve(
         at = torch.randint(len(data), (config.batch,), generator=random)
         few = torch.randint(len(elite), (max(1, config.batch // 4),), generator=random)
         error, policy = value_and_policy(network, data, at)
-        loss = error + policy + config.imitation * imitation(network, elite, few)
+        loss = error + policy + config.imitation * imitation(network, elite, few, config.doubt)
         if isinstance(network, LearnedModel):
             loss = loss + dreams(network, data, at)
         step.zero_grad()

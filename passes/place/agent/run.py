@@ -69,8 +69,8 @@ class Run:
     def warm_up(self) -> None:
         """Clone priority insertion, if the config says so."""
         if self.config.warm:
-            shown = demonstrations.insertion(self.match)
-            if shown and len(shown[-1].moves):
+            shown = demonstrations.demonstration(self.match)
+            if shown is not None:
                 learn.clone(self.network, self.config, shown)
 
     def play(self, network: Network, config: Config, round_: int) -> list[Episode]:

@@ -135,7 +135,8 @@ class _Play:
         self.heat = np.append(0.0, heat)[:count]
         self.moves = np.zeros(count, np.int64)
         self.targets = np.zeros((count, MOVES))
-        if config.simulations:
+        self.searches = config.simulations > 0 and round_ > 0  # no value is known before the first round
+        if self.searches:
             self.trees = tree.trees(count, config.simulations)
             self.wanted = tree.schedule(config.simulations)
             if config.dynamics == "learned":
@@ -153,7 +154,7 @@ class _Play:
             if not views.legal.any():
                 break
             gumbels = self.random.gumbel(size=(self.config.lanes, MOVES)) * self.heat[:, None]
-            if self.config.simulations and self.random.random() < self.config.searched:
+            if self.searches and self.random.random() < self.config.searched:
                 self._search(gumbels)
             else:
                 self._follow(gumbels)
