@@ -140,4 +140,3 @@ def improve(
         totals += error.item(), policy.item()
     count = max(config.steps, 1)
     return float(totals[0] / count), float(totals[1] / count)
-

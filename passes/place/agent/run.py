@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,12 @@ from ....ir.errors import InputError
 from ..game import Game
 from ..plan import MemoryMap
 from ..problem import Machine, Problem, machine_json
-from . import demonstrations, learn, selfplay
+from . import demonstrations, learn
 from .config import Config
+from .engines import Packed, Plays, network_for, spread, unpack
 from .episodes import Episode, Match
-from .network import LearnedModel, Network
 
 SCHEMA = 1
-
-Plays = Callable[[Network, Config, int], list[Episode]]
-"""Plays all pieces of a round, in order."""
 
 
 @dataclass(frozen=True)
@@ -57,35 +54,29 @@ class Run:
     def __init__(self, problem: Problem, machine: Machine, config: Config) -> None:
         self.problem, self.machine, self.config = problem, machine, config
         self.match = Match(Game(problem, machine, config.variant))
-        torch.manual_seed(config.seed)
-        kind = LearnedModel if config.dynamics == "learned" else Network
-        self.network = kind(max(1, len(problem.accesses)))
+        self.network = network_for(problem, config)
         self.step = learn.optimiser(self.network, config)
         self.round = 0
         self.replay: list[list[Episode]] = []
         self.elite: list[Episode] = []
         self.curve: list[Point] = []
 
-    def warm_up(self) -> None:
+    def _warm_up(self) -> None:
         """Clone priority insertion, if the config says so."""
         if self.config.warm:
             shown = demonstrations.demonstration(self.match)
             if shown is not None:
                 learn.clone(self.network, self.config, shown)
 
-    def play(self, network: Network, config: Config, round_: int) -> list[Episode]:
-        """A round of self-play, here."""
-        return [
-            episode
-            for piece in range(config.jobs)
-            for episode in selfplay.play(self.match, network, config, round_, piece)
-        ]
-
     def advance(self, plays: Plays | None = None) -> Point:
-        """One round: play, keep the best, learn."""
+        """One round: play (here, unless told where), keep the best, learn."""
         if self.round == 0:
-            self.warm_up()
-        episodes = (plays or self.play)(self.network, self.config, self.round)
+            self._warm_up()
+        if plays is None:
+            with spread(self.match, self.config, 1) as here:
+                episodes = here(self.network, self.round)
+        else:
+            episodes = plays(self.network, self.round)
         self.replay = [*self.replay, episodes][-self.config.memory :]
         self._keep(episodes)
         value_error = policy_loss = 0.0
@@ -120,7 +111,9 @@ class Run:
             InputError: it has not played.
         """
         if not self.elite:
-            raise InputError("the agent has not played yet", where=self.problem.name, accepted="1 round or more")
+            raise InputError(
+                "the agent has not played yet", where=self.problem.name, accepted="1 round or more"
+            )
         return self.elite[0]
 
     def memory_map(self) -> MemoryMap:
@@ -186,8 +179,8 @@ class Run:
         self.curve = [Point(**point) for point in data["curve"]]
 
     def _unpack(self, packed: tuple[torch.Tensor, torch.Tensor]) -> Episode:
-        moves, targets = packed
-        return self.match.episode(moves.numpy().astype(np.int64), targets.numpy())
+        arrays: Packed = (packed[0].numpy(), packed[1].numpy())
+        return unpack(self.match, arrays)
 
 
 def _pack(episode: Episode) -> tuple[torch.Tensor, torch.Tensor]:
@@ -199,7 +192,7 @@ def _read(path: str | Path) -> dict[str, Any]:
         data = torch.load(path, weights_only=True)
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), accepted="a checkpoint of the agent") from error
-    except Exception as error:  # noqa: BLE001  torch raises what its unpickler happens to meet
+    except Exception as error:
         raise InputError("not a checkpoint", where=str(path), accepted="a checkpoint of the agent") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError("not a checkpoint of this version", where=str(path), accepted=f"schema {SCHEMA}")

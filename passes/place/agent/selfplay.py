@@ -13,7 +13,7 @@ import torch
 
 from . import lanes, tree
 from .config import Config
-from .episodes import Match, Episode
+from .episodes import Episode, Match
 from .network import LearnedModel, Network
 from .observation import WIDTH
 from .tree import MOVES
