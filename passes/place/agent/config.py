@@ -55,15 +55,8 @@ class Config:
     variant: str = "reserve"
 
     def __post_init__(self) -> None:
-        least = {
-            "iterations": 0,
-            "jobs": 1,
-            "lanes": 1,
-            "simulations": 0,
-            "steps": 0,
-            "batch": 1,
-            "memory": 1,
-        }
+        least = {"iterations": 0, "jobs": 1, "lanes": 1, "simulations": 0, "steps": 0, "batch": 1}
+        least |= {"memory": 1, "elite": 1, "cloning_steps": 0, "seed": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InputError(f"{name} {getattr(self, name)}", where="agent", accepted=f"{value} or more")

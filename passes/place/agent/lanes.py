@@ -1,8 +1,8 @@
 """Many games of one problem side by side: states stacked, one row a game, so that a network sees a batch.
 
-A *decision* is an access with a choice. Where one move is legal it is made at once, and so is *keep* where the
-tensor's rectangle already covers the access: its bytes are held either way, serving from them costs nothing
-that dropping saves, and the instruction's idle slow time does not shrink.
+A *decision* is an access with a choice. Where one move is legal it is made at once, and so is *keep* where
+the tensor's rectangle already covers the access: its bytes are held either way, serving from them costs
+nothing that dropping saves, and the instruction's idle slow time does not shrink.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The networks: a policy and value head on a small residual trunk, and a learned model of the game.
 
-Value is a plain regression, of the remaining return against what earlier episodes had left at the same access,
-in units of their spread. Returns of this game are deterministic, bounded, and differ by percents: a table by
-access carries the bulk, and the network only what a state adds to it. (A categorical value over a transformed
-support, as in MuZero, is for returns whose range is not known.)
+Value is a plain regression, of the remaining return against what recent episodes had left at the same
+access, in units of their spread. Returns of this game are deterministic, bounded, and differ by percents: a
+table by access carries the bulk, and the network only what a state adds to it. (A categorical value over a
+transformed support, as in MuZero, is for returns whose range is not known.)
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Network(nn.Module):
 
 
 class LearnedModel(Network):
-    """MuZero's three networks (Schrittwieser et al., 2020): the trunk represents, a cell steps, the head predicts.
+    """MuZero's networks (Schrittwieser et al., 2020): the trunk represents, a cell steps, a head predicts.
 
     Rewards and values are told against the table by access, ``r + table[after] − table[before]``, which adds
     up to the same order of moves. The latent game knows no rules: inside the tree every move is open, and a

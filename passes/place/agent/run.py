@@ -138,7 +138,7 @@ class Run:
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write a checkpoint, under a temporary name first. Observations are left out: replays bring them back."""
+        """Write a checkpoint, under a temporary name first; replays bring observations back."""
         data = {
             "schema": SCHEMA,
             "key": self.key,

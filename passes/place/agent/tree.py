@@ -6,8 +6,8 @@ found below, or for moves not tried a mix of the network's value and the tried o
 divide q by a scale of returns instead of by the tree's own minimum and maximum: siblings often differ by
 nothing, which that would blow up.
 
-Trees are arrays, a row each. In the simulator's tree a path is replayed from the root's state and every edge is
-a legal move with the obvious moves after it; a learned model keeps a latent state per node instead.
+Trees are arrays, a row each. In the simulator's tree a path is replayed from the root's state and every edge
+is a legal move with the obvious moves after it; a learned model keeps a latent state per node instead.
 """
 
 from __future__ import annotations
