@@ -35,7 +35,7 @@ class Config:
     """
 
     seed: int = 0
-    iterations: int = 30
+    iterations: int = 10
     jobs: int = 1
     lanes: int = 64
     simulations: int = 16
@@ -49,8 +49,8 @@ class Config:
     rate: float = 2e-3
     memory: int = 8
     elite: int = 16
-    imitation: float = 0.5
-    doubt: float = 0.05
+    imitation: float = 1.0
+    doubt: float = 0.1
     cloning_steps: int = 200
     variant: str = "reserve"
 

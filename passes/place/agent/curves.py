@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .run import Point
-
-
-def to_json(curve: Sequence[Point]) -> list[dict[str, Any]]:
-    """Points as JSON objects."""
-    return [vars(point) for point in curve]
 
 
 def write(path: str | Path, curve: Sequence[Point]) -> None:
@@ -22,24 +16,24 @@ def write(path: str | Path, curve: Sequence[Point]) -> None:
     temporary = target.with_name(f".{os.getpid()}.{target.name}")
     try:
         if target.suffix in (".svg", ".png"):
-            _draw(temporary, {"agent": curve})
+            _draw(temporary, curve)
         else:
-            temporary.write_text(json.dumps(to_json(curve), indent=1) + "\n", encoding="utf-8")
+            points = [vars(point) for point in curve]
+            temporary.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _draw(path: Path, curves: Mapping[str, Sequence[Point]]) -> None:
+def _draw(path: Path, curve: Sequence[Point]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for name, curve in curves.items():
-        episodes = [point.episodes for point in curve]
-        axes.plot(episodes, [point.best for point in curve], label=f"{name}: best so far")
-        axes.plot(episodes, [point.mean for point in curve], label=f"{name}: mean of a round")
-        axes.plot(episodes, [point.greedy for point in curve], ":", label=f"{name}: greedy game")
+    episodes = [point.episodes for point in curve]
+    axes.plot(episodes, [point.best for point in curve], label="best so far")
+    axes.plot(episodes, [point.mean for point in curve], label="mean of a round")
+    axes.plot(episodes, [point.greedy for point in curve], ":", label="greedy game")
     axes.set_xlabel("episodes")
     axes.set_ylabel("speed-up over everything in slow memory")
     axes.legend()

@@ -42,7 +42,8 @@ def facts(game: Game) -> Facts:
     T = game.tables
     count, length = T.tensor.size, T.compute_s.size
     capacity = max(1, int(T.machine[0]))
-    unit = game.all_slow_s / length
+    all_slow = game.all_slow_s or 1.0  # a program that takes no time
+    unit = all_slow / max(1, length)
     saved = T.slow_s - T.fast_s
     bound = np.maximum(T.compute_s, T.traffic_s) - T.compute_s
     useful = np.minimum(saved, bound[T.instruction])
@@ -72,7 +73,7 @@ def facts(game: Game) -> Facts:
         T.shared[x],
     )
     table = np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
-    return Facts(np.ascontiguousarray(table), float(unit), float(game.all_slow_s))
+    return Facts(np.ascontiguousarray(table), float(unit), float(all_slow))
 
 
 def _squash(values: np.ndarray) -> np.ndarray:

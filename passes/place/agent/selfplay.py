@@ -181,6 +181,8 @@ class _Play:
         self.targets[:] = 0.0
 
     def _episodes(self, steps: list[tuple[np.ndarray, ...]]) -> list[Episode]:
+        if not steps:  # a program without a decision
+            return [self.match.episode(np.zeros(0, np.int64)) for _ in range(self.config.lanes)]
         moves, targets, seen, access, legal, score = (np.stack(each) for each in zip(*steps, strict=True))
         final = self.games.score_s[:, 0]
         scale = self.match.facts.all_slow_s

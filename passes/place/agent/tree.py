@@ -6,6 +6,9 @@ found below, or for moves not tried a mix of the network's value and the tried o
 divide q by a scale of returns instead of by the tree's own minimum and maximum: siblings often differ by
 nothing, which that would blow up.
 
+The game is finite and nothing in it is left to chance, so a subtree that has been seen whole is closed: its
+value is the best of its ends, and no simulation goes there again while another move is open.
+
 Trees are arrays, a row each. In the simulator's tree a path is replayed from the root's state and every edge
 is a legal move with the obvious moves after it; a learned model keeps a latent state per node instead.
 """
@@ -35,7 +38,7 @@ class Trees(NamedTuple):
     logits: np.ndarray  # [B, M, 3]
     legal: np.ndarray  # [B, M, 3] bool
     value: np.ndarray  # [B, M] the network's
-    over: np.ndarray  # [B, M] bool
+    closed: np.ndarray  # [B, M] bool: all below has been seen, and the value is exact
     depth: np.ndarray  # [B] of the path taken last
     path_node: np.ndarray  # [B, M]
     path_move: np.ndarray  # [B, M]
@@ -57,7 +60,7 @@ def trees(count: int, simulations: int) -> Trees:
         logits=zeros(nodes, MOVES),
         legal=zeros(nodes, MOVES, dtype=np.bool_),
         value=zeros(nodes),
-        over=zeros(nodes, dtype=np.bool_),
+        closed=zeros(nodes, dtype=np.bool_),
         depth=zeros(dtype=np.int64),
         path_node=zeros(nodes, dtype=np.int64),
         path_move=zeros(nodes, dtype=np.int64),
@@ -91,8 +94,17 @@ def schedule(simulations: int) -> np.ndarray:
 
 
 @njit(cache=True)
+def q(R, b, n, move):
+    """The value of a move that has been tried."""
+    child = R.child[b, n, move]
+    if R.closed[b, child]:
+        return R.reward[b, n, move] + R.value[b, child]
+    return R.total[b, n, move] / R.visits[b, n, move]
+
+
+@njit(cache=True)
 def completed(R, b, n, out):
-    """q of every move of a node; of moves not tried, the mixed value."""
+    """q of every move of a node: exact, else the mean return; of moves not tried, the mixed value."""
     tried, weight, mixed = 0, 0.0, 0.0
     top = -1e30
     for move in range(MOVES):
@@ -103,13 +115,12 @@ def completed(R, b, n, out):
             p = np.exp(R.logits[b, n, move] - top)
             tried += R.visits[b, n, move]
             weight += p
-            mixed += p * R.total[b, n, move] / R.visits[b, n, move]
+            mixed += p * q(R, b, n, move)
     value = R.value[b, n]
     if tried:
         value = (value + tried * mixed / max(weight, 1e-300)) / (1 + tried)
     for move in range(MOVES):
-        visits = R.visits[b, n, move]
-        out[move] = R.total[b, n, move] / visits if visits else value
+        out[move] = q(R, b, n, move) if R.visits[b, n, move] else value
 
 
 @njit(cache=True)
@@ -131,14 +142,15 @@ def improved(R, b, n, scale, out):
 
 @njit(cache=True)
 def lagging(R, b, n, scale, policy):
-    """The move whose visits lag the improved policy most."""
+    """The move, not closed, whose visits lag the improved policy most."""
     improved(R, b, n, scale, policy)
     visits = 0
     for move in range(MOVES):
         visits += R.visits[b, n, move]
     best, most = -1, -1e30
     for move in range(MOVES):
-        if R.legal[b, n, move]:
+        child = R.child[b, n, move]
+        if R.legal[b, n, move] and not (child >= 0 and R.closed[b, child]):
             lag = policy[move] - R.visits[b, n, move] / (1 + visits)
             if lag > most:
                 best, most = move, lag
@@ -146,26 +158,26 @@ def lagging(R, b, n, scale, policy):
 
 
 @njit(cache=True)
-def root_move(R, b, wanted, gumbel, scale, q):
-    """The root's move among those with so many visits: highest gumbel + logits + q / scale; -1 if none."""
-    completed(R, b, 0, q)
+def root_move(R, b, wanted, gumbel, scale, found):
+    """The root's move among those with so many visits, or any for -1: highest gumbel + logits + q / scale."""
+    completed(R, b, 0, found)
     best, most = -1, -1e30
     for move in range(MOVES):
-        if R.legal[b, 0, move] and R.visits[b, 0, move] == wanted:
-            found = gumbel[move] + R.logits[b, 0, move] + q[move] / scale
-            if found > most:
-                best, most = move, found
+        if R.legal[b, 0, move] and (R.visits[b, 0, move] == wanted or wanted < 0):
+            worth = gumbel[move] + R.logits[b, 0, move] + found[move] / scale
+            if worth > most:
+                best, most = move, worth
     return best
 
 
 @njit(cache=True)
 def descend(R, gumbels, wanted, scale):
-    """Choose in every tree the path to the next leaf; a tree whose root is over gets none."""
+    """Choose in every tree the path to the next leaf; a tree whose root is closed gets none."""
     scratch = np.zeros(MOVES)
     for b in range(R.count.size):
         R.depth[b] = 0
         n, move = 0, -1
-        if R.over[b, 0]:
+        if R.closed[b, 0]:
             continue
         considered = 0
         for m in range(MOVES):
@@ -176,7 +188,7 @@ def descend(R, gumbels, wanted, scale):
             R.path_move[b, R.depth[b]] = move
             R.depth[b] += 1
             n = R.child[b, n, move]
-            if n < 0 or R.over[b, n]:
+            if n < 0 or R.closed[b, n]:
                 break
             move = lagging(R, b, n, scale, scratch)
 
@@ -211,11 +223,22 @@ def plant(R, logits, legal, value):
     for b in range(R.count.size):
         R.logits[b, 0] = logits[b]
         R.value[b, 0] = value[b]
-        R.over[b, 0] = True
-        for move in range(MOVES):
-            R.legal[b, 0, move] = legal[b, move]
-            if legal[b, move]:
-                R.over[b, 0] = False
+        R.legal[b, 0] = legal[b]
+        R.closed[b, 0] = not legal[b].any()
+
+
+@njit(cache=True)
+def close(R, b, n):
+    """Close a node whose every move leads to a closed one."""
+    best = -1e30
+    for move in range(MOVES):
+        if R.legal[b, n, move]:
+            child = R.child[b, n, move]
+            if child < 0 or not R.closed[b, child]:
+                return
+            best = max(best, R.reward[b, n, move] + R.value[b, child])
+    R.closed[b, n] = True
+    R.value[b, n] = best
 
 
 @njit(cache=True)
@@ -234,7 +257,7 @@ def grow(R, logits, legal, value, over, rewards):
             R.reward[b, parent, move] = rewards[b]
             R.logits[b, leaf] = logits[b]
             R.legal[b, leaf] = legal[b]
-            R.over[b, leaf] = over[b]
+            R.closed[b, leaf] = over[b]
             R.value[b, leaf] = 0.0 if over[b] else value[b]
         found = R.value[b, leaf]
         for step in range(last, -1, -1):
@@ -242,6 +265,7 @@ def grow(R, logits, legal, value, over, rewards):
             found += R.reward[b, n, m]
             R.visits[b, n, m] += 1
             R.total[b, n, m] += found
+            close(R, b, n)
 
 
 @njit(cache=True)
@@ -251,11 +275,9 @@ def conclude(R, gumbels, scale, moves, policies):
     for b in range(R.count.size):
         moves[b] = -1
         policies[b, :] = 0.0
-        if R.over[b, 0]:
+        if not R.legal[b, 0].any():
             continue
-        most = 0
-        for move in range(MOVES):
-            most = max(most, R.visits[b, 0, move])
+        most = -1 if R.closed[b, 0] else R.visits[b, 0].max()
         moves[b] = root_move(R, b, most, gumbels[b], scale, scratch)
         improved(R, b, 0, scale, scratch)
         policies[b] = scratch
