@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .ir.targets import Target
     from .passes.analyse.report import Report
     from .passes.bind.plan import Binding
+    from .passes.place.players import Training
     from .passes.place.solved import MappedProgram
     from .sim.report import Report as BundleReport
 
@@ -379,6 +380,7 @@ def memory_map(
     evaluations: int = 2000,
     shapes: Mapping[str, int] | None = None,
     seed: int = 0,
+    training: Training | None = None,
     progress: Progress | None = None,
 ) -> MappedProgram:
     """Map a program's tensors to a fast memory.
@@ -387,10 +389,11 @@ def memory_map(
         source: a .json graph, ``graph:NAME`` of the benchmark, or a model as for `compile`.
         target: a machine with a fast tier beside its main one; it also prices a model's groups.
         profile: instead of the target's memories, ``T``, or ``R`` and a share of the program's peak.
-        player: one of ``passes.place.players.PLAYERS``.
+        player: one of ``passes.place.players.PLAYERS`` or ``TRAINED``.
         evaluations: plans a search may price.
         shapes: sizes of a model's ranks.
         seed: of everything random.
+        training: where a player that learns does so.
         progress: told of the best latency.
 
     Raises:
@@ -413,7 +416,8 @@ def memory_map(
         sizes = {rank: [size] for rank, size in (shapes or {}).items()}
         problem = compiled(source, source, sizes or None, target)
     machine = of_profile(profile, problem) if profile else of_target(load_target(target))
-    result = solve(problem, machine, player, Budget(evaluations, seed), progress)
+    budget = Budget(evaluations, seed) if training is None else Budget(evaluations, seed, training)
+    result = solve(problem, machine, player, budget, progress)
     return MappedProgram(problem, machine, result)
 
 

@@ -371,6 +371,10 @@ COMMANDS = (
             ),
             option("-o", "--out", metavar="PATH", help="write the plan (.json) or a picture of it (.svg)"),
             SEED,
+            option("--engine", choices=("local", "ray"), default="local", help="where the agent plays"),
+            option("--workers", type=positive, default=0, metavar="N", help="its processes (default: cores)"),
+            option("--checkpoint", metavar="PATH", help="write its training here, and go on from it"),
+            option("--curve", metavar="PATH", help="write its learning curve (.json, .svg, .png)"),
         ),
     ),
     Command(

@@ -376,11 +376,13 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
 def plan_map(args: argparse.Namespace) -> Outcome:
     """``penstock plan map``."""
     from . import api
+    from .passes.place.players import Training
 
     kind = Path(args.out).suffix if args.out else ".json"
     if kind not in (".json", ".svg"):
         raise InputError("a map of what kind?", where=args.out, accepted="a file name in .json or .svg")
     shapes = one_extent_each(args.shape)
+    training = Training(args.engine, args.workers, args.checkpoint, args.curve)
     with bar() as progress:
         found = api.memory_map(
             args.source,
@@ -390,6 +392,7 @@ def plan_map(args: argparse.Namespace) -> Outcome:
             evaluations=args.evaluations,
             shapes=shapes,
             seed=args.seed,
+            training=training,
             progress=progress,
         )
     said = found.text()

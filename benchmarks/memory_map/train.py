@@ -107,7 +107,7 @@ def wins(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def picture(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Learning curves over insertion: a panel per graph and profile, a line per way, the seeds' range shaded."""
+    """Learning curves over insertion: a panel per graph and profile, a line per way, the seeds shaded."""
     from matplotlib.figure import Figure
 
     cells = sorted({(row["graph"], row["profile"]) for row in rows})

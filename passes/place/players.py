@@ -37,11 +37,29 @@ SLICES = 20
 
 
 @dataclass(frozen=True)
+class Training:
+    """Where a player that learns does so.
+
+    Attributes:
+        engine: ``local`` processes, or ``ray``.
+        workers: processes; 0: as many as there are cores. The result does not depend on them.
+        checkpoint: file to write after every round, and to go on from.
+        curve: file for the learning curve: .json, .svg or .png.
+    """
+
+    engine: str = "local"
+    workers: int = 0
+    checkpoint: str | None = None
+    curve: str | None = None
+
+
+@dataclass(frozen=True)
 class Budget:
-    """How much a player may do: evaluations, and the seed of what is random."""
+    """How much a player may do: evaluations, the seed of what is random, and where it learns, if it does."""
 
     evaluations: int = EVALUATIONS
     seed: int = 0
+    training: Training = Training()
 
 
 @dataclass(frozen=True)
@@ -227,6 +245,16 @@ PLAYERS: Mapping[str, Callable[[Problem, Machine, Budget, Progress | None], Foun
 }
 
 
+def _agent(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    from .agent.player import play  # brings PyTorch along
+
+    return play(problem, machine, budget, progress)
+
+
+TRAINED: Mapping[str, Callable[[Problem, Machine, Budget, Progress | None], Found]] = {"agent": _agent}
+"""Players that learn a program before they map it, which takes minutes."""
+
+
 @dataclass(frozen=True)
 class Result:
     """A player's plan with everything that judges it.
@@ -267,8 +295,9 @@ def solve(
         InputError: no such player, or a budget below 1 evaluation.
         PlanError: the verifier refuses the plan, which is a mistake of ours.
     """
-    if player not in PLAYERS:
-        raise InputError(f"no player {player!r}", where="memory map", accepted=", ".join(PLAYERS))
+    known = {**PLAYERS, **TRAINED}
+    if player not in known:
+        raise InputError(f"no player {player!r}", where="memory map", accepted=", ".join(known))
     allowed = budget or Budget()
     if allowed.evaluations < 1 or allowed.seed < 0:
         raise InputError(
@@ -276,7 +305,7 @@ def solve(
             where="memory map",
             accepted="1 evaluation or more, a seed from 0 up",
         )
-    found = PLAYERS[player](problem, machine, allowed, progress)
+    found = known[player](problem, machine, allowed, progress)
     verdict = verify(problem, machine, found.plan)
     if not verdict.ok:
         raise PlanError(f"{player}'s plan breaks a rule: {verdict.faults[0]}", where=problem.name)

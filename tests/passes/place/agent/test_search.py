@@ -6,12 +6,14 @@ from random import Random
 
 import numpy as np
 import pytest
+
 from penstock.passes.place.agent import lanes, selfplay, tree
 from penstock.passes.place.agent.config import Config
 from penstock.passes.place.agent.engines import network_for
 from penstock.passes.place.agent.episodes import Match
 from penstock.passes.place.agent.observation import WIDTH
 from penstock.passes.place.game import Game
+
 from ..programs import machine, program
 
 SEEDS = range(40)
