@@ -36,6 +36,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "no-warm-start": {"warm": False},
     "learned-dynamics": {"dynamics": "learned"},
 }
+ROUNDS, FEWER = 10, {"strassen": 8, "gpt-decode": 4, "lstm": 4}
+"""Rounds of a run; fewer for the longest programs, which take minutes each."""
 EQUAL = 1e-9
 """Relative difference of latencies that is none."""
 
@@ -146,7 +148,7 @@ def main() -> None:
     parser.add_argument("--profiles", default="R0.5,R0.25")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--ways", default="full", help=", ".join(WAYS))
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, help="of every run")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=HERE / "agent.json")
     parser.add_argument("--plot", type=Path, help="draw the learning curves here (.svg, .png)")
@@ -154,7 +156,7 @@ def main() -> None:
     rows = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else []
     known = {key(row) for row in rows}
     jobs = [
-        (graph, profile, way, int(seed), args.rounds)
+        (graph, profile, way, int(seed), args.rounds or FEWER.get(graph, ROUNDS))
         for way in args.ways.split(",")
         for seed in args.seeds.split(",")
         for graph in args.graphs.split(",")
