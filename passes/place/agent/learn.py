@@ -42,8 +42,8 @@ def samples(episodes: Sequence[Episode]) -> Samples:
         return torch.from_numpy(np.concatenate([getattr(each, name) for each in episodes]))
 
     last = np.concatenate([np.arange(len(each.moves)) == len(each.moves) - 1 for each in episodes])
-    names = ("seen", "access", "legal", "moves", "targets", "remaining")
-    return Samples(*(joined(name) for name in names), torch.from_numpy(last))
+    parts = {name: joined(name) for name in ("seen", "access", "legal", "moves", "targets", "remaining")}
+    return Samples(**parts, last=torch.from_numpy(last))
 
 
 def optimiser(network: Network, config: Config) -> torch.optim.Adam:
