@@ -36,8 +36,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "no-warm-start": {"warm": False},
     "learned-dynamics": {"dynamics": "learned"},
 }
-ROUNDS, FEWER = 10, {"strassen": 8, "gpt-decode": 4, "lstm": 4}
-"""Rounds of a run; fewer for the longest programs, which take minutes each."""
+ROUNDS, FEWER = 10, {"unet": 8, "mobilenetv2": 8, "strassen": 6, "gpt-decode": 4, "alexnet": 4, "lstm": 3}
+"""Rounds of a run; fewer for programs that are small, or so long that a round takes half a minute."""
 EQUAL = 1e-9
 """Relative difference of latencies that is none."""
 
