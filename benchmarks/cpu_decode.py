@@ -11,7 +11,7 @@ process that has loaded and run the model, above what it took before.
 Bundles are compiled and verified once, into --bundles (minutes for the 7B layer), and used again.
 
 Usage: python benchmarks/cpu_decode.py --bundles DIR [--model zoo:llama-7b-layer] [--threads 1,2] [--rounds N]
-           [--runs N] [--layers 32] [--json]
+           [--runs N] [--layers 32] [--only NAME] [--json]
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ def bundle_path(folder: Path, model: str, way: str) -> Path:
     return folder / re.sub(r"\W+", "-", f"{model} {way}")
 
 
-def prepare(folder: Path, model: str) -> None:
+def prepare(folder: Path, model: str, only: str) -> None:
     """Compile and verify what is not there yet."""
     import penstock
 
     for way, pipeline in BUNDLES.items():
+        if only not in way:
+            continue
         path = bundle_path(folder, model, way)
         if not (path / "verify.json").exists():
             bundle = penstock.compile(model, shapes={"s": [1]}, pipeline=pipeline, out=path)
@@ -164,7 +166,7 @@ def start(name: str, threads: int, options: argparse.Namespace) -> Way:
 
 def measure(threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for each way."""
-    ways = [start(name, threads, options) for name in (*BUNDLES, *TORCH)]
+    ways = [start(name, threads, options) for name in (*BUNDLES, *TORCH) if options.only in name]
     try:
         for _ in range(options.rounds):
             for way in ways:
@@ -207,6 +209,7 @@ def main() -> int:
     parser.add_argument(
         "--layers", type=int, default=0, help="layers a token passes (32 of a 7B layer, else 1)"
     )
+    parser.add_argument("--only", default="", help="ways whose name contains this")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -214,7 +217,7 @@ def main() -> int:
     if options.worker:
         worker(options.worker, options)
         return 0
-    prepare(options.bundles, options.model)
+    prepare(options.bundles, options.model, options.only)
     rows = [row for threads in map(int, options.threads.split(",")) for row in measure(threads, options)]
     if options.json:
         print(json.dumps({"model": options.model, "layers": options.layers, "rows": rows}, indent=2))
