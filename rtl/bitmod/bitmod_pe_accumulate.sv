@@ -27,20 +27,16 @@ module bitmod_pe_accumulate #(
   localparam int unsigned ExpWidth = bitmod_pkg::ExpWidth;
   localparam int unsigned MaxWidth = bitmod_step_pkg::MaxAccWidth;
 
-  logic [AccWidth-1:0]                       mantissa_q, kept;
-  logic [ExpWidth-1:0]                       exp_d, exp_q, kept_exp;
+  logic [AccWidth-1:0]                       mantissa_q;
+  logic [ExpWidth-1:0]                       exp_q;
   logic [bitmod_step_pkg::AccStateWidth-1:0] state;
-
-  assign kept     = first_i ? '0 : mantissa_q;
-  assign kept_exp = first_i ? '0 : exp_q;
-  assign exp_d    = state[MaxWidth+:ExpWidth];
 
   always_comb begin
     state = '0;
     if (valid_i) begin
       state = bitmod_step_pkg::accumulate(
-          kept_exp, {{(MaxWidth - AccWidth + 1) {kept[AccWidth-1]}}, kept[AccWidth-2:0]}, max_exp_i, dot_i,
-          bsig_i, 5'(AccWidth), Truncate);
+          first_i, exp_q, {{(MaxWidth - AccWidth + 1) {mantissa_q[AccWidth-1]}}, mantissa_q[AccWidth-2:0]},
+          max_exp_i, dot_i, bsig_i, 5'(AccWidth), Truncate);
     end
   end
 
@@ -50,7 +46,7 @@ module bitmod_pe_accumulate #(
       exp_q      <= '0;
     end else if (valid_i) begin
       mantissa_q <= state[AccWidth-1:0];
-      exp_q      <= exp_d;
+      exp_q      <= state[MaxWidth+:ExpWidth];
     end
   end
 

@@ -61,20 +61,24 @@ module bitmod_pe_align #(
   logic [DotWidth-1:0]                                 dot;
 
   for (genvar q = 0; q < Quads; q++) begin : gen_quad
-    logic [ExpWidth+QuadExps-1:0] lane_exp;
+    logic [ExpWidth+QuadExps-1:0] found;
 
-    assign largest[q] = lane_exp[QuadExps+:ExpWidth];
+    assign largest[q] = found[QuadExps+:ExpWidth];
 
     always_comb begin
-      lane_exp = '0;
+      found = '0;
       if (exp_valid_i) begin
-        lane_exp = bitmod_step_pkg::exponents(
+        found = bitmod_step_pkg::exponents(
             act_exp[q*Quad*ActExpWidth+:Quad*ActExpWidth], exp_term[q*Quad*TermWidth+:Quad*TermWidth]);
       end
     end
 
-    for (genvar l = 0; l < Quad; l++) begin : gen_lane
-      assign shift[q][l*ExpWidth+:ExpWidth] = max_exp - lane_exp[l*ExpWidth+:ExpWidth];
+    if (Quads == 1) begin : gen_only
+      assign shift[q] = found[QuadExps-1:0];
+    end else begin : gen_one_of
+      for (genvar l = 0; l < Quad; l++) begin : gen_lane
+        assign shift[q][l*ExpWidth+:ExpWidth] = found[l*ExpWidth+:ExpWidth] + (max_exp - largest[q]);
+      end
     end
 
     always_comb begin
@@ -88,10 +92,10 @@ module bitmod_pe_align #(
   end
 
   always_comb begin
-    max_exp = '0;
+    max_exp = largest[0];
     dot     = '0;
     for (int unsigned q = 0; q < Quads; q++) begin
-      if (largest[q] > max_exp) max_exp = largest[q];
+      if (q > 0 && largest[q] > max_exp) max_exp = largest[q];
       dot = dot + {part[q][bitmod_step_pkg::QuadDotWidth-1], part[q]};
     end
   end

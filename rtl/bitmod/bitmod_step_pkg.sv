@@ -30,7 +30,8 @@ package bitmod_step_pkg;
 
   // A weight term is bitmod_pkg::term_t: sign in bit 3, man in bit 2, exp below.
 
-  // Exponents of four products: {largest, one a lane}. A dead lane has exponent 0, below every live one.
+  // Exponents of four products: {largest, how far each lies below it}. A dead lane has exponent 0, below every
+  // live one.
   function automatic logic [ExpWidth+QuadExps-1:0] exponents(
     input logic [Quad*ActExpWidth-1:0] act_exp,
     input logic [Quad*TermWidth-1:0]   term
@@ -49,6 +50,9 @@ package bitmod_step_pkg;
       end
       each[l*ExpWidth+:ExpWidth] = lane;
       if (lane > largest) largest = lane;
+    end
+    for (int unsigned l = 0; l < Quad; l++) begin
+      each[l*ExpWidth+:ExpWidth] = largest - each[l*ExpWidth+:ExpWidth];
     end
     exponents = {largest, each};
   endfunction
@@ -124,10 +128,12 @@ package bitmod_step_pkg;
     length = count + 4'(rest[0]);
   endfunction
 
-  // The accumulator {exponent, mantissa} after a step. It and the dot product, moved up by its bit
-  // significance, meet at the larger of their exponents; the sum moves right where it needs more than
-  // acc_width - 1 magnitude bits, and the exponent grows with it. It never normalises to the left.
+  // The accumulator {exponent, mantissa} after a step; a group's first step forgets what there was. It and the
+  // dot product, moved up by its bit significance, meet at the larger of their exponents; the sum moves right
+  // where it needs more than acc_width - 1 magnitude bits, and the exponent grows with it. It never normalises
+  // to the left.
   function automatic logic [AccStateWidth-1:0] accumulate(
+    input logic                             first,
     input logic [ExpWidth-1:0]              exp,
     input logic [MaxAccWidth-1:0]           mantissa,
     input logic [ExpWidth-1:0]              step_exp,
@@ -138,15 +144,16 @@ package bitmod_step_pkg;
   );
     // verilator no_inline_task
     logic [SumWidth-1:0] step, kept, sum;
-    logic [ExpWidth-1:0] larger, grow;
+    logic [ExpWidth-1:0] kept_exp, larger, grow;
     logic [4:0]          bits;
     logic [14:0]         above;
-    bits   = acc_width - 5'd1;
-    larger = (step_exp > exp) ? step_exp : exp;
-    step   = {{(SumWidth - MaxDotWidth) {step_dot[MaxDotWidth-1]}}, step_dot} << bsig;
-    kept   = {{(SumWidth - MaxAccWidth) {mantissa[MaxAccWidth-1]}}, mantissa};
-    sum    = drop_sum(step, larger - step_exp, truncate) + drop_sum(kept, larger - exp, truncate);
-    above  = 15'((sum[SumWidth-1] ? -sum : sum) >> bits);
+    bits     = acc_width - 5'd1;
+    kept_exp = first ? '0 : exp;
+    larger   = (step_exp > kept_exp) ? step_exp : kept_exp;
+    step     = {{(SumWidth - MaxDotWidth) {step_dot[MaxDotWidth-1]}}, step_dot} << bsig;
+    kept     = first ? '0 : {{(SumWidth - MaxAccWidth) {mantissa[MaxAccWidth-1]}}, mantissa};
+    sum      = drop_sum(step, larger - step_exp, truncate) + drop_sum(kept, larger - kept_exp, truncate);
+    above    = 15'((sum[SumWidth-1] ? -sum : sum) >> bits);
     if (above != '0) begin
       grow   = ExpWidth'(length(above));
       sum    = drop_sum(sum, grow, truncate);

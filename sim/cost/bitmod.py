@@ -1,11 +1,11 @@
 """Cycles of a linear layer on the emitted BitMoD array, in closed form and equal to the RTL's.
 
 The array (``rtl/bitmod``), all its tiles together, works on so many tokens × channels at a time, one
-bit-serial step a cycle: a group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices, two
-terms), 96 with INT6 or INT5 weights, 128 with INT8; half or twice that with other numbers of lanes.
+bit-serial step a cycle: a group of 128 inputs takes 64 steps (BitMoD, HPCA 2025, section IV: 128/4 slices,
+two terms), 96 with INT6 or INT5 weights, 128 with INT8; half or twice that with other numbers of lanes.
 Activations come in once per chunk of MaxTokens tokens, weights once per chunk too, as many channels as the
-array has columns at a time into a double buffer, one 64-bit word a cycle each. Tiles work a cycle after each
-other, which shows only at the end. Streams are taken to be always ready; a memory that is not adds its stalls.
+array has columns at a time into a double buffer, one 64-bit word a cycle each. Tiles work a cycle apart,
+which shows only at the end. Streams are taken to be always ready; a memory that is not adds its stalls.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ async def bad_descriptors_and_starts_are_refused(dut: Any) -> None:
 
 @cocotb.test()
 async def resets_and_aborts_in_mid_flight_leave_nothing_behind(dut: Any) -> None:
-    bench = await begin(dut, [(5, 4, 129), (2, 3, 128)], seed=40)
+    bench = await begin(dut, [(9, 25, 129), (2, 3, 128)], seed=40)
     for cycle in (1, 20, 90, 300, 700, 1500):
         for hard in (True, False):
             pause(bench.slave, 0.2, cycle)

@@ -27,9 +27,9 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     ),
     "subnormals with exponent 0": ("fp16_unpack.sv", ": 5'd1", ": 5'd0"),
     "the accumulator survives its group": (
-        "bitmod_pe_accumulate.sv",
-        "first_i ? '0 : mantissa_q",
-        "mantissa_q",
+        "bitmod_step_pkg.sv",
+        "kept     = first ? '0 :",
+        "kept     = 1'b0 & first ? '0 :",
     ),
     "the step is not aligned to the accumulator": (
         "bitmod_step_pkg.sv",
@@ -63,8 +63,8 @@ INTEGER_MUTATIONS: dict[str, tuple[str, str, str]] = {
     "a term too few": ("bitmod_sequencer.sv", "slice_end ? mode_i :", "slice_end ? mode_i - 2'd1 :"),
     "the high bits of another slice": (
         "bitmod_weight_bank.sv",
-        "high_slices[slice_q[1:0]]",
-        "high_slices[~slice_q[1:0]]",
+        "high_slices[slice_q[SliceWidth-4:0]]",
+        "high_slices[~slice_q[SliceWidth-4:0]]",
     ),
     "digits a place apart": ("bitmod_tile.sv", "{step3_q.term, 1'b0};", "{1'b0, step3_q.term};"),
 }
