@@ -32,6 +32,9 @@ class Design(ABC):
         cocotb_driver: the module that drives it from Python.
     """
 
+    optimisation: ClassVar[str] = "-O1"
+    """The C++ compiler's level for what runs every cycle: more gains little and compiles twice as long."""
+
     folder: Path
     description: dict[str, Any]
 

@@ -87,6 +87,7 @@ def _run_cpp(
         design.top,
         design.file(design.description["driver"]),
         trace=kind,
+        optimisation=design.optimisation,
     )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"

@@ -152,6 +152,7 @@ def build(
     defines: Sequence[str] = (),
     verilator_flags: Sequence[str] = (),
     link_flags: Sequence[str] = (),
+    optimisation: str = "-O1",
 ) -> Build:
     """Build ``main`` with the Verilated ``top`` (class ``Vtop``), or take it from the cache.
 
@@ -163,6 +164,7 @@ def build(
         defines: macros for ``main``.
         verilator_flags: more flags for Verilator.
         link_flags: more flags for the linker.
+        optimisation: the compiler's level for what runs every cycle.
 
     Raises:
         ToolMissing: Verilator, a compiler, or for FST the header ``lz4.h`` is not installed.
@@ -171,7 +173,16 @@ def build(
     tools = Toolchain.find()
     if trace == "fst":
         _require_fst_headers(tools)
-    options = (top, str(trace), *MODEL_FLAGS, *CXX_FLAGS, *defines, *verilator_flags, *link_flags)
+    options = (
+        top,
+        str(trace),
+        *MODEL_FLAGS,
+        *CXX_FLAGS,
+        *defines,
+        *verilator_flags,
+        *link_flags,
+        optimisation,
+    )
     key = _digest(tools, [*sources, main], options)
     folder = cache_folder() / f"{top}-{key}"
     executable = folder / "model"
@@ -190,18 +201,20 @@ def build(
                 *(*tracing, *verilator_flags, *map(str, sources)),
             ]
         )
-        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines])
+        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], optimisation)
         needed = ["-llz4", "-lz"] if trace == "fst" else []
         tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
         _keep(work / "model", executable)
     return Build(executable, time.monotonic() - began)
 
 
-def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[str]) -> list[Path]:
+def _compile_model(
+    tools: Toolchain, work: Path, main: Path, defines: Sequence[str], optimisation: str
+) -> list[Path]:
     """Objects of Verilator's output in ``work`` and of the main program."""
     flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
     jobs: list[tuple[Path, tuple[str, ...]]] = [(main, ("-O2",))]
-    jobs += [(path, (_level(path.name),)) for path in sorted(work.glob("*.cpp"))]
+    jobs += [(path, (_level(path.name, optimisation),)) for path in sorted(work.glob("*.cpp"))]
     jobs.sort(key=lambda job: -job[0].stat().st_size)
 
     def one(job: tuple[Path, tuple[str, ...]]) -> Path:
@@ -214,12 +227,11 @@ def _compile_model(tools: Toolchain, work: Path, main: Path, defines: Sequence[s
         return list(pool.map(one, jobs))
 
 
-def _level(name: str) -> str:
-    """Verilator's slow files run once. Functions of packages are small and run most; the rest gains little
-    beyond -O1 and compiles much longer."""
+def _level(name: str, optimisation: str) -> str:
+    """Verilator's slow files run once; functions of packages are small and run most."""
     if "__Slow" in name:
         return "-O0"
-    return "-O2" if "_pkg__" in name else "-O1"
+    return "-O2" if "_pkg__" in name else optimisation
 
 
 def _trace_defines(trace: str | None) -> tuple[str, ...]:
