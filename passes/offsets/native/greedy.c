@@ -56,9 +56,32 @@ static int insert(tree *t, int32_t buffer, int32_t from, int32_t to) {
   return 1;
 }
 
-static int by_bottom(const void *a, const void *b) {
-  const int64_t x = ((const place *)a)->bottom, y = ((const place *)b)->bottom;
-  return (x > y) - (x < y);
+// Merge sort by bottom, from runs that insertion has sorted: this is where the time goes, and the library's sort
+// calls a function for every comparison. Returns which of the two arrays holds the result.
+static place *sort_by_bottom(place *from, place *to, int32_t count) {
+  enum { RUN = 12 };
+  for (int32_t low = 0; low < count; low += RUN) {
+    const int32_t high = low + RUN < count ? low + RUN : count;
+    for (int32_t i = low + 1; i < high; i++) {
+      const place moved = from[i];
+      int32_t j = i;
+      for (; j > low && from[j - 1].bottom > moved.bottom; j--) from[j] = from[j - 1];
+      from[j] = moved;
+    }
+  }
+  for (int32_t run = RUN; run < count; run *= 2) {
+    for (int32_t low = 0; low < count; low += 2 * run) {
+      const int32_t middle = low + run < count ? low + run : count;
+      const int32_t high = middle + run < count ? middle + run : count;
+      int32_t i = low, j = middle;
+      for (int32_t k = low; k < high; k++)
+        to[k] = i < middle && (j >= high || from[i].bottom <= from[j].bottom) ? from[i++] : from[j++];
+    }
+    place *other = from;
+    from = to;
+    to = other;
+  }
+  return from;
 }
 
 static int64_t round_up(int64_t x, int64_t align) { return (x + align - 1) / align * align; }
@@ -97,7 +120,8 @@ int pst_greedy(int32_t count, int32_t sections, const int32_t *order, const int3
   t.within = calloc(2 * (size_t)t.leaves, sizeof *t.within);
   int32_t *seen = calloc((size_t)count + 1, sizeof *seen);
   place *taken = malloc(((size_t)count + 1) * sizeof *taken);
-  int result = t.whole && t.within && seen && taken ? 0 : 2;
+  place *spare = malloc(((size_t)count + 1) * sizeof *spare);
+  int result = t.whole && t.within && seen && taken && spare ? 0 : 2;
   for (int32_t i = 0; i < count && !result; i++) {
     const int32_t b = order[i];
     if (given[b] >= 0) {
@@ -113,8 +137,7 @@ int pst_greedy(int32_t count, int32_t sections, const int32_t *order, const int3
             collect(&t.whole[node], b, seen, size, offsets, taken, &met);
         }
       }
-      qsort(taken, (size_t)met, sizeof *taken, by_bottom);
-      offsets[b] = gap(taken, met, size[b], align[b], tightest);
+      offsets[b] = gap(sort_by_bottom(taken, spare, met), met, size[b], align[b], tightest);
     }
     for (int32_t s = span_at[b]; s < span_at[b + 1]; s++)
       if (!insert(&t, b, spans[2 * s], spans[2 * s + 1])) result = 2;
@@ -124,6 +147,6 @@ int pst_greedy(int32_t count, int32_t sections, const int32_t *order, const int3
     if (t.whole) free(t.whole[node].item);
     if (t.within) free(t.within[node].item);
   }
-  free(t.whole), free(t.within), free(seen), free(taken);
+  free(t.whole), free(t.within), free(seen), free(taken), free(spare);
   return result;
 }
