@@ -216,7 +216,8 @@ def _arrays(free: Sequence[Buffer], pins: Sequence[Buffer], grain: int) -> dict[
     last: dict[tuple[object, ...], int] = {}
     twin = []
     for index, buffer in enumerate(free):
-        kind = (buffer.spans, buffer.size_bytes, buffer.align)
+        # Equal in every key of an order too: a gap at an end leaves the spans of a shorter life.
+        kind = (buffer.spans, buffer.steps, buffer.size_bytes, buffer.align)
         twin.append(last.get(kind, -1))
         last[kind] = index
     return {

@@ -173,6 +173,18 @@ def test_a_given_place_splits_the_arena():
         assert search.decide(8).offsets is not None
 
 
+def test_buffers_of_equal_spans_and_unequal_lives_are_no_twins():
+    """One has a gap at its start, so orders by length part them: a failed capacity must not tell on the next."""
+    table = [
+        ("b0", 0, 3, 1, 3), ("b1", 2, 5, 2, 2, ((3, 4),), 2), ("b2", 5, 9, 4, 1), ("b3", 5, 9, 1, 1),
+        ("b4", 3, 8, 1, 1, ((6, 7),)), ("b5", 3, 4, 4, 1, (), 0), ("b6", 3, 5, 4, 3), ("b7", 1, 2, 4, 3),
+        ("b8", 2, 5, 4, 3, ((2, 3),)), ("b9", 4, 7, 3, 2), ("b10", 1, 5, 2, 3), ("b11", 1, 6, 3, 3),
+    ]  # fmt: skip
+    with Search([Buffer(*row) for row in table]) as search:
+        assert search.decide(24).proved
+        assert search.decide(25).offsets is not None
+
+
 def test_a_node_limit_leaves_the_question_open_and_a_stop_ends_it():
     with Search(read_csv(HARD)) as search:
         answer = search.decide(CAPACITY, node_limit=500)
