@@ -174,7 +174,7 @@ def test_a_given_place_splits_the_arena():
 
 
 def test_buffers_of_equal_spans_and_unequal_lives_are_no_twins():
-    """One has a gap at its start, so orders by length part them: a failed capacity must not tell on the next."""
+    """One has a gap at its start, so orders by length part them, and neither waits for the other."""
     table = [
         ("b0", 0, 3, 1, 3), ("b1", 2, 5, 2, 2, ((3, 4),), 2), ("b2", 5, 9, 4, 1), ("b3", 5, 9, 1, 1),
         ("b4", 3, 8, 1, 1, ((6, 7),)), ("b5", 3, 4, 4, 1, (), 0), ("b6", 3, 5, 4, 3), ("b7", 1, 2, 4, 3),
