@@ -21,7 +21,12 @@ POLL_SECONDS = 0.2
 
 
 def build_for_cocotb(
-    sources: list[Path], top: str, trace: str | None = None, flags: tuple[str, ...] = ()
+    sources: list[Path],
+    top: str,
+    trace: str | None = None,
+    flags: tuple[str, ...] = (),
+    *,
+    coverage: bool = False,
 ) -> Build:
     """A model with cocotb's main program, the top's ports reachable from Python.
 
@@ -44,6 +49,7 @@ def build_for_cocotb(
             trace=trace,
             verilator_flags=("--vpi", "--timescale", "1ns/1ps", *flags),
             link_flags=(f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator"),
+            coverage=coverage,
         )
 
 

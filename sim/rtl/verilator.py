@@ -24,9 +24,10 @@ from ...ir.user_cache import user_cache
 
 RUNTIME_SOURCES = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
 FST_SOURCE = "verilated_fst_c"
+COVERAGE_SOURCE = "verilated_cov"
 FST_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 """What Verilator's FST writer includes → the Debian package that has it."""
-DEFINES = ("VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_SAIF=0")
+DEFINES = ("VERILATOR=1", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_SAIF=0")
 MODEL_FLAGS = (
     "--cc",
     "-O3",
@@ -153,6 +154,7 @@ def build(
     verilator_flags: Sequence[str] = (),
     link_flags: Sequence[str] = (),
     optimisation: str = "-O1",
+    coverage: bool = False,
 ) -> Build:
     """Build ``main`` with the Verilated ``top`` (class ``Vtop``), or take it from the cache.
 
@@ -165,6 +167,7 @@ def build(
         verilator_flags: more flags for Verilator.
         link_flags: more flags for the linker.
         optimisation: the compiler's level for what runs every cycle.
+        coverage: count lines and toggles; ``main`` sees ``VM_COVERAGE=1`` and writes them.
 
     Raises:
         ToolMissing: Verilator, a compiler, or for FST the header ``lz4.h`` is not installed.
@@ -173,6 +176,9 @@ def build(
     tools = Toolchain.find()
     if trace == "fst":
         _require_fst_headers(tools)
+    if coverage:
+        verilator_flags = (*verilator_flags, "--coverage-line", "--coverage-toggle")
+    defines = (*defines, f"VM_COVERAGE={int(coverage)}")
     options = (
         top,
         str(trace),
@@ -191,7 +197,7 @@ def build(
 
     began = time.monotonic()
     _require_cache()
-    libraries = _runtime(tools, fst=trace == "fst")
+    libraries = _runtime(tools, fst=trace == "fst", coverage=coverage)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
         work = Path(scratch)
         tracing = [f"--trace-{trace}"] if trace else []
@@ -239,9 +245,13 @@ def _trace_defines(trace: str | None) -> tuple[str, ...]:
     return (f"VM_TRACE={vcd | fst}", f"VM_TRACE_VCD={vcd}", f"VM_TRACE_FST={fst}")
 
 
-def _runtime(tools: Toolchain, *, fst: bool) -> list[Path]:
+def _runtime(tools: Toolchain, *, fst: bool, coverage: bool) -> list[Path]:
     """Verilator's runtime as archives, compiled when not yet in the cache."""
-    names = {"runtime": RUNTIME_SOURCES, **({"runtime-fst": (FST_SOURCE,)} if fst else {})}
+    names = {"runtime": RUNTIME_SOURCES}
+    if fst:
+        names["runtime-fst"] = (FST_SOURCE,)
+    if coverage:
+        names["runtime-coverage"] = (COVERAGE_SOURCE,)
     found = []
     for name, sources in names.items():
         folder = cache_folder() / f"{name}-{_digest(tools, [], (*sources, *DEFINES))}"

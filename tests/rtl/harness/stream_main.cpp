@@ -7,12 +7,16 @@
 
 #include "Vtop.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 1;
+  if (argc < 3) return 1;
   std::ifstream in(argv[1], std::ios::binary);
   std::ofstream out(argv[2], std::ios::binary);
   VerilatedContext context;
+  context.commandArgs(argc, argv);
   context.randReset(2);
   context.randSeed(1);
   Vtop top{&context};
@@ -36,5 +40,8 @@ int main(int argc, char** argv) {
     top.eval();
   }
   top.final();
+#if VM_COVERAGE
+  context.coveragep()->write();
+#endif
   return 0;
 }

@@ -1,0 +1,342 @@
+"""Mutation run over the BitMoD RTL: small edits of every module, each of which some test bench must notice.
+
+    python tests/rtl/mutate.py -o docs/rtl/mutation.md
+
+Mutants are drawn by a seed, so many a module, of every kind (`mutants.KINDS`). All of them are compiled into each
+bench's model at once; a run chooses one. A mutant that does not elaborate is invalid and does not count. The
+others go through the benches until one notices: a result that is not the oracle's, an assertion, a cycle count
+that is not the model's, a register that does not keep its reset value, or no end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import mutants
+from benches import BENCHES, HARNESS, Bench, Job, design_texts
+from mutants import Edit
+
+from penstock.ir.errors import InputError, PenstockError
+from penstock.progress import bar
+from penstock.sim.rtl.verilator import Toolchain, build
+
+EQUIVALENT = Path(__file__).parent / "mutants_equivalent.toml"
+UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
+"""Blocks of rtl/common that the BitMoD design does not use."""
+UNUSED_FUNCTIONS = ("larger", "split")
+"""Functions of fp32_pkg that it does not use."""
+ORDER = ("units", "elements", "linear", "accel", "narrow", "dma16", "dma1", "dma256")
+DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
+KEEP_FUNCTION = "/* verilator no_inline_task */"
+BENCHES_OF = {
+    "fp32_pkg.sv": ("units", "linear"),
+    "axi_read_dma.sv": DMA,
+    "axi_write_dma.sv": DMA,
+    "stream_fifo.sv": ("dma16", "dma1", "linear", "accel"),
+    "axi_read_mux.sv": ("accel", "narrow"),
+    "axi_lite_slave.sv": ("accel", "narrow"),
+}
+"""Benches that can notice a mutant of a file, cheapest first; `ORDER` where it is not named."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: ``killed``, ``invalid``, ``equivalent`` (argued) or ``survived``."""
+
+    edit: Edit
+    outcome: str
+    bench: str = ""
+    said: str = ""
+
+
+def chosen(texts: dict[str, str], per_module: int | None, seed: int) -> list[Edit]:
+    """The mutants of a run, file by file; all of them where ``per_module`` is None."""
+    found = []
+    for name, text in texts.items():
+        if name in UNUSED or name.endswith("_props.sv"):
+            continue
+        edits = [edit for edit in mutants.edits(name, text) if not _in_unused_function(edit, text)]
+        found += edits if per_module is None else mutants.sample(edits, per_module, seed)
+    return found
+
+
+def _in_unused_function(edit: Edit, text: str) -> bool:
+    head = text.rfind("function automatic", 0, edit.start)
+    declared = text[head : text.find(";", head)] if head >= 0 else ""
+    return any(f" {name}(" in declared for name in UNUSED_FUNCTIONS)
+
+
+def refused(paths: Sequence[Path]) -> str | None:
+    """What Verilator says where it refuses the accelerator made of these files."""
+    flags = [f"-G{name}={value}" for name, value in BENCHES["accel"].parameters.items()]
+    lint = ["--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", *flags]
+    try:
+        Toolchain.find().verilate([*lint, "--top-module", "bitmod_accel", *map(str, paths)])
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def invalid(edit: Edit, texts: dict[str, str], folder: Path) -> bool:
+    """Whether the design with this mutant alone is refused."""
+    path = folder / f"alone_{edit.file}"
+    path.write_text(edit.applied(texts[edit.file]), encoding="utf-8")
+    return bool(refused([path if name == edit.file else folder / name for name in texts if "_props" not in name]))
+
+
+def elaborated(edits: Sequence[Edit], texts: dict[str, str], folder: Path) -> tuple[list[Edit], list[Edit]]:
+    """Valid mutants and invalid ones: those of a line that Verilator names are tried one by one."""
+    left, bad = list(edits), []
+    while said := refused([path for path in write_schema(left, texts, folder) if "_props" not in path.name]):
+        places = {(name, int(line)) for name, line in re.findall(r"%Error\S*: \S*/all_(\w+\.sv):(\d+)", said)}
+        suspects = [edit for edit in left if (edit.file, edit.line) in places]
+        found = [edit for edit in suspects if invalid(edit, texts, folder)]
+        if not found:
+            raise PenstockError(f"the design with all mutants does not elaborate:\n{said[:3000]}")
+        bad += found
+        left = [edit for edit in left if edit not in found]
+    return left, bad
+
+
+def write_schema(edits: Sequence[Edit], texts: dict[str, str], folder: Path) -> list[Path]:
+    """The design with all mutants in it; numbers from 1 in the order given."""
+    numbered = dict(enumerate(edits, 1))
+    paths = [folder / "mutant_pkg.sv"]
+    paths[0].write_text(mutants.PACKAGE, encoding="utf-8")
+    for name, text in texts.items():
+        mine = {number: edit for number, edit in numbered.items() if edit.file == name}
+        paths.append(folder / f"all_{name}")
+        # A function that is to stay one must not look at the mutant's number.
+        paths[-1].write_text(mutants.schema(text, mine).replace(KEEP_FUNCTION, ""), encoding="utf-8")
+    return paths
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A bench built with all mutants, and its jobs written."""
+
+    bench: Bench
+    executable: Path
+    jobs: list[Job]
+
+    def fault(self, number: int, folder: Path) -> str | None:
+        """What the bench finds with this mutant awake (0: none)."""
+        for job in self.jobs:
+            mine = job
+            if job.vectors is not None:
+                out = folder / f"{job.arguments[-1].name}.{number}"
+                mine = Job((*job.arguments[:-1], out), job.vectors)
+            said = mine.fault(self.executable, (f"+mutant={number}",))
+            if job.vectors is not None:
+                mine.arguments[-1].unlink(missing_ok=True)
+            if said is not None:
+                return said
+        return None
+
+
+def prepare(bench: Bench, design: Sequence[Path], folder: Path) -> Ready:
+    """Build a bench and check that with no mutant awake it finds nothing.
+
+    Raises:
+        PenstockError: it finds something.
+    """
+    work = folder / bench.name
+    work.mkdir()
+    defines = (f"COLS={bench.parameters.get('Cols', 3)}",)
+    sources = bench.sources(design, work)
+    main = HARNESS / bench.main
+    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=defines)
+    ready = Ready(bench, model.executable, bench.jobs(work))
+    if said := ready.fault(0, work):
+        raise PenstockError(f"the design itself fails in bench {bench.name}: {said}")
+    return ready
+
+
+def declared(path: Path = EQUIVALENT) -> list[dict[str, str]]:
+    """Mutants argued to change nothing: file, context (the source line), before, after, why."""
+    return tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
+
+
+def matches(entry: dict[str, str], edit: Edit) -> bool:
+    """Whether a declaration is of this mutant; what it leaves out may be anything."""
+    have = {"file": edit.file, "kind": edit.kind, "context": edit.context, "before": edit.before, "after": edit.after}
+    return all(" ".join(have[key].split()) == " ".join(entry[key].split()) for key in have if key in entry)
+
+
+def judge(
+    edits: Sequence[Edit], readies: dict[str, Ready], folder: Path, first: int = 1, progress=None
+) -> list[Verdict]:
+    """Run every mutant, numbered from ``first``, through its benches."""
+
+    def one(pair: tuple[int, Edit]) -> Verdict:
+        number, edit = pair
+        for name in BENCHES_OF.get(edit.file, ORDER):
+            if name in readies and (said := readies[name].fault(number, folder)):
+                return Verdict(edit, "killed", name, said)
+        return Verdict(edit, "survived")
+
+    done = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for verdict in pool.map(one, enumerate(edits, first)):
+            done.append(verdict)
+            if progress:
+                progress("mutants", len(done), len(edits))
+    return done
+
+
+def run(
+    per_module: int | None, seed: int, files: Sequence[str] = (), benches: Sequence[str] = ORDER, progress=None
+) -> list[Verdict]:
+    """A whole run.
+
+    Raises:
+        PenstockError: a declaration of an equivalent mutant matches none, or one that is killed.
+    """
+    texts = design_texts()
+    edits = [edit for edit in chosen(texts, per_module, seed) if not files or edit.file in files]
+    with tempfile.TemporaryDirectory(prefix="penstock-mutants-") as scratch:
+        folder = Path(scratch)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        if progress:
+            progress("elaborating", 0, None)
+        left, bad = elaborated(edits, texts, folder)
+        design = write_schema(left, texts, folder)
+        readies = {}
+        for name in benches:
+            if progress:
+                progress(f"building {name}", len(readies), len(benches))
+            readies[name] = prepare(BENCHES[name], design, folder)
+        verdicts = judge(left, readies, folder, progress=progress)
+    return [*_argued(verdicts), *(Verdict(edit, "invalid") for edit in bad)]
+
+
+def _argued(verdicts: list[Verdict]) -> list[Verdict]:
+    """Survivors that are declared equivalent, as such."""
+    entries = declared()
+    everything = [edit for name, text in design_texts().items() for edit in mutants.edits(name, text)]
+    for entry in entries:
+        if not any(matches(entry, edit) for edit in everything):
+            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that does not exist: {entry}")
+    out = []
+    for verdict in verdicts:
+        entry = next((entry for entry in entries if matches(entry, verdict.edit)), None)
+        if entry and verdict.outcome == "killed":
+            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that is killed: {verdict.edit}")
+        out.append(Verdict(verdict.edit, "equivalent", said=entry["why"]) if entry else verdict)
+    return out
+
+
+def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """Counts, and the part killed: of all valid mutants, and of those not argued to be equivalent."""
+    count = Counter(verdict.outcome for verdict in verdicts)
+    killed, survived, equivalent = count["killed"], count["survived"], count["equivalent"]
+    valid = killed + survived + equivalent
+    return {
+        "mutants": len(verdicts),
+        "invalid": count["invalid"],
+        "valid": valid,
+        "killed": killed,
+        "equivalent": equivalent,
+        "survived": survived,
+        "killed_of_valid": killed / max(valid, 1),
+        "killed_of_not_equivalent": killed / max(valid - equivalent, 1),
+    }
+
+
+def report(verdicts: Sequence[Verdict], command: str, seconds: float) -> str:
+    """The page docs/rtl/mutation.md."""
+    total = summary(verdicts)
+    lines = ["# Mutation", "", f"Made by `{command}` in {seconds:.0f} s.", ""]
+    lines += [" ".join((__doc__ or "").split("\n\n")[2].split()), ""]
+    lines += [
+        f"**{total['killed']} of {total['valid']} valid mutants are killed: {100 * total['killed_of_valid']:.1f} %;** "
+        f"without the {total['equivalent']} argued to change nothing, "
+        f"{100 * total['killed_of_not_equivalent']:.1f} %. {total['survived']} survive; "
+        f"{total['invalid']} more do not elaborate.",
+        "",
+        *_table("module", verdicts, lambda verdict: verdict.edit.file.removesuffix(".sv")),
+        *_table("kind", verdicts, lambda verdict: verdict.edit.kind),
+        *_noticed(verdicts),
+    ]
+    for outcome, title in (("survived", "Survivors"), ("equivalent", "Argued to change nothing")):
+        mine = [verdict for verdict in verdicts if verdict.outcome == outcome]
+        if mine:
+            lines += [f"## {title}", "", "| mutant | why |", "|---|---|"] if outcome == "equivalent" else [
+                f"## {title}", "", "| mutant |", "|---|"]
+            lines += [
+                f"| {_cell(verdict.edit)} | {verdict.said} |" if outcome == "equivalent" else f"| {_cell(verdict.edit)} |"
+                for verdict in mine
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(edit: Edit) -> str:
+    return str(edit).replace("|", "\\|")
+
+
+def _table(title: str, verdicts: Sequence[Verdict], key) -> list[str]:
+    lines = [f"| {title} | valid | killed | equivalent | survived |", "|---|---|---|---|---|"]
+    for name in sorted({key(verdict) for verdict in verdicts}):
+        total = summary([verdict for verdict in verdicts if key(verdict) == name])
+        cells = (total[column] for column in ("valid", "killed", "equivalent", "survived"))
+        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
+def _noticed(verdicts: Sequence[Verdict]) -> list[str]:
+    count = Counter(verdict.bench for verdict in verdicts if verdict.outcome == "killed")
+    shown = ", ".join(f"{name} {count[name]}" for name in ORDER if count[name])
+    return [f"First noticed by: {shown}.", ""]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 where at least 95 % of the mutants not argued equivalent are killed, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--per-module", type=int, default=30, help="mutants of a module at most (default 30)")
+    parser.add_argument("--all", action="store_true", help="every mutant there is")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--file", action="append", default=[], help="only this source file; may be repeated")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        with bar() as progress:
+            verdicts = run(
+                None if options.all else options.per_module, options.seed, options.file, progress=progress
+            )
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    total = summary(verdicts)
+    if options.o:
+        command = "python tests/rtl/mutate.py" + (" --all" if options.all else "")
+        scratch = options.o.with_suffix(".tmp")
+        scratch.write_text(report(verdicts, command, time.monotonic() - began) + "\n", encoding="utf-8")
+        scratch.replace(options.o)
+    if options.json:
+        print(json.dumps({**total, "survivors": [str(v.edit) for v in verdicts if v.outcome == "survived"]}))
+    else:
+        for verdict in verdicts:
+            if verdict.outcome == "survived":
+                print(f"survived  {verdict.edit}")
+        print(", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in total.items()))
+    return 0 if total["killed_of_not_equivalent"] >= 0.95 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
