@@ -172,6 +172,18 @@ def _linear_jobs(folder: Path) -> list[Job]:
     return [_file("linear-short", short, folder), _file("linear", many, folder)]
 
 
+ODD = BitmodArray(rows=3, cols=5, max_tokens=6, max_groups=3)
+ODD_PARAMETERS = {"Rows": 3, "Cols": 5, "MaxTokens": 6, "MaxGroups": 3}
+
+
+def _odd_jobs(folder: Path) -> list[Job]:
+    jobs = []
+    for seed, shape in enumerate(((7, 11, 384), (3, 5, 130), (13, 6, 256), (6, 4, 300), (1, 16, 384))):
+        jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed]), seed=seed))
+        jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed - 2]), stall=300, seed=seed))
+    return [_file("odd", jobs, folder)]
+
+
 def _file(name: str, jobs: list[np.ndarray], folder: Path) -> Job:
     path = folder / f"{name}.jobs"
     np.concatenate(jobs).tofile(path)
@@ -303,6 +315,7 @@ BENCHES = {
         Bench("units", "units_harness", "stream_main.cpp", _unit_jobs),
         Bench("elements", "pe_harness", "stream_main.cpp", _element_jobs),
         Bench("linear", "bitmod_linear", "linear_main.cpp", _linear_jobs, LINEAR_PARAMETERS, harness=False),
+        Bench("odd", "bitmod_linear", "linear_main.cpp", _odd_jobs, ODD_PARAMETERS, harness=False),
         Bench("accel", "accel_harness", "accel_main.cpp", _accel_jobs, ACCEL_PARAMETERS, registers=True),
         Bench("narrow", "accel_harness", "accel_main.cpp", _narrow_jobs, NARROW_PARAMETERS, registers=True),
         *(_dma(burst, depth) for burst, depth in ((16, 32), (256, 256), (1, 1))),

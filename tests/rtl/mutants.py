@@ -216,7 +216,8 @@ def _visit_cast(node: Any, text: str, in_reset: bool) -> Found:
     start, end = _span(node)
     width, inner = _text(node.left, text), _text(node.right, text)
     if _kind(node.left) != "ScopedName" and not width.endswith(("_t", "_e")):
-        yield "width", start, end, f"({width})'(({width} - 1)'{inner})", False
+        # A width of one stays one: such a mutant shows under other parameters only.
+        yield "width", start, end, f"({width})'(({width} > 1 ? {width} - 1 : 1)'{inner})", False
     yield from _walk(node.right, text, in_reset)
 
 

@@ -37,14 +37,14 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 """Blocks of rtl/common that the BitMoD design does not use."""
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
-ORDER = ("units", "elements", "linear", "accel", "narrow", "dma16", "dma1", "dma256")
+ORDER = ("units", "elements", "linear", "odd", "accel", "narrow", "dma16", "dma1", "dma256")
 DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = "/* verilator no_inline_task */"
 BENCHES_OF = {
     "fp32_pkg.sv": ("units", "linear"),
     "axi_read_dma.sv": DMA,
     "axi_write_dma.sv": DMA,
-    "stream_fifo.sv": ("dma16", "dma1", "linear", "accel"),
+    "stream_fifo.sv": ("dma16", "dma1", "linear", "odd", "accel", "narrow"),
     "axi_read_mux.sv": ("accel", "narrow"),
     "axi_lite_slave.sv": ("accel", "narrow"),
 }

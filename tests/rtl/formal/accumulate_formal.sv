@@ -1,7 +1,10 @@
-// For every sequence of operands the accumulator keeps to fourteen magnitude bits: rounding never leaves a
-// fifteenth behind. Dot products are bounded as four aligned products of finite activations are.
+// For every sequence of operands the accumulator keeps to AccWidth - 1 magnitude bits: rounding never leaves one more
+// behind. Its exponent never shrinks within a group. Dot products are bounded as align_formal proves them to be.
 
-module accumulate_formal (
+module accumulate_formal #(
+  parameter int unsigned AccWidth = 15,
+  parameter bit          Truncate = 1'b0
+) (
   input logic        clk_i,
   input logic        rst_ni,
   input logic        valid_i,
@@ -11,10 +14,10 @@ module accumulate_formal (
   input logic signed [17:0] dot_i
 );
 
-  logic signed [14:0] mantissa;
-  logic        [5:0]  exponent;
+  logic signed [AccWidth-1:0] mantissa;
+  logic        [5:0]          exponent;
 
-  bitmod_pe_accumulate i_accumulate (
+  bitmod_pe_accumulate #(.AccWidth(AccWidth), .Truncate(Truncate)) i_accumulate (
     .clk_i,
     .rst_ni,
     .valid_i,
@@ -29,7 +32,7 @@ module accumulate_formal (
   always_comb begin
     assume (dot_i >= -18'sd65504 && dot_i <= 18'sd65504);
     assume (bsig_i <= 3'd6);
-    assert (mantissa != -15'sd16384);
+    assert (mantissa != {1'b1, {(AccWidth - 1) {1'b0}}});
   end
 
 endmodule

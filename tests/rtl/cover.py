@@ -1,0 +1,254 @@
+"""Line and toggle coverage of the BitMoD RTL over all its test benches, merged by source line.
+
+    python tests/rtl/cover.py -o docs/rtl/coverage.md
+
+Runs the benches of benches.py and the cocotb suites on models that count, adds up what all instances and
+parameters of a module have covered, and sets aside the points of coverage_waivers.toml, each with its reason. A
+waiver that is about a covered point, or about none, is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benches import BENCHES, HARNESS, Bench, design_texts
+from coverage_points import KINDS, Counts, Point, Waiver, merge, parse, read_waivers, waived
+
+from penstock import rtl
+from penstock.ir.errors import PenstockError
+from penstock.progress import Progress, bar
+from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
+from penstock.sim.rtl.verilator import build
+
+HERE = Path(__file__).parent
+WAIVERS = HERE / "coverage_waivers.toml"
+TARGET = 0.95
+UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
+"""Blocks of rtl/common that the BitMoD design does not use."""
+MINE = ("common", "bitmod")
+TIMEOUT_S = 900
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cocotb cases: a Python module of this folder on a top module."""
+
+    module: str
+    top: str
+    flags: tuple[str, ...] = ()
+    harness: bool = True
+
+
+SUITES = (
+    Suite("cocotb_linear", "bitmod_linear", ("-GRows=2", "-GCols=3", "-GMaxTokens=4", "-GMaxGroups=2"), False),
+    Suite("cocotb_accel", "accel_harness"),
+    Suite("cocotb_dma", "dma_harness", ("-GMaxBurst=16", "-GDepth=32")),
+)
+
+
+def measured() -> list[str]:
+    """The source files that count."""
+    return [name for name in rtl.sources(*MINE) if name not in UNUSED]
+
+
+def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
+    """Build and run a bench; what it covers.
+
+    Raises:
+        PenstockError: it finds a fault.
+    """
+    work = folder / bench.name
+    work.mkdir()
+    defines = (f"COLS={bench.parameters.get('Cols', 3)}",)
+    main, sources = HARNESS / bench.main, bench.sources(design, work)
+    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=defines, coverage=True)
+    parts = []
+    for number, job in enumerate(bench.jobs(work)):
+        data = work / f"{number}.dat"
+        if said := job.fault(model.executable, (f"+verilator+coverage+file+{data}",)):
+            raise PenstockError(f"bench {bench.name} fails: {said}")
+        parts.append(parse(data.read_text(encoding="utf-8"), measured()))
+    return merge(parts)
+
+
+def cover_suite(suite: Suite, design: list[Path], folder: Path) -> Counts:
+    """Build and run cocotb cases; what they cover.
+
+    Raises:
+        PenstockError: one fails.
+    """
+    work = folder / suite.module
+    work.mkdir()
+    sources = [*design, *([HARNESS / f"{suite.top}.sv"] if suite.harness else [])]
+    model = build_for_cocotb(sources, suite.top, flags=suite.flags, coverage=True)
+    data = work / "coverage.dat"
+    arguments = ("+verilator+rand+reset+2", f"+verilator+coverage+file+{data}")
+    process = run_module(model, suite.top, suite.module, work, arguments, module_folder=HERE)
+    if process.wait(timeout=TIMEOUT_S) or "failure" in (work / "results.xml").read_text(encoding="utf-8"):
+        raise PenstockError(f"{suite.module} fails:\n{(work / 'cocotb.log').read_text(encoding='utf-8')[-2000:]}")
+    return parse(data.read_text(encoding="utf-8"), measured())
+
+
+def run(benches: Sequence[str], suites: Sequence[Suite], progress: Progress | None = None) -> Counts:
+    """Coverage of some benches and suites together."""
+    with tempfile.TemporaryDirectory(prefix="penstock-coverage-") as scratch:
+        folder = Path(scratch)
+        design = []
+        for name, text in design_texts().items():
+            design.append(folder / name)
+            design[-1].write_text(text, encoding="utf-8")
+        work = [(name, lambda name=name: cover_bench(BENCHES[name], design, folder)) for name in benches]
+        work += [(each.module, lambda each=each: cover_suite(each, design, folder)) for each in suites]
+        parts = []
+        with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
+            for (name, _), part in zip(work, pool.map(lambda pair: pair[1](), work), strict=True):
+                parts.append(part)
+                if progress:
+                    progress(f"{name} done", len(parts), len(work))
+    return merge(parts)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Points of one kind."""
+
+    total: int
+    covered: int
+    waived: int
+
+    @property
+    def raw(self) -> float:
+        """Part covered."""
+        return self.covered / max(self.total, 1)
+
+    @property
+    def rest(self) -> float:
+        """Part covered of those not waived."""
+        return self.covered / max(self.total - self.waived, 1)
+
+
+def tally(counts: Counts, aside: dict[Point, Waiver], kind: str, file: str | None = None) -> Tally:
+    """Points of a kind, of one file or all."""
+    mine = [point for point in counts if point.kind == kind and file in (None, point.file)]
+    return Tally(len(mine), sum(1 for point in mine if counts[point]), sum(1 for point in mine if point in aside))
+
+
+def report(counts: Counts, aside: dict[Point, Waiver], command: str, seconds: float, texts: dict[str, str]) -> str:
+    """The page docs/rtl/coverage.md."""
+    total = {kind: tally(counts, aside, kind) for kind in KINDS}
+    lines = ["# Coverage", "", f"Made by `{command}` in {seconds:.0f} s.", ""]
+    lines += [
+        "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of `rtl/bitmod` "
+        "and the blocks of `rtl/common` it uses. A module's instances and parameters count as one, by source line. "
+        "Run: " + ", ".join((*BENCHES, *(suite.module for suite in SUITES))) + ".",
+        "",
+        "| | points | covered | raw | waived | without the waived |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, each in total.items():
+        lines.append(
+            f"| {kind} | {each.total} | {each.covered} | **{100 * each.raw:.1f} %** | {each.waived} | "
+            f"**{100 * each.rest:.1f} %** |"
+        )
+    lines += ["", "## By module", "", "Covered of points; in brackets, of those not waived.", ""]
+    lines += ["| module | lines | | toggles | |", "|---|---|---|---|---|"]
+    for file in sorted({point.file for point in counts}):
+        cells = []
+        for kind in KINDS:
+            each = tally(counts, aside, kind, file)
+            cells += [f"{each.covered} / {each.total}", f"{100 * each.raw:.1f} % ({100 * each.rest:.1f} %)"]
+        lines.append(f"| {file.removesuffix('.sv')} | {' | '.join(cells)} |")
+    lines += ["", *_uncovered(counts, aside, texts), *_waivers(aside)]
+    return "\n".join(lines)
+
+
+def _ranges(points: list[Point]) -> str:
+    """Signals of points, bits in ranges, without directions."""
+    bits: dict[str, set[int]] = defaultdict(set)
+    for point in points:
+        name = point.what.partition(":")[0]
+        head, _, index = name.rpartition("[")
+        bits[head or name].add(int(index.rstrip("]")) if head else -1)
+    shown = []
+    for name, numbers in sorted(bits.items()):
+        if numbers == {-1}:
+            shown.append(f"`{name}`")
+            continue
+        low, high = min(numbers), max(numbers)
+        whole = len(numbers) == high - low + 1
+        shown.append(f"`{name}[{high}:{low}]`" + ("" if whole or low == high else f" ({len(numbers)})"))
+    return ", ".join(shown)
+
+
+def _uncovered(counts: Counts, aside: dict[Point, Waiver], texts: dict[str, str]) -> list[str]:
+    left: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    for point, count in sorted(counts.items()):
+        if not count and point not in aside:
+            left[point.file, point.kind].append(point)
+    if not left:
+        return []
+    lines = ["## Not covered and not waived", "", "| module | what |", "|---|---|"]
+    for (file, kind), points in sorted(left.items()):
+        if kind == "line":
+            source = texts[file].splitlines()
+            shown = ", ".join(f"{p.what} of `{source[p.line - 1].strip()}`" for p in points).replace("|", "\\|")
+        else:
+            shown = _ranges(points)
+        lines.append(f"| {file.removesuffix('.sv')} | {shown} |")
+    return [*lines, ""]
+
+
+def _waivers(aside: dict[Point, Waiver]) -> list[str]:
+    count = Counter(aside.values())
+    lines = ["## Waived", "", "| module | what | points | why |", "|---|---|---|---|"]
+    for waiver, points in sorted(count.items(), key=lambda item: (item[0].file, item[0].what)):
+        bits = f" bits {waiver.bits[1]}:{waiver.bits[0]}" if waiver.bits else ""
+        what = waiver.what.replace("|", "\\|")
+        lines.append(f"| {waiver.file.removesuffix('.sv')} | `{what}`{bits} | {points} | {waiver.why} |")
+    return [*lines, ""]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 where both kinds reach 95 % without the waived points, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--no-cocotb", action="store_true", help="only the benches without Python in the loop")
+    parser.add_argument("--bench", action="append", choices=list(BENCHES), help="only this bench; may be repeated")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    texts = rtl.sources(*MINE)
+    try:
+        with bar() as progress:
+            counts = run(options.bench or list(BENCHES), () if options.no_cocotb else SUITES, progress)
+        aside = waived(counts, read_waivers(WAIVERS), texts)
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    total = {kind: tally(counts, aside, kind) for kind in KINDS}
+    if options.o:
+        scratch = options.o.with_suffix(".tmp")
+        page = report(counts, aside, "python tests/rtl/cover.py", time.monotonic() - began, texts)
+        scratch.write_text(page, encoding="utf-8")
+        scratch.replace(options.o)
+    if options.json:
+        figures = {k: {"points": t.total, "covered": t.covered, "waived": t.waived, "raw": t.raw, "rest": t.rest} for k, t in total.items()}
+        print(json.dumps(figures))
+    else:
+        for kind, each in total.items():
+            print(f"{kind}: {each.covered} of {each.total} = {100 * each.raw:.1f} %, without {each.waived} waived {100 * each.rest:.1f} %")
+    return 0 if all(each.rest >= TARGET for each in total.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

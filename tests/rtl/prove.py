@@ -1,0 +1,236 @@
+"""Formal proofs about the BitMoD RTL's blocks, by Yosys and ABC.
+
+    python tests/rtl/prove.py -o docs/rtl/formal.md
+
+A proof is a module of formal/ around a block: it says what the block's surroundings may do (`assume`) and what must
+hold (`assert`). Yosys turns both into an and-inverter graph with one reset state. ABC then searches an inductive
+invariant by property-directed reachability (`pdr`: for all time, its invariant is checked by induction
+afterwards) or all runs up to a depth (`bmc`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock import rtl
+from penstock.ir.errors import PenstockError, ToolMissing
+from penstock.progress import bar
+
+FORMAL = Path(__file__).parent / "formal"
+LIMIT_S = 40
+
+_PREPARE = """
+import sys
+from pyosys import libyosys
+top, parameters, graph, *sources = sys.argv[1:]
+design = libyosys.Design()
+for line in (
+    "read_verilog -sv -formal " + " ".join(sources),
+    f"hierarchy -check -top {top} {parameters}",
+    f"prep -top {top} -flatten; chformal -lower; memory_map -formal; async2sync; dffunmap; opt_clean",
+    "setundef -zero -init; setundef -zero; opt -full; techmap; opt -fast; dffunmap; abc -g AND; opt_clean",
+    f"write_aiger -I -B -zinit {graph}",
+):
+    libyosys.run_pass(line, design)
+"""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One property of one block.
+
+    Attributes:
+        block: the module it is about.
+        claim: what is proved.
+        top: the module of formal/ that says it.
+        parameters: of that module.
+        depth: cycles of all runs that are searched; None where it holds for all time.
+    """
+
+    block: str
+    claim: str
+    top: str
+    parameters: dict[str, int] = field(default_factory=dict)
+    depth: int | None = None
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+        return f"{self.top}({shown})"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a proof.
+
+    Attributes:
+        proof: which.
+        status: ``proved``, ``refuted`` or ``undecided``.
+        how: the method, with the depth or the invariant's size.
+        seconds: what it took.
+        said: the prover's words.
+    """
+
+    proof: Proof
+    status: str
+    how: str
+    seconds: float
+    said: str
+
+
+_FIFO = "a word comes out once, unchanged, in its turn; full and empty are told rightly"
+_SLAVE = "each write and read is answered once, with its own data and error; answers stay; nothing waits for nothing"
+_MUX = "one reader at a time, its address unchanged; a waiting reader is passed over at most once by each other one"
+_TERMS = "for every code and special value, the terms of every mode add up to the weight"
+_READ = "bursts keep to MaxBurst and 4 KiB, are asked for in order and once, find room; idle means nothing is left"
+_WRITE = "as many beats as the address says, one answer each, at most MaxOutstanding; strobes are the words asked for"
+
+PROOFS = (
+    Proof("bitmod_term_generate", _TERMS, "terms_formal"),
+    Proof("shift_rne, bitmod_shift", "nearest even, or the floor, for every operand and shift", "shift_formal"),
+    *(
+        Proof("bitmod_pe_align", "the sum is at most 65504, the exponent the largest of the live lanes", "align_formal", {"Truncate": truncate}, depth=5)
+        for truncate in (0, 1)
+    ),
+    *(
+        Proof("bitmod_pe_accumulate", "never more than AccWidth - 1 magnitude bits", "accumulate_formal", {"AccWidth": width, "Truncate": truncate})
+        for width in (12, 15, 18)
+        for truncate in (0, 1)
+    ),
+    Proof("bitmod_pe_dequant", "after k steps the sum times the k highest scale bits, exactly", "dequant_formal", depth=10),
+    *(Proof("bitmod_drain", "every output in its cycle, groups Rows + 8 cycles apart", "drain_formal", {"Rows": rows}) for rows in (1, 3, 8)),
+    *(Proof("stream_fifo", _FIFO, "fifo_formal", {"Depth": depth}) for depth in (1, 2, 3, 6)),
+    *(Proof("delay_line", "a word comes out Depth cycles later, zero until then", "delay_line_formal", {"Depth": depth}) for depth in (1, 3, 6)),
+    Proof("axi_lite_slave", _SLAVE, "axi_lite_formal"),
+    *(Proof("axi_read_mux", _MUX, "read_mux_formal", {"Readers": readers}) for readers in (1, 2, 3)),
+    Proof("axi_read_dma", _READ, "read_dma_formal", {"MaxBurst": 2, "Depth": 3}),
+    Proof("axi_write_dma", _WRITE, "write_dma_formal"),
+)
+
+
+def sources(folder: Path) -> list[Path]:
+    """The BitMoD design as files."""
+    paths = []
+    for name, text in rtl.sources("common", "bitmod").items():
+        paths.append(folder / name)
+        paths[-1].write_text(text, encoding="utf-8")
+    return paths
+
+
+def prove(proof: Proof, design: Sequence[Path], folder: Path) -> Result:
+    """Try a proof.
+
+    Raises:
+        PenstockError: Yosys or ABC cannot read it.
+    """
+    began = time.monotonic()
+    graph = folder / f"{proof.top}{abs(hash(str(proof)))}.aig"
+    parameters = " ".join(f"-chparam {name} {value}" for name, value in proof.parameters.items())
+    files = [*map(str, design), str(FORMAL / f"{proof.top}.sv")]
+    made = _call([sys.executable, "-c", _PREPARE, proof.top, parameters, str(graph), *files])
+    if not graph.exists():
+        raise PenstockError(f"Yosys cannot prepare {proof}:\n{made[-2000:]}")
+    search = f"pdr -T {LIMIT_S}" if proof.depth is None else f"bmc3 -F {proof.depth} -T {LIMIT_S}"
+    said = _call([str(_abc()), "-c", f"read_aiger {graph}; fold; strash; {search}"])
+    return Result(proof, *_read(said, proof), time.monotonic() - began, said)
+
+
+def _read(said: str, proof: Proof) -> tuple[str, str]:
+    """Status and method in ABC's words."""
+    clauses = re.search(r"Invariant F\[(\d+)\] : (\d+) clauses", said)
+    if "was asserted in frame" in said:
+        return "refuted", "in cycle " + said.partition("was asserted in frame ")[2].partition(".")[0]
+    if "Property proved" in said and ("was successful" in said or clauses is None):
+        size = f", invariant of {clauses[2]} clauses" if clauses else ""
+        return "proved", f"induction (PDR){size}"
+    if proof.depth is not None and f"No output asserted in {proof.depth} frames" in said:
+        return "proved", f"all runs of {proof.depth} cycles (BMC)"
+    return "undecided", f"nothing in {LIMIT_S} s"
+
+
+def _abc() -> Path:
+    """ABC, from the wheel of pyosys.
+
+    Raises:
+        ToolMissing: it is not installed.
+    """
+    import importlib.util
+
+    spec = importlib.util.find_spec("pyosys")
+    if spec is None or spec.origin is None:
+        raise ToolMissing("Yosys is not installed", accepted="pip install 'penstock[test]'")
+    return Path(spec.origin).parent / "yosys-abc"
+
+
+def _call(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10 * LIMIT_S)
+    return done.stdout + done.stderr
+
+
+def run(proofs: Sequence[Proof], progress=None) -> list[Result]:
+    """Try proofs, as many at once as there are cores."""
+    with tempfile.TemporaryDirectory(prefix="penstock-proofs-") as scratch:
+        folder = Path(scratch)
+        design = sources(folder)
+        results = []
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for result in pool.map(lambda proof: prove(proof, design, folder), proofs):
+                results.append(result)
+                if progress:
+                    progress(str(result.proof), len(results), len(proofs))
+    return results
+
+
+def report(results: Sequence[Result], command: str) -> str:
+    """The page docs/rtl/formal.md."""
+    lines = ["# Formal proofs", "", f"Made by `{command}`.", ""]
+    lines += [" ".join((__doc__ or "").split("\n\n")[2].split()), ""]
+    lines += ["| block | parameters | property | result | method | s |", "|---|---|---|---|---|---|"]
+    for result in results:
+        proof = result.proof
+        shown = ", ".join(f"`{name}` {value}" for name, value in proof.parameters.items())
+        lines.append(
+            f"| {proof.block} | {shown} | {proof.claim} | {result.status} | {result.how} | {result.seconds:.1f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 where every proof succeeds, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", metavar="TEXT", default="", help="proofs whose module or block has this in its name")
+    parser.add_argument("--json", action="store_true", help="results as JSON")
+    parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    options = parser.parse_args(arguments)
+    chosen = [proof for proof in PROOFS if options.only in f"{proof.top} {proof.block}"]
+    try:
+        with bar() as progress:
+            results = run(chosen, progress)
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.o:
+        scratch = options.o.with_suffix(".tmp")
+        scratch.write_text(report(results, "python tests/rtl/prove.py"), encoding="utf-8")
+        scratch.replace(options.o)
+    if options.json:
+        shown = [{"proof": str(r.proof), "block": r.proof.block, "status": r.status, "how": r.how, "seconds": r.seconds} for r in results]
+        print(json.dumps(shown))
+    else:
+        for result in results:
+            print(f"{result.status:9} {result.proof!s:45} {result.how}, {result.seconds:.1f} s")
+    return 0 if all(result.status == "proved" for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
