@@ -131,12 +131,14 @@ class AccelScript:
         self.read(0x04, 0x00010000)
         self.read(0x08, size["Cols"] << 16 | size["Rows"])
         self.read(0x0C, size["MaxGroups"] << 16 | size["MaxTokens"])
+        self.read(0x40, size.get("ColTiles", 1) << 16 | size.get("RowTiles", 1))
+        self.read(0x44, size.get("Lanes", 4))
         for address in (CONTROL, STATUS, ERROR, IRQ_ENABLE, BASE, BASE_HIGH, COUNT, PROGRESS):
             self.read(address, 0)
-        for address in (0x41, 0x44, 0x80, 0xFC, 0x02, 0x13):
+        for address in (0x41, 0x48, 0x80, 0xFC, 0x02, 0x13):
             self.do("r", address, ALL, 0, SLVERR)
             self.set(address, 3, SLVERR)
-        for address in (0x00, 0x04, 0x08, 0x0C, ERROR, PROGRESS, CYCLES, CYCLES_HIGH, CORE_CYCLES, CORE_CYCLES_HIGH):
+        for address in (0x00, 0x04, 0x08, 0x0C, 0x40, 0x44, ERROR, PROGRESS, CYCLES, CYCLES_HIGH, CORE_CYCLES, CORE_CYCLES_HIGH):
             self.set(address, ALL, SLVERR)
         for strobe in (0, 1, 7, 14):
             for address in (CONTROL, STATUS, IRQ_ENABLE, BASE, BASE_HIGH, COUNT):

@@ -86,6 +86,10 @@ class Bench:
     harness: bool = True
     registers: bool = False
 
+    def defines(self) -> tuple[str, ...]:
+        """Macros of the main program."""
+        return (f"COLS={self.parameters.get('Cols', 1) * self.parameters.get('ColTiles', 1)}",)
+
     def flags(self) -> tuple[str, ...]:
         """Verilator's parameter overrides."""
         return tuple(f"-G{name}={value}" for name, value in self.parameters.items())
@@ -129,7 +133,7 @@ SHAPES = (
 )
 
 
-def linear_job(array: BitmodArray, layer: Layer, *, stall: int = 0, seed: int = 0, stop: int = 0) -> np.ndarray:
+def linear_job(array: BitmodArray, layer: Layer, *, stall: int = 0, seed: int = 0, stop: int = 0, timed: bool = True) -> np.ndarray:
     """A layer as linear_main.cpp reads it: uint64 words."""
     chunks = -(-layer.tokens // array.max_tokens)
     acts, weights = layer.act_words(), np.tile(layer.weight_words(), chunks)
@@ -143,7 +147,7 @@ def linear_job(array: BitmodArray, layer: Layer, *, stall: int = 0, seed: int = 
                 last = token == layer.tokens - 1 and channel + len(row) == layer.channels
                 results.append([*row, *[0] * (array.cols - len(row)), (1 << len(row)) - 1, last])
     header = [stop, layer.tokens, layer.channels, layer.groups, layer.mode, layer.specials, stall, seed]
-    header += [0 if stall else cycles, poisoned, len(acts), len(weights), len(results)]
+    header += [cycles if timed and not stall else 0, poisoned, len(acts), len(weights), len(results)]
     return np.concatenate([np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()])
 
 
@@ -182,6 +186,24 @@ def _odd_jobs(folder: Path) -> list[Job]:
         jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed]), seed=seed))
         jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed - 2]), stall=300, seed=seed))
     return [_file("odd", jobs, folder)]
+
+
+TILED = BitmodArray(rows=4, cols=6, max_tokens=8, max_groups=2)
+TILED_PARAMETERS = {"Rows": 2, "Cols": 2, "RowTiles": 2, "ColTiles": 3, "MaxTokens": 8, "MaxGroups": 2}
+
+
+def _tiled_jobs(folder: Path) -> list[Job]:
+    jobs = []
+    for seed, shape in enumerate(((4, 6, 128), (11, 13, 256), (1, 1, 17), (3, 20, 200), (8, 7, 256), (17, 2, 130))):
+        layer = Layer(*shape, seed + 5, SCHEMES[seed % 5])
+        jobs.append(linear_job(TILED, layer, seed=seed, timed=False))
+        jobs.append(linear_job(TILED, layer, stall=400, seed=seed))
+    broken = Layer(5, 7, 200, 9)
+    jobs += [linear_job(TILED, broken, stop=stop, seed=stop) for stop in (30, 200, 500)]
+    poisoned = Layer(7, 8, 200, 10, "int8")
+    poisoned.acts[2, 5] = poisoned.acts[6, 150] = np.inf
+    jobs.append(linear_job(TILED, poisoned, timed=False))
+    return [_file("tiled", jobs, folder)]
 
 
 def _file(name: str, jobs: list[np.ndarray], folder: Path) -> Job:
@@ -316,6 +338,7 @@ BENCHES = {
         Bench("elements", "pe_harness", "stream_main.cpp", _element_jobs),
         Bench("linear", "bitmod_linear", "linear_main.cpp", _linear_jobs, LINEAR_PARAMETERS, harness=False),
         Bench("odd", "bitmod_linear", "linear_main.cpp", _odd_jobs, ODD_PARAMETERS, harness=False),
+        Bench("tiled", "bitmod_linear", "linear_main.cpp", _tiled_jobs, TILED_PARAMETERS, harness=False),
         Bench("accel", "accel_harness", "accel_main.cpp", _accel_jobs, ACCEL_PARAMETERS, registers=True),
         Bench("narrow", "accel_harness", "accel_main.cpp", _narrow_jobs, NARROW_PARAMETERS, registers=True),
         *(_dma(burst, depth) for burst, depth in ((16, 32), (256, 256), (1, 1))),

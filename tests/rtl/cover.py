@@ -69,9 +69,8 @@ def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
     """
     work = folder / bench.name
     work.mkdir()
-    defines = (f"COLS={bench.parameters.get('Cols', 3)}",)
     main, sources = HARNESS / bench.main, bench.sources(design, work)
-    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=defines, coverage=True)
+    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=bench.defines(), coverage=True)
     parts = []
     for number, job in enumerate(bench.jobs(work)):
         data = work / f"{number}.dat"

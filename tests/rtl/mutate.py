@@ -37,14 +37,14 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 """Blocks of rtl/common that the BitMoD design does not use."""
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
-ORDER = ("units", "elements", "linear", "odd", "accel", "narrow", "dma16", "dma1", "dma256")
+ORDER = ("units", "elements", "linear", "odd", "tiled", "accel", "narrow", "dma16", "dma1", "dma256")
 DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = "/* verilator no_inline_task */"
 BENCHES_OF = {
     "fp32_pkg.sv": ("units", "linear"),
     "axi_read_dma.sv": DMA,
     "axi_write_dma.sv": DMA,
-    "stream_fifo.sv": ("dma16", "dma1", "linear", "odd", "accel", "narrow"),
+    "stream_fifo.sv": ("dma16", "dma1", "linear", "odd", "tiled", "accel", "narrow"),
     "axi_read_mux.sv": ("accel", "narrow"),
     "axi_lite_slave.sv": ("accel", "narrow"),
 }
@@ -154,10 +154,9 @@ def prepare(bench: Bench, design: Sequence[Path], folder: Path) -> Ready:
     """
     work = folder / bench.name
     work.mkdir()
-    defines = (f"COLS={bench.parameters.get('Cols', 3)}",)
     sources = bench.sources(design, work)
     main = HARNESS / bench.main
-    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=defines)
+    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=bench.defines())
     ready = Ready(bench, model.executable, bench.jobs(work))
     if said := ready.fault(0, work):
         raise PenstockError(f"the design itself fails in bench {bench.name}: {said}")
@@ -220,13 +219,13 @@ def run(
                 progress(f"building {name}", len(readies), len(benches))
             readies[name] = prepare(BENCHES[name], design, folder)
         verdicts = judge(left, readies, folder, progress=progress)
-    return [*_argued(verdicts), *(Verdict(edit, "invalid") for edit in bad)]
+    return [*_argued(verdicts, texts), *(Verdict(edit, "invalid") for edit in bad)]
 
 
-def _argued(verdicts: list[Verdict]) -> list[Verdict]:
+def _argued(verdicts: list[Verdict], texts: dict[str, str]) -> list[Verdict]:
     """Survivors that are declared equivalent, as such."""
     entries = declared()
-    everything = [edit for name, text in design_texts().items() for edit in mutants.edits(name, text)]
+    everything = [edit for name, text in texts.items() for edit in mutants.edits(name, text)]
     for entry in entries:
         if not any(matches(entry, edit) for edit in everything):
             raise PenstockError(f"{EQUIVALENT.name} declares a mutant that does not exist: {entry}")
