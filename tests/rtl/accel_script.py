@@ -128,7 +128,7 @@ class AccelScript:
         """Identification, parameters, register bits, refusals."""
         size = self.parameters
         self.read(0x00, 0x424D4F44)
-        self.read(0x04, 0x00010000)
+        self.read(0x04, 0x00010001)
         self.read(0x08, size["Cols"] << 16 | size["Rows"])
         self.read(0x0C, size["MaxGroups"] << 16 | size["MaxTokens"])
         self.read(0x40, size.get("ColTiles", 1) << 16 | size.get("RowTiles", 1))

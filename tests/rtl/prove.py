@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from needed import needed
+
 from penstock import rtl
 from penstock.ir.errors import PenstockError, ToolMissing
 from penstock.progress import bar
@@ -136,7 +138,10 @@ def prove(proof: Proof, design: Sequence[Path], folder: Path) -> Result:
     began = time.monotonic()
     graph = folder / f"{proof.top}{abs(hash(str(proof)))}.aig"
     parameters = " ".join(f"-chparam {name} {value}" for name, value in proof.parameters.items())
-    files = [*map(str, design), str(FORMAL / f"{proof.top}.sv")]
+    top = FORMAL / f"{proof.top}.sv"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in design}
+    used = needed(texts, top.read_text(encoding="utf-8"))
+    files = [*(str(path) for path in design if path.name in used), str(top)]
     made = _call([sys.executable, "-c", _PREPARE, proof.top, parameters, str(graph), *files])
     if not graph.exists():
         raise PenstockError(f"Yosys cannot prepare {proof}:\n{made[-2000:]}")

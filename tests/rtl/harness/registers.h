@@ -1,5 +1,5 @@
 // Registers of a model by name (they are public in these builds): each must hold its reset value after a reset.
-// That is zero, but for those named beforehand.
+// That is zero, but for those named beforehand; all ones there: it is not reset.
 
 #pragma once
 
@@ -40,6 +40,7 @@ inline unsigned check_reset(VerilatedContext& context, const ResetValues& values
         else high |= data[i] != 0;
       }
       uint64_t want = expected_reset(values, full);
+      if (want == ~uint64_t{0}) continue;
       if (value != want || high) {
         std::fprintf(stderr, "register %s\n", full.c_str());
         fail("after a reset", value, want);
