@@ -11,11 +11,13 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from accel_script import AccelScript
 from layer_operands import SCHEMES, Layer, hard_activations
+from numpy.typing import NDArray
 from vectors import Vectors, element_vectors, unit_vectors
 
 from penstock import rtl
@@ -76,7 +78,6 @@ class Bench:
         parameters: of the top module.
         harness: whether the top is a file in harness/.
         registers: whether registers are to be public.
-        modules: files whose mutants it is there to notice.
     """
 
     name: str
@@ -128,88 +129,100 @@ def _element_jobs(folder: Path) -> list[Job]:
 
 # bitmod_linear
 
-LINEAR = BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2)
-LINEAR_PARAMETERS = {"Rows": 2, "Cols": 3, "MaxTokens": 4, "MaxGroups": 2}
+
+@dataclass(frozen=True)
+class Engine:
+    """A size of bitmod_linear, and its element's rounding."""
+
+    array: BitmodArray
+    acc_width: int = 15
+    truncate: bool = False
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """As the RTL names them."""
+        array = self.array
+        return {
+            **{"Rows": array.rows, "Cols": array.cols, "RowTiles": array.row_tiles, "ColTiles": array.col_tiles},
+            **{"Lanes": array.lanes, "MaxTokens": array.max_tokens, "MaxGroups": array.max_groups},
+            **{"AccWidth": self.acc_width, "Truncate": int(self.truncate)},
+        }
+
+    def job(self, layer: Layer, *, stall: int = 0, seed: int = 0, stop: int = 0) -> NDArray[np.uint64]:
+        """A layer as linear_main.cpp reads it: words."""
+        array, shape = self.array, (layer.tokens, layer.channels, layer.inputs)
+        chunks = -(-layer.tokens // array.max_tokens)
+        acts, weights = layer.act_words(), np.tile(layer.weight_words(), chunks)
+        expected = layer.expect(array.lanes, "truncate" if self.truncate else "nearest-even", self.acc_width)
+        cycles = linear_cycles(array, *shape, mode=layer.weights.format.mode).total
+        poisoned = bool((~np.isfinite(layer.acts)).any())
+        results = []
+        for chunk in range(0, layer.tokens, array.max_tokens):
+            for channel in range(0, layer.channels, array.all_cols):
+                for token in range(chunk, min(chunk + array.max_tokens, layer.tokens)):
+                    row = expected[token, channel : channel + array.all_cols]
+                    last = token == layer.tokens - 1 and channel + len(row) == layer.channels
+                    results.append([*row, *[0] * (array.all_cols - len(row)), (1 << len(row)) - 1, last])
+        header = [stop, layer.tokens, layer.channels, layer.groups, layer.mode, layer.specials, stall, seed]
+        header += [0 if stall else cycles, poisoned, len(acts), len(weights), len(results)]
+        return np.concatenate([np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()])
+
+    def small_jobs(self, name: str, shapes: Sequence[tuple[int, int, int]], folder: Path) -> list[Job]:
+        """Layers of some shapes, at full speed and with pauses; one broken off; one with infinities."""
+        jobs = []
+        for seed, shape in enumerate(shapes):
+            jobs.append(self.job(Layer(*shape, seed + 5, SCHEMES[seed % 5]), seed=seed))
+            jobs.append(self.job(Layer(*shape, seed + 5, SCHEMES[seed % 5 - 2]), stall=300, seed=seed))
+        inputs = min(200, 128 * self.array.max_groups)
+        jobs += [self.job(Layer(5, 7, inputs, 9), stop=stop, seed=stop) for stop in (30, 200, 500)]
+        poisoned = Layer(7, 8, inputs, 10, "int8")
+        poisoned.acts[2, 5] = poisoned.acts[6, inputs - 1] = np.inf
+        hard = Layer(5, 6, inputs, 32)
+        hard_activations(hard, 32)
+        return [_file(name, [*jobs, self.job(poisoned), self.job(hard), self.job(Layer(2, 3, 128, 22))], folder)]
+
+    def bench(self, name: str, shapes: Sequence[tuple[int, int, int]]) -> Bench:
+        """A bench with small jobs."""
+        jobs = partial(self.small_jobs, name, shapes)
+        return Bench(name, "bitmod_linear", "linear_main.cpp", jobs, self.parameters, harness=False)
+
+
+LINEAR = Engine(BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2))
+ODD = Engine(BitmodArray(rows=3, cols=5, max_tokens=6, max_groups=3))
+TILED = Engine(BitmodArray(rows=2, cols=2, max_tokens=8, max_groups=2, row_tiles=2, col_tiles=3))
+WIDE = Engine(BitmodArray(rows=2, cols=2, max_tokens=4, max_groups=2, col_tiles=2, lanes=8), 18, True)
+THIN = Engine(BitmodArray(rows=1, cols=2, max_tokens=6, max_groups=1, row_tiles=3, lanes=2), 12)
 SHAPES = (
     *((1, 1, 1), (2, 3, 128), (3, 4, 129), (4, 6, 256), (5, 7, 200), (9, 3, 256), (4, 1, 128), (1, 13, 256)),
-    *((6, 9, 17), (3, 5, 140)),
+    *((6, 9, 17), (3, 5, 140), (33, 2, 128)),
 )
 
 
-def linear_job(array: BitmodArray, layer: Layer, *, stall: int = 0, seed: int = 0, stop: int = 0, timed: bool = True) -> np.ndarray:
-    """A layer as linear_main.cpp reads it: uint64 words."""
-    chunks = -(-layer.tokens // array.max_tokens)
-    acts, weights = layer.act_words(), np.tile(layer.weight_words(), chunks)
-    cycles = linear_cycles(array, layer.tokens, layer.channels, layer.inputs, mode=layer.weights.format.mode).total
-    poisoned = bool((~np.isfinite(layer.acts)).any())
-    results = []
-    for chunk in range(0, layer.tokens, array.max_tokens):
-        for channel in range(0, layer.channels, array.cols):
-            for token in range(chunk, min(chunk + array.max_tokens, layer.tokens)):
-                row = layer.expected[token, channel : channel + array.cols]
-                last = token == layer.tokens - 1 and channel + len(row) == layer.channels
-                results.append([*row, *[0] * (array.cols - len(row)), (1 << len(row)) - 1, last])
-    header = [stop, layer.tokens, layer.channels, layer.groups, layer.mode, layer.specials, stall, seed]
-    header += [cycles if timed and not stall else 0, poisoned, len(acts), len(weights), len(results)]
-    return np.concatenate([np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()])
-
-
 def _linear_jobs(folder: Path) -> list[Job]:
-    short = [linear_job(LINEAR, Layer(*shape, seed, SCHEMES[seed])) for seed, shape in enumerate(SHAPES[1:4])]
+    job = LINEAR.job
+    short = [job(Layer(*shape, seed, SCHEMES[seed])) for seed, shape in enumerate(SHAPES[1:4])]
     many = []
     for seed, shape in enumerate(SHAPES):
         for scheme in (SCHEMES[seed % 5], SCHEMES[(seed // 2 + 1) % 5]):
-            many.append(linear_job(LINEAR, Layer(*shape, seed, scheme), seed=seed))
+            many.append(job(Layer(*shape, seed, scheme), seed=seed))
     for seed, stall in enumerate((100, 500, 900)):
-        many.append(linear_job(LINEAR, Layer(5, 7, 200, seed, SCHEMES[seed + 1]), stall=stall, seed=seed))
-    many.append(linear_job(LINEAR, Layer(4, 9, 128, 11), stall=970, seed=5))
+        many.append(job(Layer(5, 7, 200, seed, SCHEMES[seed + 1]), stall=stall, seed=seed))
+    many.append(job(Layer(4, 9, 128, 11), stall=970, seed=5))
     for cycle in (1, 3, 40, 150, 260, 300, 420, 700):
-        broken = Layer(4, 6, 256, cycle, SCHEMES[cycle % 5])
-        many.append(linear_job(LINEAR, broken, stall=50, seed=cycle, stop=cycle))
-        many.append(linear_job(LINEAR, Layer(3, 4, 129, cycle + 1, SCHEMES[(cycle + 2) % 5])))
+        many.append(job(Layer(4, 6, 256, cycle, SCHEMES[cycle % 5]), stall=50, seed=cycle, stop=cycle))
+        many.append(job(Layer(3, 4, 129, cycle + 1, SCHEMES[(cycle + 2) % 5])))
     for value in (np.inf, -np.inf, np.nan):
         layer = Layer(5, 4, 200, 21)
         layer.acts[1, 3] = layer.acts[4, 199] = value
-        many.append(linear_job(LINEAR, layer, seed=1))
-        many.append(linear_job(LINEAR, Layer(2, 3, 128, 22)))
+        many += [job(layer, seed=1), job(Layer(2, 3, 128, 22))]
     for scheme in ("bitmod4", "int8"):
         layer = Layer(4, 6, 256, 31, scheme)
         hard_activations(layer, 31)
-        many.append(linear_job(LINEAR, layer))
+        many.append(job(layer))
     return [_file("linear-short", short, folder), _file("linear", many, folder)]
 
 
-ODD = BitmodArray(rows=3, cols=5, max_tokens=6, max_groups=3)
-ODD_PARAMETERS = {"Rows": 3, "Cols": 5, "MaxTokens": 6, "MaxGroups": 3}
-
-
-def _odd_jobs(folder: Path) -> list[Job]:
-    jobs = []
-    for seed, shape in enumerate(((7, 11, 384), (3, 5, 130), (13, 6, 256), (6, 4, 300), (1, 16, 384))):
-        jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed]), seed=seed))
-        jobs.append(linear_job(ODD, Layer(*shape, seed, SCHEMES[seed - 2]), stall=300, seed=seed))
-    return [_file("odd", jobs, folder)]
-
-
-TILED = BitmodArray(rows=4, cols=6, max_tokens=8, max_groups=2)
-TILED_PARAMETERS = {"Rows": 2, "Cols": 2, "RowTiles": 2, "ColTiles": 3, "MaxTokens": 8, "MaxGroups": 2}
-
-
-def _tiled_jobs(folder: Path) -> list[Job]:
-    jobs = []
-    for seed, shape in enumerate(((4, 6, 128), (11, 13, 256), (1, 1, 17), (3, 20, 200), (8, 7, 256), (17, 2, 130))):
-        layer = Layer(*shape, seed + 5, SCHEMES[seed % 5])
-        jobs.append(linear_job(TILED, layer, seed=seed, timed=False))
-        jobs.append(linear_job(TILED, layer, stall=400, seed=seed))
-    broken = Layer(5, 7, 200, 9)
-    jobs += [linear_job(TILED, broken, stop=stop, seed=stop) for stop in (30, 200, 500)]
-    poisoned = Layer(7, 8, 200, 10, "int8")
-    poisoned.acts[2, 5] = poisoned.acts[6, 150] = np.inf
-    jobs.append(linear_job(TILED, poisoned, timed=False))
-    return [_file("tiled", jobs, folder)]
-
-
-def _file(name: str, jobs: list[np.ndarray], folder: Path) -> Job:
+def _file(name: str, jobs: list[NDArray[np.uint64]], folder: Path) -> Job:
     path = folder / f"{name}.jobs"
     np.concatenate(jobs).tofile(path)
     return Job((path,))
@@ -270,7 +283,7 @@ def _chains(script: AccelScript) -> None:
     script.begin(CHAIN)
     script.good_run()
     script.do("T", 0x30, 8)
-    least = sum(linear_cycles(LINEAR, *shape, mode=layer.weights.format.mode).total for shape, (layer, *_) in zip(CHAIN, script.layers, strict=True))
+    least = sum(linear_cycles(LINEAR.array, *shape, mode=layer.weights.format.mode).total for shape, (layer, *_) in zip(CHAIN, script.layers, strict=True))
     script.do("C", 0x38, least)
     script.do("T", 0x38, 100 * len(CHAIN))
     script.begin([(4, 13, 256), (1, 1, 128), (1, 2, 129)])
@@ -341,9 +354,11 @@ BENCHES = {
     for bench in (
         Bench("units", "units_harness", "stream_main.cpp", _unit_jobs),
         Bench("elements", "pe_harness", "stream_main.cpp", _element_jobs),
-        Bench("linear", "bitmod_linear", "linear_main.cpp", _linear_jobs, LINEAR_PARAMETERS, harness=False),
-        Bench("odd", "bitmod_linear", "linear_main.cpp", _odd_jobs, ODD_PARAMETERS, harness=False),
-        Bench("tiled", "bitmod_linear", "linear_main.cpp", _tiled_jobs, TILED_PARAMETERS, harness=False),
+        Bench("linear", "bitmod_linear", "linear_main.cpp", _linear_jobs, LINEAR.parameters, harness=False),
+        ODD.bench("odd", ((7, 11, 384), (3, 5, 130), (13, 6, 256), (1, 16, 384))),
+        TILED.bench("tiled", ((4, 6, 128), (11, 13, 256), (1, 1, 17), (3, 20, 200), (8, 7, 256), (17, 2, 130))),
+        WIDE.bench("wide", ((4, 6, 128), (7, 13, 256), (1, 1, 17), (3, 20, 200))),
+        THIN.bench("thin", ((4, 6, 128), (7, 5, 100), (1, 1, 17), (13, 3, 128))),
         Bench("accel", "accel_harness", "accel_main.cpp", _accel_jobs, ACCEL_PARAMETERS, registers=True),
         Bench("narrow", "accel_harness", "accel_main.cpp", _narrow_jobs, NARROW_PARAMETERS, registers=True),
         *(_dma(burst, depth) for burst, depth in ((16, 32), (256, 256), (1, 1))),

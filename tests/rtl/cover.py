@@ -18,10 +18,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benches import BENCHES, HARNESS, Bench, design_texts
+from benches import BENCHES, HARNESS, LINEAR, Bench, design_texts
 from coverage_points import KINDS, Counts, Point, Waiver, merge, parse, read_waivers, waived
 
 from penstock import rtl
@@ -50,7 +50,7 @@ class Suite:
 
 
 SUITES = (
-    Suite("cocotb_linear", "bitmod_linear", ("-GRows=2", "-GCols=3", "-GMaxTokens=4", "-GMaxGroups=2"), False),
+    Suite("cocotb_linear", "bitmod_linear", tuple(f"-G{k}={v}" for k, v in LINEAR.parameters.items()), False),
     Suite("cocotb_accel", "accel_harness"),
     Suite("cocotb_dma", "dma_harness", ("-GMaxBurst=16", "-GDepth=32")),
 )
@@ -91,6 +91,8 @@ def cover_suite(suite: Suite, design: list[Path], folder: Path) -> Counts:
     sources = [*design, *([HARNESS / f"{suite.top}.sv"] if suite.harness else [])]
     model = build_for_cocotb(sources, suite.top, flags=suite.flags, coverage=True)
     data = work / "coverage.dat"
+    # The cocotb module runs in the simulator, another process.
+    os.environ["BITMOD_ARRAY"] = json.dumps(asdict(LINEAR.array))
     arguments = ("+verilator+rand+reset+2", f"+verilator+coverage+file+{data}")
     process = run_module(model, suite.top, suite.module, work, arguments, module_folder=HERE)
     if process.wait(timeout=TIMEOUT_S) or "failure" in (work / "results.xml").read_text(encoding="utf-8"):
@@ -109,7 +111,7 @@ def run(benches: Sequence[str], suites: Sequence[Suite], progress: Progress | No
         work = [(name, lambda name=name: cover_bench(BENCHES[name], design, folder)) for name in benches]
         work += [(each.module, lambda each=each: cover_suite(each, design, folder)) for each in suites]
         parts = []
-        with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             for (name, _), part in zip(work, pool.map(lambda pair: pair[1](), work), strict=True):
                 parts.append(part)
                 if progress:

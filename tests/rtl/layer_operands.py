@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.backends.verilog.images import activation_words, special_terms, weight_words
 from penstock.passes.quantize import quantize
-from penstock.sim.rtl import bitmod_oracle
+from penstock.sim.rtl.bitmod_oracle import Rounding, linear
 
 SCHEMES = ("bitmod4", "int8", "bitmod3", "int6", "int5")
 
@@ -64,10 +63,14 @@ class Layer:
         """The weight stream, once through."""
         return weight_words(self.weights, self.bias).astype(np.uint64)
 
-    @cached_property
+    @property
     def expected(self) -> NDArray[np.uint32]:
-        """The oracle's results ``[T, N]`` as bits; NaNs are the quiet one."""
-        out = bitmod_oracle.linear(self.weights, self.acts, self.bias)
+        """The oracle's results ``[T, N]`` for the paper's element."""
+        return self.expect()
+
+    def expect(self, lanes: int = 4, rounding: Rounding = "nearest-even", acc_width: int = 15) -> NDArray[np.uint32]:
+        """The oracle's results ``[T, N]`` as bits, for another element; NaNs are the quiet one."""
+        out = linear(self.weights, self.acts, self.bias, rounding, acc_width, lanes)
         return np.where(np.isnan(out), np.uint32(0x7FC00000), out.view(np.uint32))
 
     def descriptor(self, weights: int, acts: int, results: int, flags: int = 0) -> bytes:

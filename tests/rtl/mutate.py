@@ -37,14 +37,14 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 """Blocks of rtl/common that the BitMoD design does not use."""
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
-ORDER = ("units", "elements", "linear", "odd", "tiled", "accel", "narrow", "dma16", "dma1", "dma256")
+ORDER = ("units", "elements", "linear", "odd", "tiled", "wide", "thin", "accel", "narrow", "dma16", "dma1", "dma256")
 DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = "/* verilator no_inline_task */"
 BENCHES_OF = {
     "fp32_pkg.sv": ("units", "linear"),
     "axi_read_dma.sv": DMA,
     "axi_write_dma.sv": DMA,
-    "stream_fifo.sv": ("dma16", "dma1", "linear", "odd", "tiled", "accel", "narrow"),
+    "stream_fifo.sv": ("dma16", "dma1", "linear", "odd", "tiled", "wide", "thin", "accel", "narrow"),
     "axi_read_mux.sv": ("accel", "narrow"),
     "axi_lite_slave.sv": ("accel", "narrow"),
 }
@@ -214,10 +214,11 @@ def run(
         left, bad = elaborated(edits, texts, folder)
         design = write_schema(left, texts, folder)
         readies = {}
-        for name in benches:
-            if progress:
-                progress(f"building {name}", len(readies), len(benches))
-            readies[name] = prepare(BENCHES[name], design, folder)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for ready in pool.map(lambda name: prepare(BENCHES[name], design, folder), benches):
+                readies[ready.bench.name] = ready
+                if progress:
+                    progress(f"built {ready.bench.name}", len(readies), len(benches))
         verdicts = judge(left, readies, folder, progress=progress)
     return [*_argued(verdicts, texts), *(Verdict(edit, "invalid") for edit in bad)]
 

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from needed import needed
+from yosys_sources import needed, with_parameters
 
 from penstock import rtl
 from penstock.ir.errors import PenstockError, ToolMissing
@@ -35,11 +35,11 @@ LIMIT_S = 40
 _PREPARE = """
 import sys
 from pyosys import libyosys
-top, parameters, graph, *sources = sys.argv[1:]
+top, graph, *sources = sys.argv[1:]
 design = libyosys.Design()
 for line in (
     "read_verilog -sv -formal " + " ".join(sources),
-    f"hierarchy -check -top {top} {parameters}",
+    f"hierarchy -check -top {top}",
     f"prep -top {top} -flatten; chformal -lower; memory_map -formal; async2sync; dffunmap; opt_clean",
     "setundef -zero -init; setundef -zero; opt -full; techmap; opt -fast; dffunmap; abc -g AND; opt_clean",
     f"write_aiger -I -B -zinit {graph}",
@@ -94,14 +94,17 @@ _FIFO = "a word comes out once, unchanged, in its turn; full and empty are told 
 _SLAVE = "each write and read is answered once, with its own data and error; answers stay; nothing waits for nothing"
 _MUX = "one reader at a time, its address unchanged; a waiting reader is passed over at most once by each other one"
 _TERMS = "for every code and special value, the terms of every mode add up to the weight"
+_ALIGN = "the sum is within 16376 a lane, the exponent the largest of the lanes that are not zero"
+_DEQUANT = "after k steps the product is the sum times the k highest scale bits, exactly"
 _READ = "bursts keep to MaxBurst and 4 KiB, are asked for in order and once, find room; idle means nothing is left"
 _WRITE = "as many beats as the address says, one answer each, at most MaxOutstanding; strobes are the words asked for"
 
 PROOFS = (
     Proof("bitmod_term_generate", _TERMS, "terms_formal"),
-    Proof("shift_rne, bitmod_shift", "nearest even, or the floor, for every operand and shift", "shift_formal"),
+    Proof("bitmod_step_pkg::drop", "nearest even, or the floor, for every operand and shift", "shift_formal"),
     *(
-        Proof("bitmod_pe_align", "the sum is at most 65504, the exponent the largest of the live lanes", "align_formal", {"Truncate": truncate}, depth=5)
+        Proof("bitmod_pe_align", _ALIGN, "align_formal", {"Lanes": lanes, "Truncate": truncate}, depth=5)
+        for lanes in (2, 4, 8)
         for truncate in (0, 1)
     ),
     *(
@@ -109,8 +112,15 @@ PROOFS = (
         for width in (12, 15, 18)
         for truncate in (0, 1)
     ),
-    Proof("bitmod_pe_dequant", "after k steps the sum times the k highest scale bits, exactly", "dequant_formal", depth=10),
+    *(
+        Proof("bitmod_pe_dequant", _DEQUANT, "dequant_formal", {"AccWidth": width}, depth=10)
+        for width in (4, 6)
+    ),
     *(Proof("bitmod_drain", "every output in its cycle, groups Rows + 8 cycles apart", "drain_formal", {"Rows": rows}) for rows in (1, 3, 8)),
+    *(
+        Proof("bitmod_merge", "rows leave in token order, each once, with their words, none held back", "merge_formal", {"Rows": rows, "RowTiles": tiles})
+        for rows, tiles in ((1, 2), (2, 2), (2, 3))
+    ),
     *(Proof("stream_fifo", _FIFO, "fifo_formal", {"Depth": depth}) for depth in (1, 2, 3, 6)),
     *(Proof("delay_line", "a word comes out Depth cycles later, zero until then", "delay_line_formal", {"Depth": depth}) for depth in (1, 3, 6)),
     Proof("axi_lite_slave", _SLAVE, "axi_lite_formal"),
@@ -137,12 +147,11 @@ def prove(proof: Proof, design: Sequence[Path], folder: Path) -> Result:
     """
     began = time.monotonic()
     graph = folder / f"{proof.top}{abs(hash(str(proof)))}.aig"
-    parameters = " ".join(f"-chparam {name} {value}" for name, value in proof.parameters.items())
-    top = FORMAL / f"{proof.top}.sv"
-    texts = {path.name: path.read_text(encoding="utf-8") for path in design}
-    used = needed(texts, top.read_text(encoding="utf-8"))
+    top, text = graph.with_suffix(".sv"), (FORMAL / f"{proof.top}.sv").read_text(encoding="utf-8")
+    top.write_text(with_parameters(text, proof.parameters), encoding="utf-8")
+    used = needed({path.name: path.read_text(encoding="utf-8") for path in design}, text)
     files = [*(str(path) for path in design if path.name in used), str(top)]
-    made = _call([sys.executable, "-c", _PREPARE, proof.top, parameters, str(graph), *files])
+    made = _call([sys.executable, "-c", _PREPARE, proof.top, str(graph), *files])
     if not graph.exists():
         raise PenstockError(f"Yosys cannot prepare {proof}:\n{made[-2000:]}")
     search = f"pdr -T {LIMIT_S}" if proof.depth is None else f"bmc3 -F {proof.depth} -T {LIMIT_S}"

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from needed import needed
+from yosys_sources import needed, with_parameters
 
 from penstock import rtl
 from penstock.ir.errors import PenstockError
@@ -136,15 +135,6 @@ def synthesise(block: Block, texts: dict[str, str], folder: Path) -> Size:
     if done.returncode or not out.exists():
         raise PenstockError(f"Yosys cannot synthesise {block.name}:\n{(done.stdout + done.stderr)[-2000:]}")
     return read_stat(json.loads(out.read_text(encoding="utf-8")))
-
-
-def with_parameters(text: str, parameters: dict[str, int]) -> str:
-    """A module with other defaults: Yosys 0.70 stumbles over parameters given to some tops."""
-    for name, value in parameters.items():
-        text, count = re.subn(rf"(parameter\s+[\w ]+\b{name}\s*=\s*)[^,\n)]+", rf"\g<1>{value}", text, count=1)
-        if count != 1:
-            raise PenstockError(f"there is no parameter {name}")
-    return text
 
 
 TRANSISTORS = {

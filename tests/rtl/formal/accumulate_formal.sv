@@ -30,7 +30,7 @@ module accumulate_formal #(
   );
 
   always_comb begin
-    assume (dot_i >= -18'sd65504 && dot_i <= 18'sd65504);
+    assume (dot_i >= -18'sd131008 && dot_i <= 18'sd131008);
     assume (bsig_i <= 3'd6);
     assert (mantissa != {1'b1, {(AccWidth - 1) {1'b0}}});
   end

@@ -12,23 +12,25 @@ module drain_formal #(
   logic rst_ni = 1'b0;
   always_ff @(posedge clk_i) rst_ni <= 1'b1;
 
-  logic                scale_load, scale_step, total_valid, result_valid;
+  logic                scale_load, scale_step, shift, total_valid, product_valid, bias_valid, result_valid;
   logic [2:0]          bit_index;
-  logic [RowWidth-1:0] row, total_row, result_row, result_index;
+  logic [RowWidth-1:0] total_row, bias_row, result_row;
 
   bitmod_drain #(.Rows(Rows)) i_drain (
     .clk_i,
     .rst_ni,
     .load_i,
-    .scale_load_o  (scale_load),
-    .scale_step_o  (scale_step),
-    .bit_o         (bit_index),
-    .row_o         (row),
-    .total_valid_o (total_valid),
-    .total_row_o   (total_row),
-    .result_row_o  (result_row),
-    .result_valid_o(result_valid),
-    .result_index_o(result_index)
+    .scale_load_o   (scale_load),
+    .scale_step_o   (scale_step),
+    .bit_o          (bit_index),
+    .shift_o        (shift),
+    .total_valid_o  (total_valid),
+    .total_row_o    (total_row),
+    .product_valid_o(product_valid),
+    .bias_valid_o   (bias_valid),
+    .bias_row_o     (bias_row),
+    .result_valid_o (result_valid),
+    .result_row_o   (result_row)
   );
 
   // Cycles since the last load and since the one before it, 63: long ago.
@@ -59,15 +61,17 @@ module drain_formal #(
       assert (scale_load == load_i);
       assert (scale_step == (age_q >= 6'd1 && age_q <= 6'd7));
       if (scale_step) assert (bit_index == 3'(6'd7 - age_q));
-      if (in_rows(age_q, 6'd8)) assert (row == RowWidth'(age_q - 6'd8));
+      assert (shift == in_rows(age_q, 6'd8));
       assert (total_valid == (in_rows(age_q, 6'd9) || in_rows(old_q, 6'd9)));
       if (in_rows(age_q, 6'd9)) assert (total_row == RowWidth'(age_q - 6'd9));
       if (in_rows(old_q, 6'd9)) assert (total_row == RowWidth'(old_q - 6'd9));
-      if (in_rows(age_q, 6'd11)) assert (result_row == RowWidth'(age_q - 6'd11));
-      if (in_rows(old_q, 6'd11)) assert (result_row == RowWidth'(old_q - 6'd11));
+      assert (product_valid == (in_rows(age_q, 6'd10) || in_rows(old_q, 6'd10)));
+      assert (bias_valid == (in_rows(age_q, 6'd11) || in_rows(old_q, 6'd11)));
+      if (in_rows(age_q, 6'd11)) assert (bias_row == RowWidth'(age_q - 6'd11));
+      if (in_rows(old_q, 6'd11)) assert (bias_row == RowWidth'(old_q - 6'd11));
       assert (result_valid == (in_rows(age_q, 6'd12) || in_rows(old_q, 6'd12)));
-      if (in_rows(age_q, 6'd12)) assert (result_index == RowWidth'(age_q - 6'd12));
-      if (in_rows(old_q, 6'd12)) assert (result_index == RowWidth'(old_q - 6'd12));
+      if (in_rows(age_q, 6'd12)) assert (result_row == RowWidth'(age_q - 6'd12));
+      if (in_rows(old_q, 6'd12)) assert (result_row == RowWidth'(old_q - 6'd12));
     end
   end
 

@@ -1,14 +1,14 @@
-// The rounding shift against the definition: the nearest multiple of the power of two, the even one of two as near.
+// bitmod_step_pkg::drop against the definition: the nearest multiple of the power of two, the even one of two as near.
 
 module shift_formal (
   input logic signed [14:0] value_i,
   input logic        [5:0]  shift_i
 );
 
-  logic signed [14:0] nearest, floor;
+  logic signed [15:0] nearest, floor;
 
-  bitmod_shift #(.Width(15), .ShiftWidth(6)) i_nearest (.value_i, .shift_i, .value_o(nearest));
-  bitmod_shift #(.Width(15), .ShiftWidth(6), .Truncate(1'b1)) i_floor (.value_i, .shift_i, .value_o(floor));
+  assign nearest = $signed(bitmod_step_pkg::drop(value_i, shift_i, 1'b0));
+  assign floor   = $signed(bitmod_step_pkg::drop(value_i, shift_i, 1'b1));
 
   // Twice the distance between the value and the result times the power of two, and the power itself.
   logic signed [33:0] power, distance;
@@ -24,7 +24,7 @@ module shift_formal (
       assert (34'(value_i) < ((34'(floor) + 34'sd1) <<< shift_i[3:0]));
     end else begin
       assert (nearest == '0);
-      assert (floor == {15{value_i[14]}});
+      assert (floor == {16{value_i[14]}});
     end
   end
 
