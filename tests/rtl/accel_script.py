@@ -1,4 +1,4 @@
-"""What accel_main.cpp is told: chains of layers in memory, software at the registers, trouble of every kind."""
+"""What accel_main.cpp is told: chains of layers in memory, software at registers, trouble of every kind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class AccelScript:
 
     def do(self, command: str, *words: int | str | bytes) -> None:
         """One command."""
-        shown = (each.hex() if isinstance(each, bytes) else f"{each:x}" if isinstance(each, int) else each for each in words)
+        shown = (
+            each.hex() if isinstance(each, bytes) else f"{each:x}" if isinstance(each, int) else each
+            for each in words
+        )
         self.lines.append(" ".join((command, *shown)))
 
     def write(self, folder: Path, name: str) -> tuple[Path, Path]:
@@ -138,7 +141,20 @@ class AccelScript:
         for address in (0x41, 0x48, 0x80, 0xFC, 0x02, 0x13):
             self.do("r", address, ALL, 0, SLVERR)
             self.set(address, 3, SLVERR)
-        for address in (0x00, 0x04, 0x08, 0x0C, 0x40, 0x44, ERROR, PROGRESS, CYCLES, CYCLES_HIGH, CORE_CYCLES, CORE_CYCLES_HIGH):
+        for address in (
+            0x00,
+            0x04,
+            0x08,
+            0x0C,
+            0x40,
+            0x44,
+            ERROR,
+            PROGRESS,
+            CYCLES,
+            CYCLES_HIGH,
+            CORE_CYCLES,
+            CORE_CYCLES_HIGH,
+        ):
             self.set(address, ALL, SLVERR)
         for strobe in (0, 1, 7, 14):
             for address in (CONTROL, STATUS, IRQ_ENABLE, BASE, BASE_HIGH, COUNT):
@@ -227,7 +243,7 @@ class AccelScript:
         cases += [(28, struct.pack("<H", self.parameters["MaxGroups"] + 1)), (29, b"\1"), (29, b"\x80")]
         cases += [(30, bytes([mode])) for mode in (0, 4, 5, 6, 7, 17, 129)]
         cases += [(31, bytes([1 << bit])) for bit in range(1, 8)]
-        layer, *addresses = self.layers[1]
+        _, *addresses = self.layers[1]
         for offset, address, width in zip((0, 8, 16), addresses, (3, 3, 2), strict=True):
             cases += [(offset, bytes([address & 0xFF | 1 << bit])) for bit in range(width)]
         cases += [(36 + bit // 8, bytes([1 << bit % 8])) for bit in range(0, 28 * 8, 5)]
@@ -249,7 +265,17 @@ class AccelScript:
                 self.do("c", cycle)
                 if hard:
                     self.do("x")
-                    for address in (STATUS, ERROR, IRQ_ENABLE, BASE, BASE_HIGH, COUNT, PROGRESS, CYCLES, CORE_CYCLES):
+                    for address in (
+                        STATUS,
+                        ERROR,
+                        IRQ_ENABLE,
+                        BASE,
+                        BASE_HIGH,
+                        COUNT,
+                        PROGRESS,
+                        CYCLES,
+                        CORE_CYCLES,
+                    ):
                         self.read(address, 0)
                     self.set(IRQ_ENABLE, 3)
                 else:
@@ -262,7 +288,7 @@ class AccelScript:
         self.do("p", 0, 1)
 
     def fences(self) -> None:
-        """Only without a fence are the next layer's activations read before this one's results are written."""
+        """Only without a fence are the next layer's activations read before this one's end."""
         _, _, acts, _ = self.layers[1]
         for fence in (0, 1, 0):
             self.field(1, 31, bytes([fence]))

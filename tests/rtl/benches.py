@@ -1,4 +1,4 @@
-"""Test benches of the BitMoD design that run without Python in the loop: what they build, what they are given.
+"""Test benches of the BitMoD design without Python in the loop: what they build and what they are given.
 
 Coverage and mutation runs share them. Every expected value comes from NumPy, the integer oracle or the cost
 model, and is written before the simulation begins.
@@ -124,7 +124,10 @@ def _unit_jobs(folder: Path) -> list[Job]:
 
 
 def _element_jobs(folder: Path) -> list[Job]:
-    return [_stream("elements-short", element_vectors(2, 2), folder), _stream("elements", element_vectors(1, 24), folder)]
+    return [
+        _stream("elements-short", element_vectors(2, 2), folder),
+        _stream("elements", element_vectors(1, 24), folder),
+    ]
 
 
 # bitmod_linear
@@ -143,7 +146,12 @@ class Engine:
         """As the RTL names them."""
         array = self.array
         return {
-            **{"Rows": array.rows, "Cols": array.cols, "RowTiles": array.row_tiles, "ColTiles": array.col_tiles},
+            **{
+                "Rows": array.rows,
+                "Cols": array.cols,
+                "RowTiles": array.row_tiles,
+                "ColTiles": array.col_tiles,
+            },
             **{"Lanes": array.lanes, "MaxTokens": array.max_tokens, "MaxGroups": array.max_groups},
             **{"AccWidth": self.acc_width, "Truncate": int(self.truncate)},
         }
@@ -165,7 +173,9 @@ class Engine:
                     results.append([*row, *[0] * (array.all_cols - len(row)), (1 << len(row)) - 1, last])
         header = [stop, layer.tokens, layer.channels, layer.groups, layer.mode, layer.specials, stall, seed]
         header += [0 if stall else cycles, poisoned, len(acts), len(weights), len(results)]
-        return np.concatenate([np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()])
+        return np.concatenate(
+            [np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()]
+        )
 
     def small_jobs(self, name: str, shapes: Sequence[tuple[int, int, int]], folder: Path) -> list[Job]:
         """Layers of some shapes, at full speed and with pauses; one broken off; one with infinities."""
@@ -179,7 +189,9 @@ class Engine:
         poisoned.acts[2, 5] = poisoned.acts[6, inputs - 1] = np.inf
         hard = Layer(5, 6, inputs, 32)
         hard_activations(hard, 32)
-        return [_file(name, [*jobs, self.job(poisoned), self.job(hard), self.job(Layer(2, 3, 128, 22))], folder)]
+        return [
+            _file(name, [*jobs, self.job(poisoned), self.job(hard), self.job(Layer(2, 3, 128, 22))], folder)
+        ]
 
     def bench(self, name: str, shapes: Sequence[tuple[int, int, int]]) -> Bench:
         """A bench with small jobs."""
@@ -283,7 +295,10 @@ def _chains(script: AccelScript) -> None:
     script.begin(CHAIN)
     script.good_run()
     script.do("T", 0x30, 8)
-    least = sum(linear_cycles(LINEAR.array, *shape, mode=layer.weights.format.mode).total for shape, (layer, *_) in zip(CHAIN, script.layers, strict=True))
+    least = sum(
+        linear_cycles(LINEAR.array, *shape, mode=layer.weights.format.mode).total
+        for shape, (layer, *_) in zip(CHAIN, script.layers, strict=True)
+    )
     script.do("C", 0x38, least)
     script.do("T", 0x38, 100 * len(CHAIN))
     script.begin([(4, 13, 256), (1, 1, 128), (1, 2, 129)])
@@ -325,12 +340,24 @@ def _dma_jobs(burst: int, depth: int) -> Callable[[Path], list[Job]]:
             for offset in (0, 4):
                 for stall in (0, 400):
                     lines.append(f"p {stall:x} {words:x}")
-                    target = 0x8000 + 0x1000 * int(numbers.integers(1, 6)) - 8 * int(numbers.integers(0, 8)) + offset
+                    target = (
+                        0x8000
+                        + 0x1000 * int(numbers.integers(1, 6))
+                        - 8 * int(numbers.integers(0, 8))
+                        + offset
+                    )
                     lines.append(f"k {8 * int(numbers.integers(0, 2048)):x} {target:x} {words:x}")
         lines += ["x", "p 12c 9", "j 100 8004 b", "j 1ff8 9000 40", "j 2000 a004 1"]
         for stall in (0, 300):
             lines += [f"p {stall:x} 7", "b r 108 118", "e 2 0 100 4000 10", "b r 0 0", "b w 5000 5008"]
-            lines += ["e 0 1 100 5000 10", "b w 0 0", "b w 5008 5010", "e 0 1 100 5004 2", "b w 0 0", "k 100 5000 21"]
+            lines += [
+                "e 0 1 100 5000 10",
+                "b w 0 0",
+                "b w 5008 5010",
+                "e 0 1 100 5004 2",
+                "b w 0 0",
+                "k 100 5000 21",
+            ]
         for cycle in range(1, 60, 3):
             lines += [f"p 12c {cycle:x}", f"f 100 5004 2bc {cycle:x}", "k 2000 6004 b"]
         lines += ["p 0 1", "f 100 5004 2bc 400", "x", "k 2000 6004 b"]
@@ -346,7 +373,9 @@ def _dma_jobs(burst: int, depth: int) -> Callable[[Path], list[Job]]:
 
 def _dma(burst: int, depth: int) -> Bench:
     parameters = {"MaxBurst": burst, "Depth": depth}
-    return Bench(f"dma{burst}", "dma_harness", "dma_main.cpp", _dma_jobs(burst, depth), parameters, registers=True)
+    return Bench(
+        f"dma{burst}", "dma_harness", "dma_main.cpp", _dma_jobs(burst, depth), parameters, registers=True
+    )
 
 
 BENCHES = {
@@ -356,7 +385,9 @@ BENCHES = {
         Bench("elements", "pe_harness", "stream_main.cpp", _element_jobs),
         Bench("linear", "bitmod_linear", "linear_main.cpp", _linear_jobs, LINEAR.parameters, harness=False),
         ODD.bench("odd", ((7, 11, 384), (3, 5, 130), (13, 6, 256), (1, 16, 384))),
-        TILED.bench("tiled", ((4, 6, 128), (11, 13, 256), (1, 1, 17), (3, 20, 200), (8, 7, 256), (17, 2, 130))),
+        TILED.bench(
+            "tiled", ((4, 6, 128), (11, 13, 256), (1, 1, 17), (3, 20, 200), (8, 7, 256), (17, 2, 130))
+        ),
         WIDE.bench("wide", ((4, 6, 128), (7, 13, 256), (1, 1, 17), (3, 20, 200))),
         THIN.bench("thin", ((4, 6, 128), (7, 5, 100), (1, 1, 17), (13, 3, 128))),
         Bench("accel", "accel_harness", "accel_main.cpp", _accel_jobs, ACCEL_PARAMETERS, registers=True),

@@ -3,8 +3,8 @@
     python tests/rtl/cover.py -o docs/rtl/coverage.md
 
 Runs the benches of benches.py and the cocotb suites on models that count, adds up what all instances and
-parameters of a module have covered, and sets aside the points of coverage_waivers.toml, each with its reason. A
-waiver that is about a covered point, or about none, is an error.
+parameters of a module have covered, and sets aside the points of coverage_waivers.toml, each with its reason.
+A waiver that is about a covered point, or about none, is an error.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
     work = folder / bench.name
     work.mkdir()
     main, sources = HARNESS / bench.main, bench.sources(design, work)
-    model = build(sources, bench.top, main, verilator_flags=bench.flags(), defines=bench.defines(), coverage=True)
+    model = build(
+        sources, bench.top, main, verilator_flags=bench.flags(), defines=bench.defines(), coverage=True
+    )
     parts = []
     for number, job in enumerate(bench.jobs(work)):
         data = work / f"{number}.dat"
@@ -96,7 +98,9 @@ def cover_suite(suite: Suite, design: list[Path], folder: Path) -> Counts:
     arguments = ("+verilator+rand+reset+2", f"+verilator+coverage+file+{data}")
     process = run_module(model, suite.top, suite.module, work, arguments, module_folder=HERE)
     if process.wait(timeout=TIMEOUT_S) or "failure" in (work / "results.xml").read_text(encoding="utf-8"):
-        raise PenstockError(f"{suite.module} fails:\n{(work / 'cocotb.log').read_text(encoding='utf-8')[-2000:]}")
+        raise PenstockError(
+            f"{suite.module} fails:\n{(work / 'cocotb.log').read_text(encoding='utf-8')[-2000:]}"
+        )
     return parse(data.read_text(encoding="utf-8"), measured())
 
 
@@ -141,16 +145,21 @@ class Tally:
 def tally(counts: Counts, aside: dict[Point, Waiver], kind: str, file: str | None = None) -> Tally:
     """Points of a kind, of one file or all."""
     mine = [point for point in counts if point.kind == kind and file in (None, point.file)]
-    return Tally(len(mine), sum(1 for point in mine if counts[point]), sum(1 for point in mine if point in aside))
+    return Tally(
+        len(mine), sum(1 for point in mine if counts[point]), sum(1 for point in mine if point in aside)
+    )
 
 
-def report(counts: Counts, aside: dict[Point, Waiver], command: str, seconds: float, texts: dict[str, str]) -> str:
+def report(
+    counts: Counts, aside: dict[Point, Waiver], command: str, seconds: float, texts: dict[str, str]
+) -> str:
     """The page docs/rtl/coverage.md."""
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
     lines = ["# Coverage", "", f"Made by `{command}` in {seconds:.0f} s.", ""]
     lines += [
-        "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of `rtl/bitmod` "
-        "and the blocks of `rtl/common` it uses. A module's instances and parameters count as one, by source line. "
+        "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of "
+        "`rtl/bitmod` and the blocks of `rtl/common` it uses. Instances and parameters of a module count as "
+        "one, by source line. "
         "Run: " + ", ".join((*BENCHES, *(suite.module for suite in SUITES))) + ".",
         "",
         "| | points | covered | raw | waived | without the waived |",
@@ -202,7 +211,9 @@ def _uncovered(counts: Counts, aside: dict[Point, Waiver], texts: dict[str, str]
     for (file, kind), points in sorted(left.items()):
         if kind == "line":
             source = texts[file].splitlines()
-            shown = ", ".join(f"{p.what} of `{source[p.line - 1].strip()}`" for p in points).replace("|", "\\|")
+            shown = ", ".join(f"{p.what} of `{source[p.line - 1].strip()}`" for p in points).replace(
+                "|", "\\|"
+            )
         else:
             shown = _ranges(points)
         lines.append(f"| {file.removesuffix('.sv')} | {shown} |")
@@ -222,8 +233,12 @@ def _waivers(aside: dict[Point, Waiver]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 where both kinds reach 95 % without the waived points, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--no-cocotb", action="store_true", help="only the benches without Python in the loop")
-    parser.add_argument("--bench", action="append", choices=list(BENCHES), help="only this bench; may be repeated")
+    parser.add_argument(
+        "--no-cocotb", action="store_true", help="only the benches without Python in the loop"
+    )
+    parser.add_argument(
+        "--bench", action="append", choices=list(BENCHES), help="only this bench; may be repeated"
+    )
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
     options = parser.parse_args(arguments)
@@ -243,11 +258,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch.write_text(page, encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
-        figures = {k: {"points": t.total, "covered": t.covered, "waived": t.waived, "raw": t.raw, "rest": t.rest} for k, t in total.items()}
+        figures = {
+            k: {"points": t.total, "covered": t.covered, "waived": t.waived, "raw": t.raw, "rest": t.rest}
+            for k, t in total.items()
+        }
         print(json.dumps(figures))
     else:
         for kind, each in total.items():
-            print(f"{kind}: {each.covered} of {each.total} = {100 * each.raw:.1f} %, without {each.waived} waived {100 * each.rest:.1f} %")
+            print(
+                f"{kind}: {each.covered} of {each.total} = {100 * each.raw:.1f} %, "
+                f"without {each.waived} waived {100 * each.rest:.1f} %"
+            )
     return 0 if all(each.rest >= TARGET for each in total.values()) else 1
 
 

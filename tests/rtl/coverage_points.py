@@ -1,8 +1,8 @@
 """Verilator's coverage points: read from its files, merged over runs and parameters, waived with a reason.
 
-The file has one line a point: ``C '`` then fields, each ``\\x01 name \\x02 value``, then ``'`` and a count. A point
-here is known by its source file, line, kind and text, so that all instances and parameters of a module count as
-one: covered where any of them is.
+The file has one line a point: ``C '`` then fields, each ``\\x01 name \\x02 value``, then ``'`` and a count.
+A point here is known by its source file, line, kind and text, so that all instances and parameters of a
+module count as one: covered where any of them is.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Waiver:
     Attributes:
         file: the source file's name.
         kind: of the points.
-        what: of lines, the text of the source line; of toggles, the signal, a regular expression for the whole.
+        what: of lines, the text of the source line; of toggles, a regular expression for the signal.
         bits: of toggles, first and last bit of the last index; all where it is None.
         edge: of toggles, one direction; both where it is empty.
         why: the reason.

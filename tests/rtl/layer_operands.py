@@ -68,7 +68,9 @@ class Layer:
         """The oracle's results ``[T, N]`` for the paper's element."""
         return self.expect()
 
-    def expect(self, lanes: int = 4, rounding: Rounding = "nearest-even", acc_width: int = 15) -> NDArray[np.uint32]:
+    def expect(
+        self, lanes: int = 4, rounding: Rounding = "nearest-even", acc_width: int = 15
+    ) -> NDArray[np.uint32]:
         """The oracle's results ``[T, N]`` as bits, for another element; NaNs are the quiet one."""
         out = linear(self.weights, self.acts, self.bias, rounding, acc_width, lanes)
         return np.where(np.isnan(out), np.uint32(0x7FC00000), out.view(np.uint32))

@@ -1,4 +1,4 @@
-"""Mutants of SystemVerilog: small edits of a module's behaviour, and one text in which any of them can be chosen.
+"""Mutants of SystemVerilog: small edits of a module's behaviour, and one text to choose any of them in.
 
 Edits are found in the syntax tree (pyslang), so that they never touch declarations, parameters, ranges or
 loops. `schema` writes them all into the source at once, each behind ``mutant_pkg::active == number``: one
@@ -225,7 +225,7 @@ def _visit_select(node: Any, text: str, in_reset: bool) -> Found:
     """A slice one bit short, a zero in its place."""
     start, end = _span(node)
     whole = text[start:end]
-    found = re.search(r"\[([^\[\]:]+?)(\+?):([^\[\]:]+)\]$", whole)
+    found = re.search(r"\[([^\[\]:]+?)(\+?)(?<!-):([^\[\]:]+)\]$", whole)
     if found and not text[end:].lstrip().startswith(("<=", "= ")):
         high, plus, low = found.groups()
         if plus:
@@ -323,7 +323,7 @@ _VISITORS = {
 
 
 def sample(found: Sequence[Edit], count: int, seed: int) -> list[Edit]:
-    """At most ``count`` edits of a file, of every kind as evenly as there are any, in the order of the text."""
+    """At most ``count`` edits of a file, of every kind as evenly as there are any, in text order."""
     chance = random.Random(seed)
     pools: dict[str, list[Edit]] = defaultdict(list)
     for edit in found:
@@ -341,7 +341,7 @@ def sample(found: Sequence[Edit], count: int, seed: int) -> list[Edit]:
 def schema(text: str, numbered: dict[int, Edit]) -> str:
     """The source with all these edits in it, each awake when ``mutant_pkg::active`` is its number.
 
-    Inside an edit's own text nothing else is changed: one mutant is awake at a time. Lines keep their numbers.
+    Inside an edit's own text nothing else is changed: one mutant is awake at a time. Lines stay.
     """
     places: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
     for number, edit in numbered.items():

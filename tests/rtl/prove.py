@@ -2,10 +2,10 @@
 
     python tests/rtl/prove.py -o docs/rtl/formal.md
 
-A proof is a module of formal/ around a block: it says what the block's surroundings may do (`assume`) and what must
-hold (`assert`). Yosys turns both into an and-inverter graph with one reset state. ABC then searches an inductive
-invariant by property-directed reachability (`pdr`: for all time, its invariant is checked by induction
-afterwards) or all runs up to a depth (`bmc`).
+A proof is a module of formal/ around a block: it says what the block's surroundings may do (`assume`) and
+what must hold (`assert`). Yosys turns both into an and-inverter graph with one initial state. ABC then
+searches an inductive invariant by property-directed reachability (PDR: for all time; the invariant is checked after),
+or all runs up to a depth (BMC).
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ class Result:
 
 
 _FIFO = "a word comes out once, unchanged, in its turn; full and empty are told rightly"
-_SLAVE = "each write and read is answered once, with its own data and error; answers stay; nothing waits for nothing"
-_MUX = "one reader at a time, its address unchanged; a waiting reader is passed over at most once by each other one"
+_SLAVE = "each write and read is answered once, with its own data and error; answers stay; no needless wait"
+_MUX = "one reader at a time, its address unchanged; a waiting one is passed over at most once by each other"
 _TERMS = "for every code and special value, the terms of every mode add up to the weight"
 _ALIGN = "the sum is within 16376 a lane, the exponent the largest of the lanes that are not zero"
 _DEQUANT = "after k steps the product is the sum times the k highest scale bits, exactly"
-_READ = "bursts keep to MaxBurst and 4 KiB, are asked for in order and once, find room; idle means nothing is left"
-_WRITE = "as many beats as the address says, one answer each, at most MaxOutstanding; strobes are the words asked for"
+_READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; idle means nothing is left"
+_WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 
 PROOFS = (
     Proof("bitmod_term_generate", _TERMS, "terms_formal"),
@@ -108,7 +108,12 @@ PROOFS = (
         for truncate in (0, 1)
     ),
     *(
-        Proof("bitmod_pe_accumulate", "never more than AccWidth - 1 magnitude bits", "accumulate_formal", {"AccWidth": width, "Truncate": truncate})
+        Proof(
+            "bitmod_pe_accumulate",
+            "never more than AccWidth - 1 magnitude bits",
+            "accumulate_formal",
+            {"AccWidth": width, "Truncate": truncate},
+        )
         for width in (12, 15, 18)
         for truncate in (0, 1)
     ),
@@ -116,13 +121,34 @@ PROOFS = (
         Proof("bitmod_pe_dequant", _DEQUANT, "dequant_formal", {"AccWidth": width}, depth=10)
         for width in (4, 6)
     ),
-    *(Proof("bitmod_drain", "every output in its cycle, groups Rows + 8 cycles apart", "drain_formal", {"Rows": rows}) for rows in (1, 3, 8)),
     *(
-        Proof("bitmod_merge", "rows leave in token order, each once, with their words, none held back", "merge_formal", {"Rows": rows, "RowTiles": tiles})
+        Proof(
+            "bitmod_drain",
+            "every output in its cycle, groups Rows + 8 cycles apart",
+            "drain_formal",
+            {"Rows": rows},
+        )
+        for rows in (1, 3, 8)
+    ),
+    *(
+        Proof(
+            "bitmod_merge",
+            "rows leave in token order, each once, with their words, none held back",
+            "merge_formal",
+            {"Rows": rows, "RowTiles": tiles},
+        )
         for rows, tiles in ((1, 2), (2, 2), (2, 3))
     ),
     *(Proof("stream_fifo", _FIFO, "fifo_formal", {"Depth": depth}) for depth in (1, 2, 3, 6)),
-    *(Proof("delay_line", "a word comes out Depth cycles later, zero until then", "delay_line_formal", {"Depth": depth}) for depth in (1, 3, 6)),
+    *(
+        Proof(
+            "delay_line",
+            "a word comes out Depth cycles later, zero until then",
+            "delay_line_formal",
+            {"Depth": depth},
+        )
+        for depth in (1, 3, 6)
+    ),
     Proof("axi_lite_slave", _SLAVE, "axi_lite_formal"),
     *(Proof("axi_read_mux", _MUX, "read_mux_formal", {"Readers": readers}) for readers in (1, 2, 3)),
     Proof("axi_read_dma", _READ, "read_dma_formal", {"MaxBurst": 2, "Depth": 3}),
@@ -214,7 +240,8 @@ def report(results: Sequence[Result], command: str) -> str:
         proof = result.proof
         shown = ", ".join(f"`{name}` {value}" for name, value in proof.parameters.items())
         lines.append(
-            f"| {proof.block} | {shown} | {proof.claim} | {result.status} | {result.how} | {result.seconds:.1f} |"
+            f"| {proof.block} | {shown} | {proof.claim} | {result.status} | {result.how} | "
+            f"{result.seconds:.1f} |"
         )
     return "\n".join([*lines, ""])
 
@@ -222,7 +249,9 @@ def report(results: Sequence[Result], command: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 where every proof succeeds, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", metavar="TEXT", default="", help="proofs whose module or block has this in its name")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="proofs whose module or block has this in its name"
+    )
     parser.add_argument("--json", action="store_true", help="results as JSON")
     parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
     options = parser.parse_args(arguments)
@@ -238,7 +267,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch.write_text(report(results, "python tests/rtl/prove.py"), encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
-        shown = [{"proof": str(r.proof), "block": r.proof.block, "status": r.status, "how": r.how, "seconds": r.seconds} for r in results]
+        shown = [
+            {
+                "proof": str(r.proof),
+                "block": r.proof.block,
+                "status": r.status,
+                "how": r.how,
+                "seconds": r.seconds,
+            }
+            for r in results
+        ]
         print(json.dumps(shown))
     else:
         for result in results:

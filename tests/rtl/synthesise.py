@@ -1,11 +1,11 @@
-"""Gate and transistor estimates of the BitMoD element, tile and term generator, and of an FP16 element beside them.
+"""Gate and transistor estimates of the BitMoD element and tile, and of an FP16 element beside them.
 
     python tests/rtl/synthesise.py -o docs/rtl/synthesis.md
 
-Yosys synthesises each block to generic gates and ABC optimises and maps them (no cell library: `stat -tech cmos`
-counts the transistors of static CMOS gates). Flip-flops are counted apart: FLIP_FLOP transistors each, those with
-an enable also a multiplexer in the logic. Ratios, not areas, can be compared with the paper's: it is a 28 nm
-library there, with wires.
+Yosys synthesises each block to generic gates, ABC optimises and maps them; there is no cell library:
+transistors are those of static CMOS gates as `stat -tech cmos` counts them. Flip-flops count apart, FLIP_FLOP
+transistors each; an enable is a multiplexer in the logic. Ratios, not areas, compare with the paper's, which
+come from a 28 nm library, with wires.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from penstock.ir.errors import PenstockError
 from penstock.progress import bar
 
 FLIP_FLOP = 28
-"""Transistors of a D flip-flop with asynchronous reset: two transmission-gate latches (20), reset in each (8)."""
+"""Transistors of a D flip-flop with asynchronous reset: two latches (20) and their resets (8)."""
 
 ABC = "+strash;ifraig;scorr;dc2;dretime;strash;dch,-f;map"
 GATES = "AND,NAND,OR,NOR,XOR,XNOR,MUX,AOI3,OAI3,AOI4,OAI4"
@@ -169,7 +169,9 @@ def run(blocks: Sequence[Block] = BLOCKS, progress=None) -> dict[str, Size]:
         texts = rtl.sources("common", "bitmod", "baseline")
         sizes = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for block, size in zip(blocks, pool.map(lambda each: synthesise(each, texts, folder), blocks), strict=True):
+            for block, size in zip(
+                blocks, pool.map(lambda each: synthesise(each, texts, folder), blocks), strict=True
+            ):
                 sizes[block.name] = size
                 if progress:
                     progress(block.name, len(sizes), len(blocks))
@@ -191,7 +193,7 @@ def figures(sizes: dict[str, Size]) -> dict[str, float]:
 
 
 def tile(sizes: dict[str, Size]) -> tuple[Size, Size]:
-    """An 8 x 8 tile: elements, columns, control and operand registers; and its term generators, 4 lanes a column."""
+    """An 8 x 8 tile: elements, columns, control, operand registers; and its term generators."""
     # Two stages of signs and mantissas and one of exponents a row and lane, two of terms a column and lane.
     operands = Size(0, 0, 8 * 4 * (2 * (1 + 11) + 5) + 8 * 4 * 2 * 4)
     array = sizes[PE].times(64) + sizes[COLUMN].times(8) + sizes[DRAIN] + sizes[UNPACK].times(32) + operands
@@ -205,29 +207,44 @@ def report(sizes: dict[str, Size], command: str, seconds: float) -> str:
     lines = ["# Synthesis estimates", "", f"Made by `{command}` in {seconds:.0f} s.", ""]
     text = " ".join((__doc__ or "").split("\n\n")[2].split())
     lines += [text.replace("FLIP_FLOP", str(FLIP_FLOP)), ""]
-    lines += ["| block | gates | transistors, logic | flip-flops | transistors with them |", "|---|---|---|---|---|"]
+    lines += [
+        "| block | gates | transistors, logic | flip-flops | transistors with them |",
+        "|---|---|---|---|---|",
+    ]
     for name, size in sizes.items():
         lines.append(f"| {name} | {size.gates:,} | {size.logic:,} | {size.flip_flops:,} | {size.total:,} |")
     lines += [
         f"| 8 x 8 tile, 64 of the first, 8 columns, control, operands | {array.gates:,} | {array.logic:,} | "
         f"{array.flip_flops:,} | {array.total:,} |",
-        f"| its 32 term generators | {generators.gates:,} | {generators.logic:,} | {generators.flip_flops:,} | "
-        f"{generators.total:,} |",
+        f"| its 32 term generators | {generators.gates:,} | {generators.logic:,} | "
+        f"{generators.flip_flops:,} | {generators.total:,} |",
         "",
-        "`fp16_mac_pe` (`rtl/baseline/`) is the comparator: FP16 by FP16, subnormals included as in `bitmod_pe`, the sum "
-        "in FP32, or in FP16 with each product rounded first; registers after the product and after the sum. Both "
-        "elements take operands registered outside and controls made outside. `bitmod_pe` has four lanes and the "
-        "group-scale multiplier; FP16 weights need none.",
+        "`fp16_mac_pe` (`rtl/baseline/`) is the comparator: FP16 by FP16, subnormals as in "
+        "`bitmod_pe`, the sum in FP32, or in FP16 with each product rounded; registers after the product "
+        "and after the sum. Both elements take operands registered outside and controls made outside. "
+        "`bitmod_pe` has four lanes and the group-scale multiplier; FP16 weights need none.",
         "",
         "| element over FP16 element | with registers | logic only |",
         "|---|---|---|",
     ]
-    shown = {"fp32_sum": "FP32 sum", "fp16_sum": "FP16 sum", "nearest": "nearest even", "truncate": "truncating"}
+    shown = {
+        "fp32_sum": "FP32 sum",
+        "fp16_sum": "FP16 sum",
+        "nearest": "nearest even",
+        "truncate": "truncating",
+    }
     for mac in ("fp32_sum", "fp16_sum"):
         for kind in ("nearest", "truncate"):
             key = f"pe_over_mac/{mac}/{kind}"
-            lines.append(f"| {shown[kind]}, over {shown[mac]} | **{ratios[key]:.2f}** | {ratios[f'{key}/logic_only']:.2f} |")
-    lines += ["", "Published, areas in µm² at 28 nm (the paper's text: 24 % smaller); they do not agree among themselves:", ""]
+            lines.append(
+                f"| {shown[kind]}, over {shown[mac]} | **{ratios[key]:.2f}** | "
+                f"{ratios[f'{key}/logic_only']:.2f} |"
+            )
+    lines += [
+        "",
+        "Published areas in µm² at 28 nm (the text says 24 % smaller); they do not agree among themselves:",
+        "",
+    ]
     lines += ["| source | BitMoD | FP16 | ratio |", "|---|---|---|---|"]
     lines += [f"| {name} | {ours:,} | {mac:,} | {ours / mac:.2f} |" for name, ours, mac in PAPER]
     whole, encoders, _ = PAPER_TILE
@@ -236,12 +253,15 @@ def report(sizes: dict[str, Size], command: str, seconds: float) -> str:
         f"Term generators are {100 * ratios['generators_of_tile']:.1f} % of a tile with them; in table X "
         f"{100 * encoders / (whole + encoders):.1f} %.",
         "",
-        "Per multiply-accumulate a cycle, transistors of a BitMoD element over those of the FP16 element with an FP32 "
-        "sum (1 a cycle):",
+        "Per multiply-accumulate a cycle, transistors of a BitMoD element over those of an FP16 one with "
+        "an FP32 sum (1 a cycle):",
         "",
         "| weights | multiply-accumulates a cycle | transistors each, over FP16 |",
         "|---|---|---|",
-        *(f"| {name} | {rate:.2f} | {ratios[f'transistors_per_mac_over_fp16/{name}']:.2f} |" for name, rate in THROUGHPUT),
+        *(
+            f"| {name} | {rate:.2f} | {ratios[f'transistors_per_mac_over_fp16/{name}']:.2f} |"
+            for name, rate in THROUGHPUT
+        ),
         "",
     ]
     return "\n".join(lines)
@@ -266,7 +286,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch.write_text(page, encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
-        blocks = {n: {"gates": s.gates, "logic": s.logic, "flip_flops": s.flip_flops, "total": s.total} for n, s in sizes.items()}
+        blocks = {
+            n: {"gates": s.gates, "logic": s.logic, "flip_flops": s.flip_flops, "total": s.total}
+            for n, s in sizes.items()
+        }
         print(json.dumps({"blocks": blocks, "figures": figures(sizes)}))
     else:
         for name, size in sizes.items():

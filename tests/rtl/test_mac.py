@@ -14,7 +14,21 @@ from penstock.sim.rtl.verilator import lint
 from .conftest import stream_vectors, write_sources
 
 LATENCY = 2
-SPECIAL = (0x0000, 0x8000, 0x0001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E01, 0x5555)
+SPECIAL = (
+    0x0000,
+    0x8000,
+    0x0001,
+    0x03FF,
+    0x0400,
+    0x3C00,
+    0xBC00,
+    0x7BFF,
+    0xFBFF,
+    0x7C00,
+    0xFC00,
+    0x7E01,
+    0x5555,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +44,7 @@ def test_it_is_lint_clean(mac_sources: list[Path], half: int) -> None:
 
 
 def groups(seed: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]:
-    """Activations, weights and first-of-group marks: normal, every exponent, special values, cancellations."""
+    """Activations, weights and first-of-group marks: normal, every exponent, special, cancelling."""
     numbers = np.random.default_rng(seed)
     steps, count = 32, 900
     shape = (count, steps, 2)
@@ -41,7 +55,10 @@ def groups(seed: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[n
     tiny = (sign | numbers.integers(0, 5, shape) << 10 | numbers.integers(0, 1024, shape)).astype(np.uint16)
     tiny[..., 1] = every[..., 1]
     kind = numbers.integers(0, 5, count)
-    pairs = np.choose(kind[:, None, None], [normal, every, np.where(numbers.random(shape) < 0.1, special, normal), tiny, every])
+    pairs = np.choose(
+        kind[:, None, None],
+        [normal, every, np.where(numbers.random(shape) < 0.1, special, normal), tiny, every],
+    )
     cancels = kind == 4
     pairs[cancels, 16:] = pairs[cancels, :16]
     pairs[cancels, 16:, 0] ^= 0x8000
@@ -70,8 +87,13 @@ def test_sums_are_numpys_bit_for_bit(mac_sources: list[Path], tmp_path: Path) ->
     words[: acts.size, 0] = acts.ravel().astype(np.uint32) | weights.ravel().astype(np.uint32) << 16
     words[: acts.size, 1] = 1 | first.ravel().astype(np.uint32) << 1
     out = stream_vectors(mac_sources, "mac_harness", words, tmp_path)[LATENCY:]
-    for column, kind, bits, nan in ((0, np.float32, np.uint32, 0x7FC00000), (1, np.float16, np.uint16, 0x7E00)):
+    for column, kind, bits, nan in (
+        (0, np.float32, np.uint32, 0x7FC00000),
+        (1, np.float16, np.uint16, 0x7E00),
+    ):
         want = expected(acts, weights, kind).ravel()
         pattern = np.where(np.isnan(want), bits(nan), want.view(bits))
         wrong = np.flatnonzero(out[:, column] != pattern)
-        assert not len(wrong), f"{kind.__name__}: {len(wrong)} of {len(pattern)} differ, first at step {wrong[0]}"
+        assert not len(wrong), (
+            f"{kind.__name__}: {len(wrong)} of {len(pattern)} differ, first at step {wrong[0]}"
+        )

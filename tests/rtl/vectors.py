@@ -52,7 +52,9 @@ def _words(count: int, columns: dict[int, NDArray]) -> Words:
 
 def _one(column: int, given: dict[int, NDArray], wanted: NDArray, mask: NDArray | int) -> Vectors:
     count = len(wanted)
-    return Vectors(_words(count, given), _words(count, {column: wanted}), _words(count, {column: np.full(count, mask)}))
+    return Vectors(
+        _words(count, given), _words(count, {column: wanted}), _words(count, {column: np.full(count, mask)})
+    )
 
 
 def term_bits(term: Term) -> int:
@@ -82,7 +84,9 @@ def _decoded() -> Vectors:
             terms = two_terms(int(table[code]))
             wanted.append(term_bits(terms[0]) << 4 | term_bits(terms[1]))
             # Of a term that is absent only that counts.
-            mask.append(sum((4 if term == NO_TERM else 15) << 4 * (1 - place) for place, term in enumerate(terms)))
+            mask.append(
+                sum((4 if term == NO_TERM else 15) << 4 * (1 - place) for place, term in enumerate(terms))
+            )
     return _one(2, {2: np.array(given)}, np.array(wanted), np.array(mask))
 
 
@@ -105,8 +109,12 @@ def _generated(mode: Mode) -> Vectors:
 
 
 def _shifts(numbers: np.random.Generator) -> list[Vectors]:
-    values = np.concatenate([np.arange(-300, 300), numbers.integers(-(2**14), 2**14, 400), [2**14 - 1, -(2**14)]])
-    grid, amount = (each.ravel() for each in np.meshgrid(values, [0, 1, 2, 3, 7, 12, 13, 14, 15, 16, 31, 32, 63]))
+    values = np.concatenate(
+        [np.arange(-300, 300), numbers.integers(-(2**14), 2**14, 400), [2**14 - 1, -(2**14)]]
+    )
+    grid, amount = (
+        each.ravel() for each in np.meshgrid(values, [0, 1, 2, 3, 7, 12, 13, 14, 15, 16, 31, 32, 63])
+    )
     given = (grid.astype(np.int64) & 0x7FFF) << 16
     out = []
     for truncate, rounded in ((0, np.rint), (1, np.floor)):
@@ -126,7 +134,7 @@ def _floats(numbers: np.random.Generator, count: int) -> list[Vectors]:
 
 
 def operands(numbers: np.random.Generator, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Random patterns, close exponents, cancellations, subnormals, and all pairs of the values that matter."""
+    """Random patterns, close exponents, cancellations, subnormals, all pairs of the values that matter."""
     bits = numbers.integers(0, 2**32, (2, count), np.uint32)
     close = bits & 0x807FFFFF | numbers.integers(120, 135, (2, count)).astype(np.uint32) << 23
     tiny = bits & 0x807FFFFF | numbers.integers(0, 40, (2, count)).astype(np.uint32) << 23
@@ -135,9 +143,20 @@ def operands(numbers: np.random.Generator, count: int) -> tuple[NDArray[np.float
     edge = bits[1] & 0x807FFFFF | numbers.integers(90, 130, count).astype(np.uint32) << 23
     large = bits & 0x807FFFFF | numbers.integers(185, 255, (2, count)).astype(np.uint32) << 23
     special = [0.0, 1.0, 1.5, np.inf, np.nan, 65504.0, 3.4028234663852886e38, 2.0**-149, 2.0**-148, 2.0**-127]
-    special += [2.0**-126, 2.0**-64, 2.0**23, 2.0**127, 1 + 2.0**-23, 1 - 2.0**-24, 2.0**24 - 1, 2.0**-126 - 2.0**-149]
+    special += [
+        2.0**-126,
+        2.0**-64,
+        2.0**23,
+        2.0**127,
+        1 + 2.0**-23,
+        1 - 2.0**-24,
+        2.0**24 - 1,
+        2.0**-126 - 2.0**-149,
+    ]
     positive = np.array(special, np.float32)
-    signalling = np.array([0x7F800001, 0x7FFFFFFF, 0x7FBFFFFF, 0x7F000000, 0x00800001], np.uint32).view(np.float32)
+    signalling = np.array([0x7F800001, 0x7FFFFFFF, 0x7FBFFFFF, 0x7F000000, 0x00800001], np.uint32).view(
+        np.float32
+    )
     values = np.concatenate([positive, -positive, signalling])
     pairs = np.stack(np.meshgrid(values, values), -1).reshape(-1, 2)
     a = np.concatenate([bits[0], close[0], close[0], tiny[0], tiny[0], short[0], tiny[0], large[0]])
@@ -147,7 +166,10 @@ def operands(numbers: np.random.Generator, count: int) -> tuple[NDArray[np.float
     exponent = numbers.integers(60, 200, count).astype(np.uint32)
     upper = exponent << 23 | numbers.integers(0, 2**23, count).astype(np.uint32)
     lower = (exponent - gap) << 23 | (1 << 22 >> numbers.integers(0, 22, count)).astype(np.uint32)
-    lower = lower + numbers.integers(-1, 2, count).astype(np.uint32) | numbers.integers(0, 2, count).astype(np.uint32) << 31
+    lower = (
+        lower + numbers.integers(-1, 2, count).astype(np.uint32)
+        | numbers.integers(0, 2, count).astype(np.uint32) << 31
+    )
     return (
         np.append(np.concatenate([a, upper]).view(np.float32), pairs[:, 0]),
         np.append(np.concatenate([b, lower]).view(np.float32), pairs[:, 1]),
@@ -166,7 +188,16 @@ def _groups(numbers: np.random.Generator) -> Vectors:
 # The processing element
 
 
-KINDS = ("normal", "every exponent", "subnormal", "largest", "all largest", "sparse", "outliers", "cancelling")
+KINDS = (
+    "normal",
+    "every exponent",
+    "subnormal",
+    "largest",
+    "all largest",
+    "sparse",
+    "outliers",
+    "cancelling",
+)
 
 
 def activations(kind: str, numbers: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float16]:
@@ -235,7 +266,9 @@ def _element_words(acts: NDArray[np.float16], terms: NDArray, bsig: list[int], s
     return np.concatenate([words.reshape(-1, 4), np.zeros((FLUSH, 4), np.uint32)])
 
 
-def _sums(acts: NDArray, signs: NDArray, exp: NDArray, bsig: list[int], element: tuple[Rounding, int]) -> Accumulator:
+def _sums(
+    acts: NDArray, signs: NDArray, exp: NDArray, bsig: list[int], element: tuple[Rounding, int]
+) -> Accumulator:
     parts = Activations.of(acts)
     acc = Accumulator.zero((len(acts),))
     for step, significance in enumerate(bsig):

@@ -26,7 +26,9 @@ def with_parameters(text: str, parameters: dict[str, int]) -> str:
         InputError: it has no such parameter.
     """
     for name, value in parameters.items():
-        text, count = re.subn(rf"(parameter\s+[\w ]+\b{name}\s*=\s*)[^,\n)]+", rf"\g<1>{value}", text, count=1)
+        text, count = re.subn(
+            rf"(parameter\s+[\w ]+\b{name}\s*=\s*)[^,\n)]+", rf"\g<1>{value}", text, count=1
+        )
         if count != 1:
             raise InputError(f"there is no parameter {name}")
     return text
