@@ -40,8 +40,12 @@ UNUSED_FUNCTIONS = ("larger", "split")
 ORDER = ("units", "elements", "linear", "tiled", "wide", "accel", "narrow", "dma16", "dma1", "dma256")
 DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = re.compile(r"/\*\s*verilator no_inline_task\s*\*/|//\s*verilator no_inline_task")
+FUNCTIONS = ("fp32_pkg.sv", "bitmod_step_pkg.sv")
+"""Packages of functions: their mutants are compiled into the benches of units only, where each is used once."""
+UNITS = ("units", "elements")
 BENCHES_OF = {
-    "fp32_pkg.sv": ("units", "linear"),
+    "fp32_pkg.sv": ("units",),
+    "bitmod_step_pkg.sv": UNITS,
     "axi_read_dma.sv": DMA,
     "axi_write_dma.sv": DMA,
     "stream_fifo.sv": ("dma16", "dma1", "linear", "tiled", "accel", "narrow"),
@@ -112,16 +116,21 @@ def elaborated(edits: Sequence[Edit], texts: dict[str, str], folder: Path) -> tu
     return left, bad
 
 
-def write_schema(edits: Sequence[Edit], texts: dict[str, str], folder: Path) -> list[Path]:
-    """The design with all mutants in it; numbers from 1 in the order given."""
+def write_schema(
+    edits: Sequence[Edit], texts: dict[str, str], folder: Path, without: Sequence[str] = ()
+) -> list[Path]:
+    """The design with all mutants in it but those of some files; numbers from 1 in the order given."""
+    folder.mkdir(exist_ok=True)
     numbered = dict(enumerate(edits, 1))
     paths = [folder / "mutant_pkg.sv"]
     paths[0].write_text(mutants.PACKAGE, encoding="utf-8")
     for name, text in texts.items():
-        mine = {number: edit for number, edit in numbered.items() if edit.file == name}
         paths.append(folder / f"all_{name}")
-        # A function that is to stay one must not look at the mutant's number.
-        paths[-1].write_text(KEEP_FUNCTION.sub("", mutants.schema(text, mine)), encoding="utf-8")
+        mine = {number: edit for number, edit in numbered.items() if edit.file == name}
+        if mine and name not in without:
+            # A function that is to stay one must not look at the mutant's number.
+            text = KEEP_FUNCTION.sub("", mutants.schema(text, mine))
+        paths[-1].write_text(text, encoding="utf-8")
     return paths
 
 
@@ -224,10 +233,15 @@ def run(
         if progress:
             progress("elaborating", 0, None)
         left, bad = elaborated(edits, texts, folder)
-        design = write_schema(left, texts, folder)
+        full = write_schema(left, texts, folder / "full")
+        rest = write_schema(left, texts, folder / "rest", FUNCTIONS)
         readies = {}
+
+        def ready_of(name: str) -> Ready:
+            return prepare(BENCHES[name], full if name in UNITS else rest, folder)
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for ready in pool.map(lambda name: prepare(BENCHES[name], design, folder), benches):
+            for ready in pool.map(ready_of, benches):
                 readies[ready.bench.name] = ready
                 if progress:
                     progress(f"built {ready.bench.name}", len(readies), len(benches))
