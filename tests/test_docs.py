@@ -16,7 +16,7 @@ LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
 
 def pages(checkout: Path) -> list[Path]:
     front = [checkout / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    return [*front, *sorted((checkout / "docs").glob("*.md"))]
+    return [*front, *sorted((checkout / "docs").rglob("*.md"))]
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -49,7 +49,8 @@ def test_links_lead_somewhere(checkout: Path) -> None:
 
 def test_every_page_is_in_the_navigation(checkout: Path) -> None:
     listed = set(re.findall(r": (\S+\.md)$", (checkout / "mkdocs.yml").read_text(encoding="utf-8"), re.M))
-    assert listed == {page.name for page in (checkout / "docs").glob("*.md")}
+    docs = checkout / "docs"
+    assert listed == {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
 
 
 def test_python_shown_compiles(checkout: Path) -> None:

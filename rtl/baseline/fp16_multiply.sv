@@ -4,8 +4,8 @@
 
 // Product of two FP16 numbers: exact in FP32, or with HalfResult rounded to FP16, to nearest even.
 //
-// Subnormal operands and results, signed zeros, infinities and NaNs follow IEEE 754; every NaN result is the quiet
-// NaN without a sign. No product of FP16 numbers leaves FP32's normal range. Combinational.
+// Subnormal operands and results, signed zeros, infinities and NaNs follow IEEE 754; every NaN result is the
+// quiet NaN without a sign. No product of FP16 numbers leaves FP32's normal range. Combinational.
 
 module fp16_multiply #(
   parameter  bit          HalfResult = 1'b0,

@@ -4,8 +4,8 @@
 
 // IEEE 754 addition in a binary format of any size, round to nearest, ties to even.
 //
-// Subnormal operands and results, signed zeros, infinities and NaNs follow the standard; every NaN result is the
-// quiet NaN without a sign. Combinational: the user places the registers. No exception flags.
+// Subnormal operands and results, signed zeros, infinities and NaNs follow the standard; every NaN result is
+// the quiet NaN without a sign. Combinational: the user places the registers. No exception flags.
 
 module fp_add #(
   parameter  int unsigned ExpWidth = 8,
@@ -22,7 +22,8 @@ module fp_add #(
   localparam int unsigned TopWidth  = $clog2(Work);
   localparam int unsigned Magnitude = Width - 1;
 
-  localparam logic [ExpWidth-1:0] MaxExp = '1;
+  localparam logic [ExpWidth-1:0] MaxExp   = '1;
+  localparam logic [Width-1:0]    QuietNan = {1'b0, MaxExp, 1'b1, {(ManWidth - 1) {1'b0}}};
 
   // The operand of larger magnitude goes first. Subnormals have exponent 1 and no hidden bit.
   logic                swap, subtract;
@@ -68,7 +69,8 @@ module fp_add #(
   logic [Magnitude-1:0] rounded;
 
   assign round_up = normal[2] & (normal[1] | normal[0] | normal[3]);
-  assign rounded  = {normal[Work-1] ? exponent[ExpWidth-1:0] : ExpWidth'(0), normal[Work-2:3]} + Magnitude'(round_up);
+  assign rounded  = {normal[Work-1] ? exponent[ExpWidth-1:0] : ExpWidth'(0), normal[Work-2:3]} +
+                    Magnitude'(round_up);
 
   logic a_special, b_special, a_nan, b_nan;
 
@@ -78,7 +80,7 @@ module fp_add #(
   assign b_nan     = b_special && b_i[ManWidth-1:0] != '0;
 
   always_comb begin
-    if (a_nan || b_nan || (a_special && b_special && subtract)) sum_o = {1'b0, MaxExp, 1'b1, {(ManWidth - 1) {1'b0}}};
+    if (a_nan || b_nan || (a_special && b_special && subtract)) sum_o = QuietNan;
     else if (a_special || b_special)          sum_o = {larger[Width-1], MaxExp, {ManWidth{1'b0}}};
     else if (!raw[Work] && !found)            sum_o = {a_i[Width-1] & b_i[Width-1], {Magnitude{1'b0}}};
     else if (exponent >= {1'b0, MaxExp})      sum_o = {larger[Width-1], MaxExp, {ManWidth{1'b0}}};

@@ -25,7 +25,7 @@ PARAMETERS = [
     {"Rows": 8, "Cols": 8, "RowTiles": 4, "ColTiles": 4, "Lanes": 8},
     {"Rows": 8, "Cols": 8, "RowTiles": 8, "ColTiles": 1, "MaxTokens": 64},
 ]
-FOLDERS = ("common", "bitmod", "fusemax")
+FOLDERS = ("common", "bitmod", "fusemax", "baseline")
 LINE = 110
 
 
