@@ -4,8 +4,8 @@
 
 A proof is a module of formal/ around a block: it says what the block's surroundings may do (`assume`) and
 what must hold (`assert`). Yosys turns both into an and-inverter graph with one initial state. ABC then
-searches an inductive invariant by property-directed reachability (PDR: for all time; the invariant is checked after),
-or all runs up to a depth (BMC).
+searches an inductive invariant by property-directed reachability (PDR: for all time, the invariant is checked
+after), or all runs up to a depth (BMC).
 """
 
 from __future__ import annotations
