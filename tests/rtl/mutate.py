@@ -41,7 +41,7 @@ ORDER = ("units", "elements", "linear", "tiled", "wide", "accel", "narrow", "dma
 DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = re.compile(r"/\*\s*verilator no_inline_task\s*\*/|//\s*verilator no_inline_task")
 FUNCTIONS = ("fp32_pkg.sv", "bitmod_step_pkg.sv")
-"""Packages of functions: their mutants are compiled into the benches of units only, where each is used once."""
+"""Packages of functions: their mutants are compiled into the benches of units only."""
 UNITS = ("units", "elements")
 BENCHES_OF = {
     "fp32_pkg.sv": ("units",),

@@ -252,7 +252,7 @@ def report(sizes: dict[str, Size], command: str, seconds: float) -> str:
         "",
         "The paper's saving is not reproduced in gates: rounding to nearest even in three places costs an "
         f"element {100 * sizes[PE].total / sizes[PE_FLOOR].total - 100:.0f} % over dropping bits, as the "
-        "published RTL does, and the truncating element equals the FP16 one. What remains is the throughput below.",
+        "published RTL does, and the truncating element equals the FP16 one. What remains is the throughput.",
         "",
         f"Term generators are {100 * ratios['generators_of_tile']:.1f} % of a tile with them; in table X "
         f"{100 * encoders / (whole + encoders):.1f} %.",

@@ -1,12 +1,10 @@
-"""Small proofs by a SAT solver: weight terms, an accumulator's width; a queue, a memory for a while."""
+"""Small proofs about FuseMax blocks by a SAT solver; BitMoD's and the common ones are test_prove.py's."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 FORMAL = Path(__file__).parent / "formal"
 PROVED, REFUTED = 0, 1
@@ -35,48 +33,6 @@ def broken(sources: list[Path], folder: Path, name: str, before: str, after: str
     assert text.count(before) == 1
     (folder / name).write_text(text.replace(before, after), encoding="utf-8")
     return [folder / name if path.name == name else path for path in sources]
-
-
-def test_the_accumulator_never_needs_a_fifteenth_magnitude_bit(design_sources: list[Path]) -> None:
-    status, said = prove("accumulate_formal", "-maxsteps 4", design_sources)
-    assert status == PROVED, said
-
-
-def test_the_proof_fails_without_the_place_rounding_up_may_need(
-    design_sources: list[Path], tmp_path: Path
-) -> None:
-    before, after = "sum    = $unsigned($signed(sum) >>> 1);", "sum    = sum;"
-    sources = broken(design_sources, tmp_path, "bitmod_step_pkg.sv", before, after)
-    status, said = prove("accumulate_formal", "-maxsteps 4", sources)
-    assert status == REFUTED, said
-    assert "proof did fail" in said
-
-
-def test_the_terms_of_every_weight_add_up_to_it(design_sources: list[Path]) -> None:
-    status, said = prove("terms_formal", "-maxsteps 2", design_sources)
-    assert status == PROVED, said
-
-
-@pytest.mark.parametrize(
-    ("file", "before", "after"),
-    [
-        ("bitmod_term_booth.sv", "|| window == 3'b100", "|| window == 3'b101"),
-        ("bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
-        ("bitmod_term_decode.sv", "high_found ? fixed &", "1'b0 ? fixed &"),
-    ],
-)
-def test_the_proof_fails_with_a_wrong_digit(
-    design_sources: list[Path], tmp_path: Path, file: str, before: str, after: str
-) -> None:
-    status, said = prove("terms_formal", "-maxsteps 2", broken(design_sources, tmp_path, file, before, after))
-    assert status == REFUTED, said
-    assert "proof did fail" in said
-
-
-def test_a_queue_of_three_keeps_every_word_in_order_for_fourteen_cycles(design_sources: list[Path]) -> None:
-    """From reset, for every input: long enough to go around the queue four times."""
-    status, said = prove("fifo_formal", "-tempinduct-baseonly -maxsteps 14", design_sources)
-    assert status == PROVED, said
 
 
 def test_a_lanes_state_gives_what_was_last_written_for_eight_cycles(fusemax_sources: list[Path]) -> None:
