@@ -207,7 +207,9 @@ def build(
                 *(*tracing, *verilator_flags, *map(str, sources)),
             ]
         )
-        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], optimisation)
+        # Counting models run for seconds and compile for minutes.
+        level = "-O0" if coverage else optimisation
+        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], level)
         needed = ["-llz4", "-lz"] if trace == "fst" else []
         tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
         _keep(work / "model", executable)

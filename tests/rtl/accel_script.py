@@ -256,6 +256,42 @@ class AccelScript:
             self.cleared(FAILED)
         self.good_run()
 
+    def far_addresses(self) -> None:
+        """Addresses with every bit in use: there is no memory, and each access says so."""
+        layer, weights, acts, results = self.layers[0]
+        for far in (0xFFFFFFFFFFFFF000, 0xAAAAAAAAAAAAA000, 0x5555555555555000):
+            for code, where in (
+                (5, (far, acts, results)),
+                (4, (weights, far, results)),
+                (6, (weights, acts, far + 4)),
+            ):
+                self.field(0, 0, layer.descriptor(*where))
+                self.start()
+                self.ends(FAILED)
+                self.read(ERROR, code)
+                self.cleared(FAILED)
+            self.start(1, far)
+            self.ends(FAILED)
+            self.read(ERROR, 2)
+            self.cleared(FAILED)
+        self.restore(0)
+        self.good_run()
+
+    def huge_shapes(self) -> None:
+        """Layers with every bit of their shapes in use, aborted soon."""
+        layer, weights, acts, results = self.layers[0]
+        for bits in (0xFFFF, 0xAAAA, 0x5555):
+            self.field(0, 0, layer.descriptor(weights, acts, results))
+            self.field(0, 24, struct.pack("<HHH", bits, bits ^ 0x0F0F, self.parameters["MaxGroups"]))
+            self.start()
+            self.do("c", 400)
+            self.set(CONTROL, ABORT)
+            self.ends(FAILED)
+            self.read(ERROR, 7, 7)
+            self.cleared(FAILED)
+        self.restore(0)
+        self.good_run()
+
     def interruptions(self, cycles: tuple[int, ...]) -> None:
         """Resets and aborts in mid-flight, and a whole chain after each."""
         for cycle in cycles:

@@ -177,12 +177,22 @@ class Engine:
             [np.array(header, np.uint64), acts, weights, np.array(results, np.uint64).ravel()]
         )
 
+    def huge_jobs(self) -> list[NDArray[np.uint64]]:
+        """Layers with every bit of their shapes in use, broken off soon: nothing of them may be left."""
+        numbers, jobs = np.random.default_rng(13), []
+        for shape, stop in ((0xFFFF, 120), (0x5555, 700), (0xAAAA, 60)):
+            words = numbers.integers(0, 2**62, 550, np.uint64)  # too few activations to begin
+            header = [stop, shape, shape ^ 0x0F0F, self.array.max_groups, 1, 0x5A5A5A5A ^ shape, 100, 3]
+            jobs.append(np.concatenate([np.array([*header, 0, 0, 100, 450, 0], np.uint64), words]))
+        return jobs
+
     def small_jobs(self, name: str, shapes: Sequence[tuple[int, int, int]], folder: Path) -> list[Job]:
         """Layers of some shapes, at full speed and with pauses; one broken off; one with infinities."""
         jobs = []
         for seed, shape in enumerate(shapes):
             jobs.append(self.job(Layer(*shape, seed + 5, SCHEMES[seed % 5]), seed=seed))
             jobs.append(self.job(Layer(*shape, seed + 5, SCHEMES[seed % 5 - 2]), stall=300, seed=seed))
+        jobs += self.huge_jobs()
         inputs = min(200, 128 * self.array.max_groups)
         jobs += [self.job(Layer(5, 7, inputs, 9), stop=stop, seed=stop) for stop in (30, 200, 500)]
         poisoned = Layer(7, 8, inputs, 10, "int8")
@@ -223,6 +233,7 @@ def _linear_jobs(folder: Path) -> list[Job]:
     for cycle in (1, 3, 40, 150, 260, 300, 420, 700):
         many.append(job(Layer(4, 6, 256, cycle, SCHEMES[cycle % 5]), stall=50, seed=cycle, stop=cycle))
         many.append(job(Layer(3, 4, 129, cycle + 1, SCHEMES[(cycle + 2) % 5])))
+    many += LINEAR.huge_jobs()
     for value in (np.inf, -np.inf, np.nan):
         layer = Layer(5, 4, 200, 21)
         layer.acts[1, 3] = layer.acts[4, 199] = value
@@ -285,6 +296,9 @@ def _accel_jobs(folder: Path) -> list[Job]:
     trouble.set(0x1C, 3)
     trouble.begin([(5, 4, 129), (2, 3, 128)], 20)
     trouble.errors()
+    trouble.begin([(2, 3, 128)], 50)
+    trouble.far_addresses()
+    trouble.huge_shapes()
     trouble.begin([(5, 4, 129), (2, 3, 128)], 40)
     trouble.interruptions((1, 20, 90, 300, 700, 1500))
     scripts = {"short": short, "registers": registers, "chains": chains, "trouble": trouble}
