@@ -38,6 +38,7 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
 ORDER = ("units", "elements", "linear", "thin", "accel", "narrow", "dma16", "dma1")
+ACCEL = ("accel", "narrow")
 DMA = ("dma16", "dma1", "accel", "narrow")
 KEEP_FUNCTION = re.compile(r"/\*\s*verilator no_inline_task\s*\*/|//\s*verilator no_inline_task")
 FUNCTIONS = ("fp32_pkg.sv", "bitmod_step_pkg.sv")
@@ -49,8 +50,17 @@ BENCHES_OF = {
     "axi_read_dma.sv": DMA,
     "axi_write_dma.sv": DMA,
     "stream_fifo.sv": ("dma16", "dma1", "linear", "thin", "accel", "narrow"),
-    "axi_read_mux.sv": ("accel", "narrow"),
-    "axi_lite_slave.sv": ("accel", "narrow"),
+    **dict.fromkeys(("axi_read_mux.sv", "axi_lite_slave.sv", "bitmod_descriptor.sv"), ACCEL),
+    **dict.fromkeys(("bitmod_scatter.sv", "bitmod_accel.sv", "bitmod_accel_control.sv"), ACCEL),
+    "bitmod_accel_regs.sv": ACCEL,
+    **dict.fromkeys(
+        (
+            *("bitmod_activation_buffer.sv", "bitmod_weight_buffer.sv", "bitmod_weight_bank.sv"),
+            *("bitmod_sequencer.sv", "bitmod_linear.sv", "bitmod_array.sv", "bitmod_tile.sv"),
+            *("bitmod_column.sv", "bitmod_merge.sv", "sram_1r1w.sv"),
+        ),
+        ("linear", "thin", *ACCEL),
+    ),
 }
 """Benches that can notice a mutant of a file, cheapest first; `ORDER` where it is not named."""
 
