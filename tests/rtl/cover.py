@@ -151,7 +151,12 @@ def tally(counts: Counts, aside: dict[Point, Waiver], kind: str, file: str | Non
 
 
 def report(
-    counts: Counts, aside: dict[Point, Waiver], command: str, seconds: float, texts: dict[str, str]
+    counts: Counts,
+    aside: dict[Point, Waiver],
+    command: str,
+    seconds: float,
+    texts: dict[str, str],
+    ran: Sequence[str],
 ) -> str:
     """The page docs/rtl/coverage.md."""
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
@@ -160,7 +165,7 @@ def report(
         "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of "
         "`rtl/bitmod` and the blocks of `rtl/common` it uses. Instances and parameters of a module count as "
         "one, by source line. "
-        "Run: " + ", ".join((*BENCHES, *(suite.module for suite in SUITES))) + ".",
+        f"Run: {', '.join(ran)}.",
         "",
         "| | points | covered | raw | waived | without the waived |",
         "|---|---|---|---|---|---|",
@@ -246,7 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     texts = rtl.sources(*MINE)
     try:
         with bar() as progress:
-            counts = run(options.bench or list(BENCHES), () if options.no_cocotb else SUITES, progress)
+            benches, suites = options.bench or list(BENCHES), () if options.no_cocotb else SUITES
+            counts = run(benches, suites, progress)
         aside = waived(counts, read_waivers(WAIVERS), texts)
     except PenstockError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -254,7 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
     if options.o:
         scratch = options.o.with_suffix(".tmp")
-        page = report(counts, aside, "python tests/rtl/cover.py", time.monotonic() - began, texts)
+        command = " ".join(("python tests/rtl/cover.py", *(arguments or sys.argv[1:])))
+        ran = (*benches, *(suite.module for suite in suites))
+        page = report(counts, aside, command, time.monotonic() - began, texts, ran)
         scratch.write_text(page, encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
