@@ -37,7 +37,7 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 """Blocks of rtl/common that the BitMoD design does not use."""
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
-ORDER = ("units", "elements", "linear", "thin", "accel", "narrow", "dma16", "dma1")
+ORDER = ("units", "elements", "linear", "thin", "tiled", "wide", "accel", "narrow", "dma16", "dma1")
 ACCEL = ("accel", "narrow")
 DMA = ("dma16", "dma1", "accel", "narrow")
 KEEP_FUNCTION = re.compile(r"/\*\s*verilator no_inline_task\s*\*/|//\s*verilator no_inline_task")
@@ -59,7 +59,7 @@ BENCHES_OF = {
             *("bitmod_sequencer.sv", "bitmod_linear.sv", "bitmod_array.sv", "bitmod_tile.sv"),
             *("bitmod_column.sv", "bitmod_merge.sv", "sram_1r1w.sv"),
         ),
-        ("linear", "thin", *ACCEL),
+        ("linear", "thin", "tiled", "wide", *ACCEL),
     ),
 }
 """Benches that can notice a mutant of a file, cheapest first; `ORDER` where it is not named."""
