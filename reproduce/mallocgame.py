@@ -25,6 +25,7 @@ SEEDED = ("random", "evolution", "hybrid")
 SEEDS = 3
 SMALL = ("alexnet", "unet", "bert", "zoo-mlp", "zoo-llama-7b-layer")
 """Programs that CP-SAT is given too."""
+SOLVERS = ("lns", "exact")
 HEADLINE = ("R0.5", "R0.25")
 """Profiles where methods differ."""
 TIE = 1e-6
@@ -91,7 +92,7 @@ def play_all(tell: Tell | None = None, only: Sequence[str] = ()) -> list[Played]
         for profile in PROFILES:
             where = machine(profile, problem)
             for player in PLAYERS:
-                if player == "exact" and not (name in SMALL and profile in HEADLINE):
+                if player in SOLVERS and not (name in SMALL and profile in HEADLINE):
                     continue
                 seeds = SEEDS if player in SEEDED and profile in HEADLINE else 1
                 for seed in range(seeds):
@@ -242,7 +243,7 @@ def _checks(played: Sequence[Played], best: Mapping[Key, Mapping[str, list[Playe
 
 
 def _sections(best: Mapping[Key, Mapping[str, list[Played]]], rows: Sequence[Row]) -> Iterator[Section]:
-    players = [player for player in next(iter(best.values())) if player != "exact"]
+    players = [player for player in next(iter(best.values())) if player not in SOLVERS]
     lines = [
         (
             graph,

@@ -49,7 +49,9 @@ Since = cp_model.IntVar | int
 """The first instruction that may read a tensor in slow memory."""
 
 
-class _Model:
+class Model:
+    """The problem as CP-SAT reads it: `build` states it, `plan` reads a solution."""
+
     def __init__(self, desk: Desk) -> None:
         self.desk, self.T, self.L = desk, desk.tables, desk.lists
         self.model = cp_model.CpModel()
@@ -67,17 +69,15 @@ class _Model:
         self.saves: dict[int, tuple] = {}
 
     def whole(self, seconds: float) -> int:
+        """A time in units."""
         return round(seconds / self.unit)
 
     def build(self) -> None:
+        """State the problem."""
         for x in range(self.T.height.size):
-            low, high = int(self.L.access_at[x]), int(self.L.access_at[x + 1])
-            accesses = [int(a) for a in self.L.access[low:high]]
-            if self.T.movable[x] and accesses:
-                self._tensor(x, accesses)
-            else:
-                for a in accesses:
-                    self.slow[int(self.T.instruction[a])].append(self.whole(self.T.slow_s[a]))
+            accesses = self.accesses(x)
+            if accesses:
+                self.tensor(x, accesses)
         if self.times:
             self.model.add_no_overlap_2d(self.times, self.spaces)
         lengths = []
@@ -91,7 +91,16 @@ class _Model:
             lengths.append(length)
         self.model.minimize(sum(lengths) + sum(self.waits))
 
-    def _tensor(self, x: int, accesses: list[int]) -> None:
+    def accesses(self, x: int) -> list[int]:
+        """A tensor's accesses in order."""
+        return [int(a) for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]]
+
+    def tensor(self, x: int, accesses: list[int]) -> None:
+        """State where one tensor may lie."""
+        if not self.T.movable[x]:
+            for a in accesses:
+                self.slow[int(self.T.instruction[a])].append(self.whole(self.T.slow_s[a]))
+            return
         model, times = self.model, [int(self.T.instruction[a]) for a in accesses]
         made = bool(self.T.output[accesses[0]])
         since, saved = self._saved(x, times) if made else (0, None)
@@ -291,7 +300,7 @@ def solve_exactly(
             where=desk.problem.name,
             accepted=f"for the exact player: up to {MOST_ACCESSES} accesses, no classes of several tensors",
         )
-    model = _Model(desk)
+    model = Model(desk)
     model.build()
     if start is not None:
         model.hint(start)

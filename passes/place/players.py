@@ -19,6 +19,7 @@ from .board import Board, Desk
 from .bound import lower_bound_s
 from .exact import solve_exactly
 from .game import Game
+from .neighbourhood import improve
 from .plan import MemoryMap
 from .problem import Machine, Problem
 from .simulate import queued
@@ -30,6 +31,8 @@ POPULATION = 20
 RANDOM_GAMES = 20
 HEAT = 0.0005
 """Relative tolerance for worse plans at the start of ruin and recreate."""
+ROUNDS = 12
+"""Neighbourhoods that are solved."""
 EXACT_S = 20.0
 """Time limit of CP-SAT."""
 SLICES = 20
@@ -173,6 +176,30 @@ def evolution(problem: Problem, machine: Machine, budget: Budget, progress: Prog
 def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
     """The best heuristic's plan, improved by ruin and recreate; all within one budget."""
     desk, clock = Desk(problem, machine), _Clock()
+    plans, best = _heuristics_and_recreated(desk, clock, budget, progress)
+    return clock.found(min([*plans, desk.memory_map(best)], key=lambda each: each.latency_s))
+
+
+def neighbourhoods(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    """The hybrid, then some rounds of large-neighbourhood search by CP-SAT, an evaluation each.
+
+    Alias classes of several members are left to the hybrid.
+    """
+    desk, clock = Desk(problem, machine), _Clock()
+    plans, best = _heuristics_and_recreated(desk, clock, budget, progress)
+    if not desk.tables.shared.any():
+        for number in range(ROUNDS):
+            clock.note(improve(desk, best, 1, budget.seed * ROUNDS + number))
+            if progress is not None:
+                progress(f"neighbourhoods: {clock.best * 1e6:.1f} µs", number + 1, ROUNDS)
+    return clock.found(min([*plans, desk.memory_map(best)], key=lambda each: each.latency_s))
+
+
+def _heuristics_and_recreated(
+    desk: Desk, clock: _Clock, budget: Budget, progress: Progress | None
+) -> tuple[list[MemoryMap], Board]:
+    """The heuristics' plans, and the board that ruin and recreate makes of the best order or assignment."""
+    problem, machine = desk.problem, desk.machine
     plans = []
     for player in (all_slow, greedy, insertion, assignment):
         found = player(problem, machine, budget, None)
@@ -183,9 +210,8 @@ def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progres
         board = desk.empty()
         starts.append((search.decode(desk.tables, desk.lists, board, order, _NO_BOOK), board))
     clock.note([latency for latency, _ in starts])
-    best = _recreate(desk, min(starts, key=lambda start: start[0])[1], clock, budget, progress)
-    plan = min([*plans, desk.memory_map(best)], key=lambda each: each.latency_s)
-    return clock.found(plan)
+    start = min(starts, key=lambda start: start[0])[1]
+    return plans, _recreate(desk, start, clock, budget, progress)
 
 
 def _recreate(desk: Desk, board: Board, clock: _Clock, budget: Budget, progress: Progress | None) -> Board:
@@ -241,6 +267,7 @@ PLAYERS: Mapping[str, Callable[[Problem, Machine, Budget, Progress | None], Foun
     "msa": assignment,
     "evolution": evolution,
     "hybrid": hybrid,
+    "lns": neighbourhoods,
     "exact": exact,
 }
 

@@ -196,7 +196,7 @@ class Problem:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def from_json(data: Mapping[str, Any], where: str = "graph") -> Problem:
+def from_json(data: Any, where: str = "graph") -> Problem:
     """A problem from `Problem.to_json`.
 
     Raises:

@@ -20,7 +20,7 @@ from penstock.passes.place.verify import verify
 from .programs import machine, program
 
 RELATIVE = 1e-9
-QUICK = tuple(player for player in PLAYERS if player != "exact")
+QUICK = tuple(player for player in PLAYERS if player not in ("lns", "exact"))
 HEURISTICS = ("all-slow", "greedy", "insertion", "msa")
 
 
@@ -136,6 +136,15 @@ def test_the_exact_player_is_never_worse_than_any_game_nor_above_its_own_bound()
             equal += hybrid <= plan.latency_s + rounding
     assert proved >= 25
     assert equal >= 0.8 * proved, "the hybrid misses most optima of tiny programs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alexnet", "bert", "lstm"])
+def test_neighbourhoods_keep_the_rules_and_never_lose(name: str) -> None:
+    problem = graph(name)
+    where = profile("R0.25", problem)
+    hybrid = judged(problem, where, "hybrid", Budget(300))
+    assert judged(problem, where, "lns", Budget(300)).latency_s <= hybrid.latency_s * (1 + RELATIVE)
 
 
 def test_mistakes_are_told() -> None:
