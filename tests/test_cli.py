@@ -76,7 +76,16 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     loaded = set(done.stderr.split())
     assert "penstock" in loaded
-    assert not loaded & {"torch", "numpy", "torch_mlir", "rich", "matplotlib", "ortools", "safetensors", "numba"}
+    assert not loaded & {
+        "torch",
+        "numpy",
+        "torch_mlir",
+        "rich",
+        "matplotlib",
+        "ortools",
+        "safetensors",
+        "numba",
+    }
 
 
 @pytest.mark.parametrize(("name", "rest"), NOT_BUILT.items(), ids=NOT_BUILT)
