@@ -31,9 +31,10 @@ Task = tuple[Weights, int, int]
 
 def network_for(problem: Problem, config: Config) -> Network:
     """An untrained network of the kind the config asks for, the same every time."""
-    torch.manual_seed(config.seed)
     kind = LearnedModel if config.dynamics == "learned" else Network
-    return kind(max(1, len(problem.accesses)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return kind(max(1, len(problem.accesses)))
 
 
 class Actor:

@@ -25,7 +25,6 @@ class Episode:
         legal: legal moves [n, 3].
         remaining: return still to come before each decision, shares of the all-slow latency [n].
         score: the whole return.
-        searched: whether a search took part.
     """
 
     moves: np.ndarray
@@ -35,11 +34,6 @@ class Episode:
     legal: np.ndarray
     remaining: np.ndarray
     score: float
-
-    @property
-    def rewards(self) -> np.ndarray:
-        """Of each decision and the obvious moves after it."""
-        return self.remaining - np.append(self.remaining[1:], 0.0)
 
 
 class Match:

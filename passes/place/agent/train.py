@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from ..problem import Machine, Problem
 from .config import Config
@@ -40,7 +43,32 @@ def train(
         InputError: a checkpoint that is none or belongs to another run; an unknown engine.
         ToolMissing: Ray is asked for and not installed.
     """
-    run = Run(problem, machine, config or Config())
+    with one_thread():
+        return _train(problem, machine, config or Config(), workers, engine, checkpoint, progress, told)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small batches gain nothing from threads, and their number may change the last bit of a sum."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    problem: Problem,
+    machine: Machine,
+    config: Config,
+    workers: int,
+    engine: str,
+    checkpoint: str | Path | None,
+    progress: Progress | None,
+    told: Callable[[Point], None] | None,
+) -> Run:
+    run = Run(problem, machine, config)
     if checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
     total, first, begun = run.config.iterations, run.round, time.perf_counter()
