@@ -36,8 +36,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "no-warm-start": {"warm": False},
     "learned-dynamics": {"dynamics": "learned"},
 }
-ROUNDS, FEWER = 10, {"unet": 8, "mobilenetv2": 8, "strassen": 6, "gpt-decode": 4, "alexnet": 4, "lstm": 3}
-"""Rounds of a run; fewer for programs that are small, or so long that a round takes half a minute."""
+ROUNDS = {
+    "resnet50": 8,
+    "mobilenetv2": 6,
+    "unet": 6,
+    "bert": 10,
+    "strassen": 5,
+    "gpt-decode": 3,
+    "alexnet": 3,
+    "lstm": 2,
+}
+"""Rounds of a run, so that all of them take minutes on two cores: few where a round is long, or soon enough."""
+OTHERWISE = 8
 EQUAL = 1e-9
 """Relative difference of latencies that is none."""
 
@@ -156,7 +166,7 @@ def main() -> None:
     rows = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else []
     known = {key(row) for row in rows}
     jobs = [
-        (graph, profile, way, int(seed), args.rounds or FEWER.get(graph, ROUNDS))
+        (graph, profile, way, int(seed), args.rounds or ROUNDS.get(graph, OTHERWISE))
         for way in args.ways.split(",")
         for seed in args.seeds.split(",")
         for graph in args.graphs.split(",")
