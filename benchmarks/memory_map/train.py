@@ -46,7 +46,7 @@ ROUNDS = {
     "alexnet": 3,
     "lstm": 2,
 }
-"""Rounds of a run, so that all of them take minutes on two cores: few where a round is long, or soon enough."""
+"""Rounds of a run: few where a round takes long, or where few are enough."""
 OTHERWISE = 8
 EQUAL = 1e-9
 """Relative difference of latencies that is none."""
