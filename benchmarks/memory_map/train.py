@@ -45,6 +45,10 @@ ROUNDS = {
     "gpt-decode": 3,
     "alexnet": 3,
     "lstm": 2,
+    "zoo-resnet50": 4,
+    "zoo-bert-base": 4,
+    "zoo-gpt2-small": 4,
+    "zoo-vit-small": 4,
 }
 """Rounds of a run: few where a round takes long, or where few are enough."""
 OTHERWISE = 8

@@ -12,11 +12,18 @@ from penstock.passes.place.agent.config import Config
 from penstock.passes.place.agent.engines import network_for
 from penstock.passes.place.agent.episodes import Match
 from penstock.passes.place.agent.observation import WIDTH
+from penstock.passes.place.agent.train import one_thread
 from penstock.passes.place.game import Game
 
 from ..programs import machine, program
 
 SEEDS = range(40)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    with one_thread():
+        yield
 
 
 def match_of(seed: int, variant: str = "reserve") -> Match:
@@ -143,7 +150,7 @@ def test_the_improved_policy_is_the_published_formula():
 
 
 def test_moves_that_are_not_legal_are_never_taken():
-    for seed in SEEDS:
+    for seed in SEEDS[:12]:
         match = match_of(seed)
         config = Config(seed=seed, lanes=4, simulations=8, searched=0.5)
         network = network_for(match.game.problem, config)
@@ -161,11 +168,11 @@ def test_moves_that_are_not_legal_are_never_taken():
 
 def test_backed_up_games_replay():
     backed_up = 0
-    for seed in range(200):
+    for seed in range(80):
         match = match_of(seed, "extend")
-        config = Config(seed=seed, lanes=4, simulations=0, variant="extend")
+        config = Config(seed=seed, lanes=2, simulations=0, variant="extend")
         for episode in selfplay.play(match, network_for(match.game.problem, config), config, 0, 0):
             game = match.finish(episode.moves)
             assert game.score_s / match.facts.all_slow_s == episode.score
             backed_up += bool(game.backups)
-    assert backed_up > 5
+    assert backed_up > 2

@@ -17,7 +17,7 @@ from penstock.passes.place.agent.config import Config
 from penstock.passes.place.agent.demonstrations import demonstration
 from penstock.passes.place.agent.engines import spread
 from penstock.passes.place.agent.run import Run
-from penstock.passes.place.agent.train import train
+from penstock.passes.place.agent.train import one_thread, train
 from penstock.passes.place.graphs import graph
 from penstock.passes.place.players import Budget, Training, solve
 from penstock.passes.place.profiles import machine as of_profile
@@ -32,10 +32,8 @@ HALF = of_profile("R0.5", UNET)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread():
+        yield
 
 
 def facts(run: Run) -> dict[str, object]:
