@@ -102,14 +102,14 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def wins(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Agent against insertion, a line per graph and profile; the median seed decides."""
+    """Agent against insertion, a line per graph and profile; the median seed decides, the lower of two."""
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
         cells.setdefault((row["way"], row["graph"], row["profile"]), []).append(row)
     counts: dict[str, list[int]] = {}
     for (way, graph, profile), runs in sorted(cells.items()):
         ratios = sorted(run["agent"] / run["insertion"] for run in runs)
-        median = ratios[len(ratios) // 2]
+        median = ratios[(len(ratios) - 1) // 2]
         won = 0 if median > 1 + EQUAL else 1 if median >= 1 - EQUAL else 2
         counts.setdefault(way, [0, 0, 0])[won] += 1
         agents = " ".join(f"{run['agent']:.4f}" for run in sorted(runs, key=lambda run: run["seed"]))
