@@ -145,14 +145,19 @@ def picture(path: Path, rows: list[dict[str, Any]]) -> None:
             low, high = [min(each) for each in spread], [max(each) for each in spread]
             panel.fill_between(episodes, low, high, color=f"C{color}", alpha=0.2)
         panel.axhline(1.0, color="grey", linewidth=0.8)
+        low, high = panel.get_ylim()
+        panel.set_ylim(min(low, 0.999), max(high, 1.001))
         panel.set_title(" ".join(cell), fontsize=8)
         panel.tick_params(labelsize=6)
     for panel in list(panels)[len(cells) :]:
         panel.axis("off")
     figure.supxlabel("episodes", fontsize=8)
     figure.supylabel("best so far, speed-up over insertion", fontsize=8)
-    handles, labels = next(iter(figure.axes)).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(WAYS), fontsize=8)
+    drawn = [panel.get_legend_handles_labels() for panel in figure.axes]
+    named = {
+        label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)
+    }
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(WAYS), fontsize=8)
     figure.savefig(path)
 
 
