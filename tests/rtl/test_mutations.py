@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock.backends.verilog import emit
+from penstock.backends.verilog import Linear, emit
 from penstock.ir.errors import VerifyError
 from penstock.passes.quantize import quantize
+from penstock.sim.cost.bitmod import BitmodArray
+from penstock.sim.cost.bitmod_accel import Accelerator
 from penstock.sim.rtl.simulate import simulate
 
 # What breaks → file, text, text in its place.
@@ -78,7 +80,8 @@ def emit_layer(folder: Path, scheme: str = "bitmod4", **element: Any) -> Path:
     acts[2, :40] = random.integers(1, 1024, 40).astype(np.uint16).view(np.float16)
     acts[2, 40:] = 0
     bias, quantized = random.standard_normal(5), quantize(weights, scheme)
-    return emit(folder, "mutant", quantized, weights, bias, acts, rows=2, cols=2, **element)
+    layer = Linear.of("layer", quantized, weights, bias, acts)
+    return emit(folder, "mutant", [layer], Accelerator(BitmodArray(2, 2, 6, 2)), **element)
 
 
 @pytest.mark.slow
