@@ -1,7 +1,7 @@
 """A compiled entry as a program to map: fused groups are its instructions, what crosses them its tensors.
 
 Floats are taken to be bfloat16, stored and computed, as accelerators with a fast memory run them: the CPU
-they they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the
+they are compiled for computes in float32. Layers are unrolled at their calls. Compute time is the
 roofline's, of the busiest unit of the target; a step whose body is upstream MLIR has none we can count, and
 costs its traffic alone.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ...ir.cascade import FUSED, shape_of
 from ...ir.errors import InputError
@@ -31,12 +32,26 @@ from ...ir.targets import Target
 from ...sim.cost.module import GroupCount, count_groups
 from ...sim.cost.roofline import GroupWork, price
 from ..lifetimes import label
+from .inline import layer
 from .problem import Instruction, Problem, Tensor
 
 BF16, BF16_BYTES = "bf16", 2
 
 
+@dataclass(frozen=True)
+class Program:
+    """A problem and the IR it stands for: per tensor its value, an argument or the result of a step."""
+
+    problem: Problem
+    values: tuple[ir.Value, ...]
+
+
 def from_module(module: ir.Module, target: Target, name: str, entry: str | None = None) -> Problem:
+    """The problem of an entry of a fused module; arguments and errors as for `read_program`."""
+    return read_program(module, target, name, entry).problem
+
+
+def read_program(module: ir.Module, target: Target, name: str, entry: str | None = None) -> Program:
     """The program of an entry of a fused module.
 
     Args:
@@ -57,7 +72,7 @@ def from_module(module: ir.Module, target: Target, name: str, entry: str | None 
     counts: dict[str, list[GroupCount]] = defaultdict(list)
     for count in count_groups(module, chosen):
         counts[count.function].append(count)
-    return _Unroller(table, counts, target).problem(name, chosen)
+    return _Unroller(table, counts, target).program(name, chosen)
 
 
 class _Unroller:
@@ -67,10 +82,11 @@ class _Unroller:
         self.table, self.counts, self.target = table, counts, target
         self.sizes: list[int] = []
         self.names: list[str] = []
+        self.values: list[ir.Value] = []
         self.defined: set[int] = set()
         self.instructions: list[Instruction] = []
 
-    def problem(self, name: str, entry: str) -> Problem:
+    def program(self, name: str, entry: str) -> Program:
         function = self.table[entry]
         arguments = [self._tensor(f"arg{at}", value) for at, value in enumerate(function.arguments)]
         results = set(self._run(function, arguments, ""))
@@ -93,10 +109,11 @@ class _Unroller:
             )
             for each in self.instructions
         )
-        return Problem(name, moved, tensors)
+        return Program(Problem(name, moved, tensors), tuple(self.values[x] for x in order))
 
     def _tensor(self, name: str, value: ir.Value) -> int:
         self.names.append(name)
+        self.values.append(value)
         kind = dtype_of(value)
         width = BF16_BYTES if kind.mlir.startswith("f") else kind.size
         self.sizes.append(max(1, math.prod(shape_of(value)) * width))
@@ -125,7 +142,7 @@ class _Unroller:
 
     def _step(self, op: ir.Operation, operands: list[int], prefix: str, seconds: float) -> list[int]:
         number = len(self.instructions)
-        name = f"{number}:{prefix}{label(op)}"
+        name = f"{number}:{prefix}{layer(op)}{label(op)}"
         results = [self._tensor(f"{name}.{at}", value) for at, value in enumerate(op.results)]
         self.defined.update(results)
         reads = tuple((x, self.sizes[x]) for x in dict.fromkeys(operands))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...ir.errors import InputError, TargetError
 from ...ir.targets import Target
+from ...ir.targets.description import Tier
 from .problem import Machine, Problem
 
 SLOW_BYTES_PER_S = 614e9
@@ -43,8 +44,8 @@ def machine(profile: str, problem: Problem, fast_over_slow: float = FAST_OVER_SL
     return Machine(int(problem.peak_live_bytes * share), T_ALIGNMENT, SLOW_BYTES_PER_S, fast)
 
 
-def of_target(target: Target) -> Machine:
-    """The machine that a target's main tier and its fastest nearer one make.
+def tiers_of(target: Target) -> tuple[Tier, Tier]:
+    """The fastest tier nearer than the main one, and the main one.
 
     Raises:
         TargetError: no tier is faster than the main one and of published size.
@@ -56,13 +57,23 @@ def of_target(target: Target) -> Machine:
         for tier in target.tier
         if rate and tier.capacity_bytes and (tier.bandwidth_read_bytes_per_s or 0.0) > rate
     ]
-    if not rate or not faster:
+    if not faster:
         raise TargetError(
             f"no tier of known size is faster than {slow.name}",
             where=target.name,
             accepted="a target with a fast tier beside its main one, such as tpu-v4i",
         )
-    fast = max(faster, key=lambda tier: tier.bandwidth_read_bytes_per_s or 0.0)
+    return max(faster, key=lambda tier: tier.bandwidth_read_bytes_per_s or 0.0), slow
+
+
+def of_target(target: Target) -> Machine:
+    """The machine that a target's main tier and its fastest nearer one make.
+
+    Raises:
+        TargetError: no tier is faster than the main one and of published size.
+    """
+    fast, slow = tiers_of(target)
+    rate = slow.bandwidth_read_bytes_per_s or 0.0  # known: a tier is faster
     return Machine(
         fast.capacity_bytes or 0, fast.alignment_bytes, rate, fast.bandwidth_read_bytes_per_s or rate
     )

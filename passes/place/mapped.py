@@ -1,0 +1,62 @@
+"""The pass's other half: entries mapped to the fast tier of a target, as ``tier`` operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.build import attributes
+from ...ir.entries import NAME, arguments, text_attribute
+from ...ir.mlir import func, ir
+from ...ir.steps import functions, is_entry
+from ...ir.targets import Target
+from ...ir.tier_moves import Room, verify_moves
+from .arena import SOLVER, unplace
+from .compiled import Program, read_program
+from .emit import Emitter
+from .inline import inline_layers
+from .players import Budget, solve
+from .profiles import of_target, tiers_of
+from .solved import MappedProgram
+
+
+def map_entries(module: ir.Module, target: Target, solver: str, budget: Budget) -> dict[str, MappedProgram]:
+    """Inline every entry's layers, let a player map its tensors, and write the map into the module.
+
+    Raises:
+        TargetError: the target has no fast tier.
+        InputError: no such player.
+        PlanError: slow memory is too small, or a verifier refuses the map.
+    """
+    fast, slow = tiers_of(target)
+    machine = of_target(target)
+    found = {}
+    with module.context, ir.Location.unknown():
+        for function in functions(module).values():
+            unplace(function)
+        inline_layers(module)
+        for name, function in functions(module).items():
+            if not is_entry(function):
+                continue
+            program = _named(read_program(module, target, name, name), function)
+            result = solve(program.problem, machine, solver, budget)
+            Emitter(function, program, result.found.plan, (fast, slow)).emit()
+            function.attributes[SOLVER] = attributes({SOLVER: solver})[SOLVER]
+            found[name] = MappedProgram(program.problem, machine, result)
+    rooms = {tier.name: Room(tier.capacity_bytes, tier.alignment_bytes) for tier in (fast, slow)}
+    verify_moves(module, rooms, slow.name)
+    return found
+
+
+def _named(program: Program, function: func.FuncOp) -> Program:
+    """The program with arguments called as the model calls them, where that is unique."""
+    names = {
+        value: text_attribute(table, NAME, "")
+        for value, table in zip(function.arguments, arguments(function), strict=True)
+    }
+    given = [names.get(value, "") for value in program.values]
+    taken = {tensor.name for tensor in program.problem.tensors}
+    tensors = tuple(
+        replace(tensor, name=name) if name and name not in taken and given.count(name) == 1 else tensor
+        for tensor, name in zip(program.problem.tensors, given, strict=True)
+    )
+    return replace(program, problem=replace(program.problem, tensors=tensors))
