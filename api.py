@@ -79,16 +79,22 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .compiler import compile_cpu, compile_text, machine
+    from .compiler import compile_cpu, compile_mapped, compile_text, machine
+    from .frontend.zoo import PREFIX
     from .heads import ARRAY, compile_head
     from .layers import compile_verilog
-    from .subject import resolve
+    from .subject import from_zoo, resolve
 
     chosen = machine(target)
-    if chosen.backend not in ("cpu", "verilog"):
+    if chosen.backend not in ("cpu", "verilog", "model"):
         raise TargetError(
             f"no code is generated for {chosen.name} yet",
-            accepted="cpu, bitmod-small, fusemax-small; other targets price and plan only",
+            accepted="cpu, bitmod-small, fusemax-small; tpu-v4i for a memory map; others price and plan only",
+        )
+    if chosen.backend == "model" and (layer or head is not None or quantize):
+        raise InputError(
+            f"{chosen.name} takes whole models as they are, no --layer, --head or --quantize",
+            accepted="--target bitmod-small",
         )
     attention = any(unit.name == ARRAY for unit in chosen.unit)
     if chosen.backend == "cpu" and layer:
@@ -103,6 +109,15 @@ def compile(
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
         compile_text(Path(model), chosen, place, pipeline, quantize, progress)
+        return Bundle(open_bundle(place), _kept=kept)
+    if chosen.backend == "model":
+        if isinstance(model, str) and model.endswith(".mlir"):
+            mapped = model
+        elif isinstance(model, str) and model.startswith(PREFIX) and example_inputs is None:
+            mapped = from_zoo(model, shapes, dtype, seed, meta=True)  # a map needs no weights
+        else:
+            mapped = resolve(model, shapes, dtype, seed, example_inputs)
+        compile_mapped(mapped, target, chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if attention:

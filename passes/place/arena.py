@@ -1,8 +1,8 @@
 """Placement: every tensor between steps gets a fixed place in its function's frame.
 
-With a target that has a fast tier, tensors are mapped to it (`mapped`). Otherwise lifetimes become offsets in one
-arena per entry: tensors as ``tier.alloc``, a layer's frame as ``tier.frame_offset`` on its call. A function's
-results are written straight into its caller's buffers.
+With a target that has a fast tier, tensors are mapped to it (`mapped`). Otherwise lifetimes become offsets in
+one arena per entry: tensors as ``tier.alloc``, a layer's frame as ``tier.frame_offset`` on its call. A
+function's results are written straight into its caller's buffers.
 """
 
 from __future__ import annotations

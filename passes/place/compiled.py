@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir.cascade import FUSED, shape_of
+from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.errors import InputError
 from ...ir.mlir import func, ir
 from ...ir.steps import (
@@ -44,6 +45,20 @@ class Program:
 
     problem: Problem
     values: tuple[ir.Value, ...]
+
+
+def as_stored(count: GroupCount) -> GroupCount:
+    """A group of floats counted as bfloat16: all bytes scaled, those of its integers too."""
+    if not count.dtype.startswith("f"):
+        return count
+    wide = lookup(BY_MLIR, count.dtype).size
+    return replace(
+        count,
+        dtype=BF16,
+        bytes_read=count.bytes_read * BF16_BYTES // wide,
+        bytes_written=count.bytes_written * BF16_BYTES // wide,
+        bytes_unfused=count.bytes_unfused * BF16_BYTES // wide,
+    )
 
 
 def from_module(module: ir.Module, target: Target, name: str, entry: str | None = None) -> Problem:
@@ -135,9 +150,10 @@ class _Unroller:
         return [known[root(value)] for value in returned(function)]
 
     def _seconds(self, function: func.FuncOp) -> Iterator[float]:
-        for count in self.counts[function.name.value]:
-            kind = BF16 if count.dtype.startswith("f") else count.dtype
-            work = GroupWork(count.kernel, count.operations, count.bytes_read, count.bytes_written, kind)
+        for count in map(as_stored, self.counts[function.name.value]):
+            work = GroupWork(
+                count.kernel, count.operations, count.bytes_read, count.bytes_written, count.dtype
+            )
             yield price(work, self.target).compute_seconds
 
     def _step(self, op: ir.Operation, operands: list[int], prefix: str, seconds: float) -> list[int]:
