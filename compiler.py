@@ -140,7 +140,7 @@ def compile_mapped(
     from .passes.place.profiles import tiers_of
     from .sim.cost.module import count_groups
 
-    tiers_of(target)  # a target without a fast tier is said before any work
+    tiers = [tier.name for tier in tiers_of(target)]  # a target without a fast one is said before any work
     before, place = mapping(pipeline, where)
     with BundleWriter(out) as writer:
         stages = Stages(progress)
@@ -160,7 +160,10 @@ def compile_mapped(
         writer.write_text(MODULE, print_module(module))
         for entry, found in place.maps.items():
             writer.write_text(f"maps/{entry}.svg", found.svg())
-        maps = {entry: plain(found.to_json()) for entry, found in place.maps.items()}
+        maps = {
+            entry: {"tiers": tiers, **plain(found.to_json()), "problem": found.problem.to_json()}
+            for entry, found in place.maps.items()
+        }
         writer.write_json(PLAN, {"functions": {}, "entries": {}, "maps": maps})
         writer.write_json(COST, priced_json(counts, target, stages))
         writer.commit(

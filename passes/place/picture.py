@@ -112,4 +112,4 @@ def _rect(
 
 
 def _text(x: float, y: float, words: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="currentColor">{escape(words)}</text>'

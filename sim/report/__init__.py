@@ -108,6 +108,7 @@ def _json(contents: Contents) -> dict[str, Any]:
             }
             for name, memory in contents.memory.items()
         },
+        "maps": {name: found.to_json() for name, found in contents.maps.items()},
         "verification": contents.verification.to_json() if contents.verification else None,
         "rtl": [run.to_json() for run in contents.rtl_runs],
     }

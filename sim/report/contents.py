@@ -16,6 +16,7 @@ from ..cost.record import CostRecord
 from ..rtl.compare import SimResult
 from ..rtl.record import runs_from_json
 from ..verification import Verification
+from .maps import MappedEntry, read_maps
 
 VERIFY = "verify.json"
 RTL_RUNS = "verilog/sim.json"
@@ -43,6 +44,7 @@ class Contents:
         parameter_bytes: size of the weights file.
         cost: the cost record.
         memory: the arena of every entry point.
+        maps: the memory map of every entry point, where the target has a fast tier.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Contents:
     parameter_bytes: int
     cost: CostRecord
     memory: Mapping[str, Memory]
+    maps: Mapping[str, MappedEntry]
     verification: Verification | None
     rtl_runs: tuple[SimResult, ...]
 
@@ -79,6 +82,7 @@ def read(bundle_dir: str | Path) -> Contents:
         parameter_bytes=parameter_bytes,
         cost=cost,
         memory=_memory(bundle),
+        maps=read_maps(bundle),
         verification=Verification.from_json(verified, str(bundle.path / VERIFY)) if verified else None,
         rtl_runs=runs_from_json(runs, str(bundle.path / RTL_RUNS)) if runs else (),
     )
@@ -87,7 +91,7 @@ def read(bundle_dir: str | Path) -> Contents:
 def _parameters(bundle: BundleFiles) -> tuple[int, int]:
     """Elements and bytes of the weights file; the count of the model itself where the manifest has one."""
     if WEIGHTS not in bundle.manifest["files"]:
-        return 0, 0
+        return int(bundle.manifest["model"].get("parameters", 0)), 0
     arrays = bundle.weights().arrays.values()
     stored = sum(array.size for array in arrays)
     return int(bundle.manifest["model"].get("parameters", stored)), sum(array.nbytes for array in arrays)

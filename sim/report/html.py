@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from . import sections
+from . import maps, sections
 from .contents import Contents
 
 
@@ -39,6 +39,11 @@ def _bundle(key: str, contents: Contents) -> str:
         "<h2>Cost on the target</h2>",
         _entries(key, contents),
     ]
+    if contents.maps:
+        folded = [
+            maps.section(name, found, shown=not at) for at, (name, found) in enumerate(contents.maps.items())
+        ]
+        parts += ["<h2>Memory map</h2>", *folded]
     if contents.verification is not None:
         parts += ["<h2>Verification</h2>", sections.verification(key, contents.verification)]
     if contents.rtl_runs:

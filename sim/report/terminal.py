@@ -15,7 +15,7 @@ from ..cost.record import EntryCost
 from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Verification
-from . import units
+from . import maps, units
 from .contents import Contents
 
 _PIPE_WIDTH = 140
@@ -33,8 +33,10 @@ def tables(contents: Contents) -> RenderableType:
         ),
     ]
     parts += [_groups(name, entry) for name, entry in contents.cost.entries.items()]
-    if contents.cost.entries:
+    if contents.memory:
         parts.append(_memory(contents))
+    if contents.maps:
+        parts += [_maps(contents), *(Text(f"picture: {found.where}") for found in contents.maps.values())]
     if verification is not None:
         parts.append(_verification(verification))
     if contents.rtl_runs:
@@ -116,6 +118,14 @@ def _memory(contents: Contents) -> Table:
             units.size(memory.series.peak_after_bytes),
             units.size(memory.lower_bound_bytes),
         )
+    return table
+
+
+def _maps(contents: Contents) -> Table:
+    tiers = sorted({f"{found.fast} beside {found.slow}" for found in contents.maps.values()})
+    table = _table(f"Memory map: {', '.join(tiers)}; verified", maps.COLUMNS, len(maps.COLUMNS) - 2)
+    for name, found in contents.maps.items():
+        table.add_row(*found.row(name))
     return table
 
 
