@@ -251,7 +251,14 @@ def repack(desk: Desk, board: Board) -> bool:
             return False
         row = (board.r_first[r], board.r_last[r], board.r_from[r], board.r_need[r], board.r_done[r])
         put(T, trial, x, offset, *(int(each) for each in row))
-    changed = bool(np.any(trial.r_offset[:count] != board.r_offset[:count]))
+    changed = _places(trial) != _places(board)
     for name in ("head", "r_offset", "r_top", "r_first", "r_last", "r_tensor", "r_from", "r_need", "r_done"):
         getattr(board, name)[...] = getattr(trial, name)
     return changed
+
+
+def _places(board: Board) -> set[tuple[int, int, int]]:
+    """Tensor, first instruction and offset of every piece: two that trade places count as moved."""
+    count = int(board.head[RECTANGLES])
+    columns = (board.r_tensor[:count], board.r_first[:count], board.r_offset[:count])
+    return set(zip(*(column.tolist() for column in columns), strict=True))
