@@ -133,7 +133,9 @@ def test_analysis_lists_cascades(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "named"),
     [
         (["--target", "abacus"], "abacus"),
-        (["--target", "tpu-v4i"], "tpu-v4i"),
+        (["--target", "h200"], "h200"),
+        (["--target", "tpu-v4i", "--quantize", "int8"], "tpu-v4i"),
+        (["--target", "bolt-u55c"], "bolt-u55c"),
         (["--shape", "q=3"], "q"),
         (["--dtype", "f8"], "f8"),
         (["--pipeline", "relabel,frobnicate"], "frobnicate"),

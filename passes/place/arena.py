@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ...ir.build import attributes
 from ...ir.errors import PassError
 from ...ir.mlir import func, ir
-from ...ir.steps import ALLOC, FRAME_BYTES, FRAME_OFFSET, body, callees_first
+from ...ir.steps import ALLOC, FRAME_BYTES, FRAME_OFFSET, body, callees_first, functions
 from ...ir.targets import load
 from ...ir.tier_check import verify_placement
 from ...ir.tier_moves import COPY, DROP, FLOAT_BYTES, FRAMES, WAIT
@@ -86,8 +86,9 @@ class Place(Pass):
             return module
         frames: dict[str, int] = {}
         with module.context, ir.Location.unknown():
-            for function in callees_first(module):
+            for function in functions(module).values():
                 unplace(function)
+            for function in callees_first(module):
                 frames[function.name.value] = self._place(function, frames)
         verify_placement(module)
         return module

@@ -27,10 +27,11 @@ def inline_layers(module: ir.Module) -> None:
     """
     order = callees_first(module)
     table = functions(module)
-    for function in order:
-        for op in list(body(function)):
-            if op.name == CALL and not is_upstream(table[callee(op)]):
-                _inline(op, table[callee(op)])
+    with module.context, ir.Location.unknown():
+        for function in order:
+            for op in list(body(function)):
+                if op.name == CALL and not is_upstream(table[callee(op)]):
+                    _inline(op, table[callee(op)])
     for function in order:
         if not is_entry(function):
             function.operation.erase()
