@@ -194,7 +194,8 @@ class Target(_Record):
     """A machine a program is compiled for or priced on.
 
     Attributes:
-        backend: who makes code for it: ``cpu``, ``cuda``, ``verilog``, or ``model`` (priced only).
+        backend: who makes code for it: ``cpu``, ``cuda``, ``verilog``, or ``model`` (priced, and mapped
+            where it has a fast tier).
         main_tier: the tier a program's inputs, parameters and unfused intermediates live in.
         tiers: nearest to the units first.
     """
