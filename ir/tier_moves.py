@@ -78,6 +78,8 @@ class _Check:
     def run(self) -> None:
         for at, op in enumerate(body(self.function)):
             where = f"{self.function.name.value}, operation {at} ({op.name})"
+            if op.name == ALLOC and op.operands[0] not in self.held:
+                raise PlanError("places what is neither made nor copied here", where=where)
             if op.name in VIEWS:
                 continue
             self._reads(op, at, where)

@@ -186,6 +186,15 @@ def test_the_verifier_wants_one_wait_a_copy() -> None:
         verify_moves(parse_module("\n".join(lines)), ROOMS, "hbm")
 
 
+def test_an_argument_is_not_in_fast_memory_by_saying_so() -> None:
+    text = f"""func.func @main(%x: {KIND}) -> {KIND}
+      attributes {{tier.frames = {{cmem = 512 : i64}}, tier.float_bytes = 2 : i64}} {{
+      %p = "tier.alloc"(%x) {{tier = "cmem", offset = 0, bytes = 512}} : ({KIND}) -> {KIND}
+      return %p : {KIND} }}"""
+    with pytest.raises(PlanError, match="neither made nor copied here"):
+        verify_moves(parse_module(text), ROOMS, "hbm")
+
+
 def test_a_result_in_fast_memory_is_refused() -> None:
     text = f"""func.func @main(%x: {KIND}) -> {KIND}
       attributes {{tier.frames = {{cmem = 512 : i64}}, tier.float_bytes = 2 : i64}} {{
