@@ -7,7 +7,7 @@
 // Lanes come in fours; a lane that is not there has zero operands. Widths are those of eight lanes and of the
 // widest accumulator, 18 bits; what a smaller element does not use is constant. Bits that do not fit are
 // rounded to nearest even, or with truncate dropped, toward minus infinity.
-// As functions they are compiled once by a simulator, not once an element: most of the speed of a large array.
+// As functions they are compiled once by a simulator, not once an element: most of a large array's speed.
 
 package bitmod_step_pkg;
 
@@ -30,8 +30,8 @@ package bitmod_step_pkg;
 
   // A weight term is bitmod_pkg::term_t: sign in bit 3, man in bit 2, exp below.
 
-  // Exponents of four products: {largest, how far each lies below it}. A dead lane has exponent 0, below every
-  // live one.
+  // Exponents of four products: {largest, how far each lies below it}. A dead lane has exponent 0, below
+  // every live one.
   function automatic logic [ExpWidth+QuadExps-1:0] exponents(
     input logic [Quad*ActExpWidth-1:0] act_exp,
     input logic [Quad*TermWidth-1:0]   term
@@ -128,10 +128,10 @@ package bitmod_step_pkg;
     length = count + 4'(rest[0]);
   endfunction
 
-  // The accumulator {exponent, mantissa} after a step; a group's first step forgets what there was. It and the
-  // dot product, moved up by its bit significance, meet at the larger of their exponents; the sum moves right
-  // where it needs more than acc_width - 1 magnitude bits, and the exponent grows with it. It never normalises
-  // to the left.
+  // The accumulator {exponent, mantissa} after a step; a group's first step forgets what there was. It and
+  // the dot product, moved up by its bit significance, meet at the larger of their exponents; the sum moves
+  // right where it needs more than acc_width - 1 magnitude bits, and the exponent grows with it. It never
+  // normalises to the left.
   function automatic logic [AccStateWidth-1:0] accumulate(
     input logic                             first,
     input logic [ExpWidth-1:0]              exp,

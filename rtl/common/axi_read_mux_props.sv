@@ -2,7 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Protocol of axi_read_mux: an address stays offered, unchanged; one reader at a time; known identifiers.
+// Protocol of axi_read_mux: an address stays offered, unchanged; one reader at a time, each in its turn; known
+// identifiers.
 
 /* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
 
@@ -32,6 +33,17 @@ module axi_read_mux_props #(
     $onehot0(ar_ready_o) && (ar_ready_o & ~ar_valid_i) == '0);
   a_known: assert property (@(posedge clk_i) disable iff (!rst_ni)
     r_valid_i |-> 32'(r_id_i) < Readers);
+
+  // A reader that waits is passed over at most once by each other one.
+  for (genvar i = 0; i < Readers; i++) begin : gen_turn
+    logic [31:0] passed_q;
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni)                               passed_q <= '0;
+      else if (!ar_valid_i[i] || ar_ready_o[i])  passed_q <= '0;
+      else if (|ar_ready_o)                      passed_q <= passed_q + 32'd1;
+    end
+    a_turn: assert property (@(posedge clk_i) disable iff (!rst_ni) passed_q < Readers);
+  end
 
 endmodule
 

@@ -179,6 +179,21 @@ class AccelScript:
             self.read(STATUS, FAILED)
             self.cleared(FAILED)
 
+    def long_counts(self) -> None:
+        """Cycle counters of which every bit is in use, with the carry from their lower half to the upper."""
+        self.set(IRQ_ENABLE, 3)
+        for upper in (0x5555_5555, 0xAAAA_AAA9, 0x7FFF_FFFE):
+            before = upper << 32 | ALL
+            self.start()
+            for name in ("i_regs.cycles_q", "i_regs.core_cycles_q"):
+                self.do("s", before, name)
+            self.ends(DONE)
+            after = before + 1 & ~0xFFFF
+            for low in (CYCLES, CORE_CYCLES):
+                self.read(low, after & ALL, ALL & ~0xFFFF)
+                self.read(low + 4, after >> 32)
+            self.cleared(DONE)
+
     def interrupts(self) -> None:
         """The line follows what is enabled."""
         self.set(IRQ_ENABLE, 0)

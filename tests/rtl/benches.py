@@ -32,8 +32,10 @@ PUBLIC = """\
 public_flat_rd -module "*" -var "*_q"
 public_flat_rd -module "*" -var "*_nq"
 public_flat_rd -module "bitmod_sequencer" -var "drain_*_o"
+public_flat_rw -module "bitmod_accel_regs" -var "cycles_q"
+public_flat_rw -module "bitmod_accel_regs" -var "core_cycles_q"
 """
-"""Registers of the benches that check reset values."""
+"""Registers of the benches that check reset values, and those that are set to what no run counts up to."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class Engine:
 LINEAR = Engine(BitmodArray(rows=2, cols=3, max_tokens=4, max_groups=2))
 ODD = Engine(BitmodArray(rows=3, cols=5, max_tokens=6, max_groups=3))
 TILED = Engine(BitmodArray(rows=2, cols=2, max_tokens=8, max_groups=2, row_tiles=2, col_tiles=3))
-WIDE = Engine(BitmodArray(rows=2, cols=2, max_tokens=4, max_groups=2, col_tiles=2, lanes=8), 18, True)
+WIDE = Engine(BitmodArray(rows=3, cols=2, max_tokens=6, max_groups=2, col_tiles=2, lanes=8), 18, True)
 THIN = Engine(BitmodArray(rows=1, cols=2, max_tokens=6, max_groups=1, row_tiles=3, lanes=2), 12)
 SHAPES = (
     *((1, 1, 1), (2, 3, 128), (3, 4, 129), (4, 6, 256), (5, 7, 200), (9, 3, 256), (4, 1, 128), (1, 13, 256)),
@@ -285,6 +287,7 @@ def _accel_jobs(folder: Path) -> list[Job]:
     registers.registers()
     registers.do("p", 0, 3)
     registers.begin([(1, 1, 128)], 71)
+    registers.long_counts()
     registers.interrupts()
     registers.starts_refused()
     registers.begin([(2, 3, 128), (1, 1, 128)], 30)

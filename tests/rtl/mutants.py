@@ -1,8 +1,11 @@
 """Mutants of SystemVerilog: small edits of a module's behaviour, and one text to choose any of them in.
 
 Edits are found in the syntax tree (pyslang), so that they never touch declarations, parameters, ranges or
-loops. `schema` writes them all into the source at once, each behind ``mutant_pkg::active == number``: one
-Verilator build then serves every mutant, chosen when the simulation starts by ``+mutant=NUMBER``.
+loops. Two places get none because a change there is no fault: the width of a constant's cast (of literals and
+parameters), which has bits to spare or else whose value the off-by-ones change; and what is assigned to a
+signal named ``unused``, which nothing reads. `schema` writes all edits into the source at once, each behind
+``mutant_pkg::active == number``: one Verilator build then serves every mutant, chosen when the simulation
+starts by ``+mutant=NUMBER``.
 """
 
 from __future__ import annotations
@@ -68,6 +71,8 @@ FIXED = {
     "ElabSystemTask",
     "InstanceName",
 }
+_CONSTANT = re.compile(r"(?:[\s()+*/-]|\d+|'[01]|\w+::[A-Z]\w*|\b[A-Z]\w*)+")
+"""Of literals and parameters alone: in this style only those begin with a capital letter."""
 _LITERAL = re.compile(r"(\d+)'(s?)([bdh])([0-9a-fA-F_]+)$")
 _BASE = {"b": 2, "d": 10, "h": 16}
 
@@ -156,6 +161,8 @@ def _visit_children(node: Any, text: str, in_reset: bool) -> Found:
 def _visit_binary(node: Any, text: str, in_reset: bool) -> Found:
     operator = node.operatorToken.valueText
     kind = _kind(node)
+    if kind.endswith("AssignmentExpression") and _text(node.left, text).startswith("unused"):
+        return
     if kind == "NonblockingAssignmentExpression":
         yield from _register(node, text, in_reset)
         if not in_reset:
@@ -212,10 +219,11 @@ def _visit_if(node: Any, text: str, in_reset: bool) -> Found:
 
 
 def _visit_cast(node: Any, text: str, in_reset: bool) -> Found:
-    """A width one bit short; types are left alone."""
+    """A width one bit short; types, constants and single bits are left alone."""
     start, end = _span(node)
     width, inner = _text(node.left, text), _text(node.right, text)
-    if _kind(node.left) != "ScopedName" and not width.endswith(("_t", "_e")):
+    fixed = width == "1" or width.endswith(("_t", "_e")) or _CONSTANT.fullmatch(inner)
+    if _kind(node.left) != "ScopedName" and not fixed:
         # A width of one stays one: such a mutant shows under other parameters only.
         yield "width", start, end, f"({width})'(({width} > 1 ? {width} - 1 : 1)'{inner})", False
     yield from _walk(node.right, text, in_reset)

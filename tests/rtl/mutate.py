@@ -2,10 +2,12 @@
 
     python tests/rtl/mutate.py -o docs/rtl/mutation.md
 
-Mutants are drawn by a seed, so many a module, of every kind (`mutants.KINDS`). All of them are compiled into
-each bench's model at once; a run chooses one. A mutant that does not elaborate is invalid and does not count.
-The others go through the benches until one notices: a result that is not the oracle's, an assertion, a cycle
-count that is not the model's, a register that does not hold its reset value, or no end.
+Mutants are drawn by a seed, so many a module, of every kind: an operator for another, a constant off by one,
+a condition turned round, a slice or a cast a bit short, a reset value wrong or left out, an assignment left
+out, an input inverted. Casts of constants and signals named unused are left alone. All mutants are compiled
+into each bench's model at once; a run chooses one. A mutant that does not elaborate is invalid and does not
+count. The others go through the benches until one notices: a result that is not the oracle's, an assertion, a
+cycle count that is not the model's, a register that does not hold its reset value, or no end.
 """
 
 from __future__ import annotations
@@ -37,9 +39,12 @@ UNUSED = ("fp32_div.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
 """Blocks of rtl/common that the BitMoD design does not use."""
 UNUSED_FUNCTIONS = ("larger", "split")
 """Functions of fp32_pkg that it does not use."""
-ORDER = ("units", "elements", "linear", "thin", "tiled", "wide", "accel", "narrow", "dma16", "dma1")
+ORDER = (
+    *("units", "elements", "linear", "thin", "tiled", "wide", "odd"),
+    *("accel", "narrow", "dma16", "dma1", "dma256"),
+)
 ACCEL = ("accel", "narrow")
-DMA = ("dma16", "dma1", "accel", "narrow")
+DMA = ("dma16", "dma1", "dma256", "accel", "narrow")
 KEEP_FUNCTION = re.compile(r"/\*\s*verilator no_inline_task\s*\*/|//\s*verilator no_inline_task")
 FUNCTIONS = ("fp32_pkg.sv", "bitmod_step_pkg.sv")
 """Packages of functions: their mutants are compiled into the benches of units only."""
@@ -59,7 +64,7 @@ BENCHES_OF = {
             *("bitmod_sequencer.sv", "bitmod_linear.sv", "bitmod_array.sv", "bitmod_tile.sv"),
             *("bitmod_column.sv", "bitmod_merge.sv", "sram_1r1w.sv"),
         ),
-        ("linear", "thin", "tiled", "wide", *ACCEL),
+        ("linear", "thin", "tiled", "wide", "odd", *ACCEL),
     ),
 }
 """Benches that can notice a mutant of a file, cheapest first; `ORDER` where it is not named."""
@@ -225,17 +230,18 @@ def judge(
 def run(
     per_module: int | None,
     seed: int,
-    files: Sequence[str] = (),
+    only: Sequence[str] = (),
     benches: Sequence[str] = ORDER,
     progress=None,
 ) -> list[Verdict]:
-    """A whole run.
+    """A whole run, or one of the mutants whose description holds a text of ``only``.
 
     Raises:
         PenstockError: a declaration of an equivalent mutant matches none, or one that is killed.
     """
     texts = design_texts()
-    edits = [edit for edit in chosen(texts, per_module, seed) if not files or edit.file in files]
+    drawn = chosen(texts, per_module, seed)
+    edits = [edit for edit in drawn if not only or any(each in str(edit) for each in only)]
     with tempfile.TemporaryDirectory(prefix="penstock-mutants-") as scratch:
         folder = Path(scratch)
         for name, text in texts.items():
@@ -351,7 +357,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-module", type=int, default=12, help="mutants of a module at most (default 12)")
     parser.add_argument("--all", action="store_true", help="every mutant there is")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument("--file", action="append", default=[], help="only this source file; may be repeated")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="only mutants whose description holds this text, as bitmod_tile.sv or leading_one.sv:19",
+    )
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
     options = parser.parse_args(arguments)
@@ -359,7 +371,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with bar() as progress:
             verdicts = run(
-                None if options.all else options.per_module, options.seed, options.file, progress=progress
+                None if options.all else options.per_module, options.seed, options.only, progress=progress
             )
     except PenstockError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -58,6 +58,18 @@ def test_widths_are_a_bit_short() -> None:
     assert any(before.startswith("Width'(") for before, _ in found("width"))
 
 
+def test_constants_casts_and_unused_signals_are_left_alone() -> None:
+    text = """\
+module small;
+  assign unused = a & b;
+  assign c = Width'(1) + Width'(Rows - 1) + Width'(some_pkg::Depth) + Width'(d) + 1'(e);
+endmodule
+"""
+    found = mutants.edits("small.sv", text)
+    assert {edit.before for edit in found if edit.kind == "width"} == {"Width'(d)"}
+    assert not any("unused" in edit.context for edit in found)
+
+
 def test_registers_lose_their_reset_or_their_assignment() -> None:
     assert found("reset") == {("count_q <= '0", ""), ("count_q <= '0", "count_q <= '1")}
     assert found("dropped") == {("count_q <= count_q + step_i", "")}
@@ -93,7 +105,9 @@ def test_a_sample_is_even_over_kinds_and_repeatable() -> None:
 @pytest.mark.slow
 def test_a_sample_of_the_engines_mutants_is_killed() -> None:
     """The whole run is ``python tests/rtl/mutate.py``."""
-    verdicts = mutate.run(6, 5, ("axi_read_dma.sv", "axi_write_dma.sv", "stream_fifo.sv"), ("dma16", "dma1"))
+    verdicts = mutate.run(
+        6, 5, ("axi_read_dma.sv", "axi_write_dma.sv", "stream_fifo.sv"), ("dma16", "dma256")
+    )
     survived = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
     assert not survived
     assert mutate.summary(verdicts)["killed"] >= 15

@@ -12,7 +12,10 @@ from penstock.sim.rtl.bitmod_oracle import Accumulator, Activations, Rounding, T
 
 Words = NDArray[np.uint32]
 FLUSH = 24
-ELEMENTS: tuple[tuple[Rounding, int], ...] = (("nearest-even", 15), ("truncate", 15), ("nearest-even", 18))
+ELEMENTS: tuple[tuple[Rounding, int], ...] = (
+    *(("nearest-even", 15), ("truncate", 15)),
+    *(("nearest-even", 18), ("nearest-even", 12)),
+)
 """Rounding and accumulator width of pe_harness's elements."""
 
 
@@ -83,9 +86,9 @@ def _decoded() -> Vectors:
             given.append(code | _pair(special) << 4)
             terms = two_terms(int(table[code]))
             wanted.append(term_bits(terms[0]) << 4 | term_bits(terms[1]))
-            # Of a term that is absent only that counts.
+            # The sign of a term that is absent does not count.
             mask.append(
-                sum((4 if term == NO_TERM else 15) << 4 * (1 - place) for place, term in enumerate(terms))
+                sum((7 if term == NO_TERM else 15) << 4 * (1 - place) for place, term in enumerate(terms))
             )
     return _one(2, {2: np.array(given)}, np.array(wanted), np.array(mask))
 
@@ -104,7 +107,7 @@ def _generated(mode: Mode) -> Vectors:
                 given.append(whole & 15 | whole >> 4 << 12 | _pair(special) << 4)
                 control.append(mode.value << 12 | (mode.terms - 1 - place) << 14)
                 wanted.append(term_bits(term) << 8)
-                mask.append((4 if not term.man else 15) << 8)
+                mask.append((7 if not term.man else 15) << 8)
     return _one(2, {2: np.array(given), 3: np.array(control)}, np.array(wanted), np.array(mask))
 
 
@@ -197,6 +200,7 @@ KINDS = (
     "sparse",
     "outliers",
     "cancelling",
+    "power of two",
 )
 
 
@@ -219,6 +223,10 @@ def activations(kind: str, numbers: np.random.Generator, shape: tuple[int, ...])
     if kind == "outliers":
         loud = np.where(numbers.random(shape) < 0.02, 1000, 1)
         return (numbers.standard_normal(shape) * loud).astype(np.float16)
+    if kind == "power of two":
+        values = np.zeros(shape, np.uint16)
+        values[:, 0] = 0x07FF, 0x07FF, 0x000F, 0
+        return _fp16(values)
     half = activations("every exponent", numbers, (shape[0], shape[1] // 2, 4))
     return np.concatenate([half, -half], axis=1)
 
@@ -243,6 +251,9 @@ def _element(numbers: np.random.Generator, kind: str, mode: Mode, groups: int) -
     sign, man, exp = (numbers.integers(0, high, acts.shape) for high in (2, 2, 4))
     if kind in ("all largest", "cancelling"):
         sign, man, exp = sign * 0, man * 0 + 1, exp * 0 + 3
+    if kind == "power of two":
+        # 2^15 - 1 (or less that) in the first step, nothing after it: rounding makes it 2^14 a place higher.
+        sign, man, exp = sign[:, :1, :1] + sign * 0, man * 0 + 1, exp * 0 + [3, 3, 0, 0]
     scale = np.concatenate([[0, 1, 127], numbers.integers(0, 128, groups)])[:groups]
     given = _element_words(acts, sign << 3 | man << 2 | exp, bsig, scale)
     wanted, mask = np.zeros((groups, 4), np.uint32), np.zeros((groups, 4), np.uint32)

@@ -9,6 +9,7 @@
 //   a BEGIN END         bytes that may be written           t                                none other was written
 //   z           forget what was read                        F ADDRESS YES     read before the first layer's end?
 //   R ADDRESS YES       whether a word has been read        q VALUE NAME                     a register's reset value
+//   s VALUE NAME        set a register, from now on counted on
 //   n SEEDS     reset from so many random states            M READ WRITE                     longest bursts seen
 //   C ADDRESS LEAST     a cycle counter, at least so much and never more than passed since the last start
 //   T ADDRESS MORE      a cycle counter, within so many of what passed since the last start
@@ -195,6 +196,7 @@ class Bench {
       case 'i':
         for (words >> a; a && !top_->irq_o; --a) clock();
         check(top_->irq_o, "no interrupt");
+        check(!memory_->writing(), "an end is told before the last write is answered");
         ended_ = now_;
         break;
       case 'l':
@@ -262,6 +264,12 @@ class Bench {
         std::string name;
         words >> a >> name;
         reset_values_[name] = a;
+        break;
+      }
+      case 's': {
+        std::string name;
+        words >> a >> name;
+        set_register(*context_, name, a);
         break;
       }
       case 'n':

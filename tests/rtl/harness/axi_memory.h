@@ -49,6 +49,9 @@ class Memory {
     drive();
   }
 
+  // Whether an address, data or an answer of a write is under way.
+  bool writing() const { return !writes_.empty() || !data_.empty() || !answers_.empty() || b_valid_; }
+
   // Before the rising edge, with the design's outputs settled: what is exchanged in this cycle.
   void exchange() {
     if (top_->m_axi_arvalid && top_->m_axi_arready) {

@@ -38,10 +38,10 @@ struct Job {
 
 class Bench {
  public:
-  Bench(int argc, char** argv) {
+  Bench(int argc, char** argv, int seed) {
     context_.commandArgs(argc, argv);
     context_.randReset(2);
-    context_.randSeed(1);
+    context_.randSeed(seed);
     top_ = std::make_unique<Vtop>(&context_);
     reset();
   }
@@ -102,7 +102,7 @@ class Bench {
         check(!job.cycles || top_->cycles_o == job.cycles, "cycles", top_->cycles_o, job.cycles);
         check(top_->nonfinite_o == job.nonfinite, "the flag of infinities", top_->nonfinite_o, job.nonfinite);
         check(!top_->busy_o, "busy and done");
-        if (job.seed & 1) clock();
+        if (job.seed & 1) hold(job);
         return end;
       }
       if (job.stop && cycle == job.stop) {
@@ -124,6 +124,14 @@ class Bench {
     top_->eval();
     top_->clk_i = 1;
     top_->eval();
+  }
+
+  // Until the next start the count and the flag stay, whatever the shape's inputs are.
+  void hold(const Job& job) {
+    for (int i = 0; i < 3; ++i) clock();
+    check(!top_->busy_o, "busy without a start");
+    check(!job.cycles || top_->cycles_o == job.cycles, "cycles kept", top_->cycles_o, job.cycles);
+    check(top_->nonfinite_o == job.nonfinite, "the flag kept", top_->nonfinite_o, job.nonfinite);
   }
 
   // What describes the layer is only looked at with the start.
@@ -151,7 +159,11 @@ int main(int argc, char** argv) {
   std::vector<char> raw(std::istreambuf_iterator<char>(file), {});
   std::vector<uint64_t> jobs(raw.size() / 8);
   std::memcpy(jobs.data(), raw.data(), raw.size());
-  Bench bench(argc, argv);
+#if !VM_COVERAGE
+  // Whatever the registers hold before the reset, the first layer is right.
+  for (int seed = 2; seed < 16; ++seed) Bench(argc, argv, seed).run(jobs.data());
+#endif
+  Bench bench(argc, argv, 1);
   for (const uint64_t* at = jobs.data(); at != jobs.data() + jobs.size();) at = bench.run(at);
   return 0;
 }

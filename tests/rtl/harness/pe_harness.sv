@@ -86,8 +86,8 @@ module pe_harness (
     .result_row_o   (result_row)
   );
 
-  for (genvar t = 0; t < 3; t++) begin : gen_pe
-    localparam int unsigned AccWidth = (t == 2) ? 18 : 15;
+  for (genvar t = 0; t < 4; t++) begin : gen_pe
+    localparam int unsigned AccWidth = (t == 2) ? 18 : (t == 3) ? 12 : 15;
 
     logic [AccWidth+6:0] mantissa;
     logic [5:0]          group_exp;
@@ -120,7 +120,5 @@ module pe_harness (
 
     assign out_o[32*t+:32] = {row_valid, group_exp, 25'($signed(mantissa))};
   end
-
-  assign out_o[127:96] = '0;
 
 endmodule

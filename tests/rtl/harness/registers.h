@@ -22,6 +22,21 @@ inline uint64_t expected_reset(const ResetValues& values, const std::string& nam
 }
 
 // How many registers were looked at.
+// Of at most 64 bits, made public for writing.
+inline void set_register(VerilatedContext& context, const std::string& end, uint64_t value) {
+  for (const auto& [scope_name, scope] : *context.scopeNameMap()) {
+    VerilatedVarNameMap* variables = scope->varsp();
+    if (!variables) continue;
+    for (auto& [name, variable] : *variables) {
+      std::string full = std::string(scope_name) + "." + name;
+      if (full.size() < end.size() || full.compare(full.size() - end.size(), end.size(), end)) continue;
+      std::memcpy(variable.datap(), &value, variable.totalSize());
+      return;
+    }
+  }
+  fail("no such register");
+}
+
 inline unsigned check_reset(VerilatedContext& context, const ResetValues& values) {
   unsigned count = 0;
   for (const auto& [scope_name, scope] : *context.scopeNameMap()) {
