@@ -182,8 +182,8 @@ class AccelScript:
     def long_counts(self) -> None:
         """Cycle counters of which every bit is in use, with the carry from their lower half to the upper."""
         self.set(IRQ_ENABLE, 3)
-        for upper in (0x5555_5555, 0xAAAA_AAA9, 0x7FFF_FFFE):
-            before = upper << 32 | ALL
+        carries = [upper << 32 | ALL for upper in (0x5555_5555, 0xAAAA_AAA9, 0x7FFF_FFFE)]
+        for before in (*carries, 0x5A5A_A5A5_8000_0000, 0xA5A5_5A5A_7FFF_FFFF):
             self.start()
             for name in ("i_regs.cycles_q", "i_regs.core_cycles_q"):
                 self.do("s", before, name)

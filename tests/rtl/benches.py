@@ -201,9 +201,11 @@ class Engine:
         poisoned.acts[2, 5] = poisoned.acts[6, inputs - 1] = np.inf
         hard = Layer(5, 6, inputs, 32)
         hard_activations(hard, 32)
-        return [
-            _file(name, [*jobs, self.job(poisoned), self.job(hard), self.job(Layer(2, 3, 128, 22))], folder)
-        ]
+        # All products of a sum positive: the accumulator is full.
+        loud = Layer(4, 4, 128, 33, "int8")
+        loud.acts = (np.sign(loud.weights.dequantize()) * 60000).astype(np.float16)
+        more = [self.job(layer) for layer in (poisoned, hard, loud, Layer(2, 3, 128, 22))]
+        return [_file(name, [*jobs, *more], folder)]
 
     def bench(self, name: str, shapes: Sequence[tuple[int, int, int]]) -> Bench:
         """A bench with small jobs."""
@@ -378,11 +380,13 @@ def _dma_jobs(burst: int, depth: int) -> Callable[[Path], list[Job]]:
         for cycle in range(1, 60, 3):
             lines += [f"p 12c {cycle:x}", f"f 100 5004 2bc {cycle:x}", "k 2000 6004 b"]
         lines += ["p 0 1", "f 100 5004 2bc 400", "x", "k 2000 6004 b"]
+        # The most words that a command can ask for.
+        lines += ["p 0 1", "k 100 20004 ffff"] if burst == 256 else []
         # The last word: an answer, a burst and a word at the end of everything.
         lines += [f"M {min(burst, 256):x} {min(burst, 256):x}"]
         script, image = folder / f"dma{burst}.txt", folder / f"dma{burst}.bin"
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        image.write_bytes(numbers.bytes(1 << 16))
+        image.write_bytes(numbers.bytes(1 << 19))
         return [Job((script, image))]
 
     return jobs

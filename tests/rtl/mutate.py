@@ -4,7 +4,8 @@
 
 Mutants are drawn by a seed, so many a module, of every kind: an operator for another, a constant off by one,
 a condition turned round, a slice or a cast a bit short, a reset value wrong or left out, an assignment left
-out, an input inverted. Casts of constants and signals named unused are left alone. All mutants are compiled
+out, an input inverted. Casts of constants, casts that only add bits and signals named unused are left
+alone. All mutants are compiled
 into each bench's model at once; a run chooses one. A mutant that does not elaborate is invalid and does not
 count. The others go through the benches until one notices: a result that is not the oracle's, an assertion, a
 cycle count that is not the model's, a register that does not hold its reset value, or no end.
@@ -26,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cast_widths
 import mutants
 from benches import BENCHES, HARNESS, Bench, Job, design_texts
 from mutants import Edit
@@ -83,10 +85,20 @@ class Verdict:
 def chosen(texts: dict[str, str], per_module: int | None, seed: int) -> list[Edit]:
     """The mutants of a run, file by file; all of them where ``per_module`` is None."""
     found = []
+    adding = cast_widths.adding(
+        {name: text for name, text in texts.items() if not name.endswith("_props.sv")},
+        [(each.top, each.parameters) for each in BENCHES.values() if not each.harness]
+        + [("bitmod_accel", BENCHES[name].parameters) for name in ACCEL],
+    )
     for name, text in texts.items():
         if name in UNUSED or name.endswith("_props.sv"):
             continue
-        edits = [edit for edit in mutants.edits(name, text) if not _in_unused_function(edit, text)]
+        edits = [
+            edit
+            for edit in mutants.edits(name, text)
+            if not _in_unused_function(edit, text)
+            and not (edit.kind == "width" and (name, edit.start, edit.end) in adding)
+        ]
         found += edits if per_module is None else mutants.sample(edits, per_module, seed)
     return found
 
