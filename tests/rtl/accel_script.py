@@ -261,7 +261,7 @@ class AccelScript:
         _, *addresses = self.layers[1]
         for offset, address, width in zip((0, 8, 16), addresses, (3, 3, 2), strict=True):
             cases += [(offset, bytes([address & 0xFF | 1 << bit])) for bit in range(width)]
-        cases += [(36 + bit // 8, bytes([1 << bit % 8])) for bit in range(0, 28 * 8, 5)]
+        cases += [(36 + bit // 8, bytes([1 << bit % 8])) for bit in (*range(0, 28 * 8, 5), 31, 95, 159, 223)]
         for offset, data in cases:
             self.field(1, offset, data)
             self.start()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -97,7 +98,9 @@ def cover_suite(suite: Suite, design: list[Path], folder: Path) -> Counts:
     os.environ["BITMOD_ARRAY"] = json.dumps(asdict(LINEAR.array))
     arguments = ("+verilator+rand+reset+2", f"+verilator+coverage+file+{data}")
     process = run_module(model, suite.top, suite.module, work, arguments, module_folder=HERE)
-    if process.wait(timeout=TIMEOUT_S) or "failure" in (work / "results.xml").read_text(encoding="utf-8"):
+    if process.wait(timeout=TIMEOUT_S) or re.search(
+        "<(failure|error)", (work / "results.xml").read_text(encoding="utf-8")
+    ):
         raise PenstockError(
             f"{suite.module} fails:\n{(work / 'cocotb.log').read_text(encoding='utf-8')[-2000:]}"
         )
