@@ -5,8 +5,9 @@
 // FP16 multiply-accumulate element, the comparator of bitmod_pe: one product a cycle, summed in FP32, or with
 // HalfAccumulator in FP16 (each product then rounded to FP16 first). Round to nearest even throughout.
 //
-// Operands of a step enter in cycle t, the controls of its accumulation in cycle t+1; the sum with it is there
-// in cycle t+2. As around bitmod_pe, operands are registered and controls made outside, for all at once.
+// Operands of a step enter in cycle t, the controls of its accumulation in cycle t+1; the sum with it is
+// there in cycle t+2. As around bitmod_pe, operands are registered and controls made outside, for all at
+// once.
 // A step with acc_first_i forgets the sum before; it is held while acc_valid_i is low.
 // IEEE 754 in all cases. It has no handshake, and no group scale, which FP16 weights do not need.
 

@@ -5,9 +5,9 @@
 // Results of RowTiles rows of tiles in token order, one row a cycle.
 //
 // Rows of tiles give their Rows rows almost at once, a cycle after each other; here they wait in a queue
-// each until the rows before them have passed. Every tile of outputs brings all its rows, those beyond the last
-// token too. A row leaves a cycle after it came at the earliest; there is no back pressure, and tiles of
-// outputs must come at least Rows * RowTiles cycles apart.
+// each until the rows before them have passed. Every tile of outputs brings all its rows, those beyond the
+// last token too. A row leaves a cycle after it came at the earliest; there is no back pressure, and tiles
+// of outputs must come at least Rows * RowTiles cycles apart.
 
 module bitmod_merge #(
   parameter  int unsigned Rows     = 8,

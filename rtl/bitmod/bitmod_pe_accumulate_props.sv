@@ -22,7 +22,7 @@ module bitmod_pe_accumulate_props #(
   logic [bitmod_pkg::ExpWidth-1:0] exp;
   assign exp = state[bitmod_step_pkg::MaxAccWidth+:bitmod_pkg::ExpWidth];
 
-  // Immediate, and only of a step: sampling every element's signals every cycle takes a tenth of a simulation.
+  // Immediate, and only of a step: sampling every element's signals each cycle takes a tenth of a simulation.
   always_ff @(posedge clk_i) begin
     if (rst_ni && valid_i) begin
       // The most negative value would need one magnitude bit more.

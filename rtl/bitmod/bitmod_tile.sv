@@ -10,9 +10,9 @@
 // the result of row r of a tile of outputs leaves in cycle t+16+r after its last step. Groups may follow
 // each other without a gap.
 // What belongs to a group or a tile of outputs beyond its steps (scale_i ... group_last_i) must be there from
-// the cycle its last step enters and stay for Rows + 16 cycles; mode_i must stay until the last result has left.
-// A row that saw an infinity or NaN gives NaN in every channel. There is no handshake and no stall, and it
-// neither unpacks activations nor decodes weights.
+// the cycle its last step enters and stay for Rows + 16 cycles; mode_i must stay until the last result has
+// left. A row that saw an infinity or NaN gives NaN in every channel. There is no handshake and no stall, and
+// it neither unpacks activations nor decodes weights.
 
 module bitmod_tile #(
   parameter  int unsigned Rows        = 8,

@@ -77,7 +77,8 @@ module bitmod_weight_bank #(
     .waddr_i(write_addr_i),
     .wdata_i(write_data_i),
     .re_i   (read_i && mode_i != bitmod_pkg::ModeFp),
-    .raddr_i({read_group_i, six_bits ? {1'b0, read_slice_i[SliceWidth-1-:2]} : read_slice_i[SliceWidth-1-:3]}),
+    .raddr_i({read_group_i,
+              six_bits ? {1'b0, read_slice_i[SliceWidth-1-:2]} : read_slice_i[SliceWidth-1-:3]}),
     .rdata_o(high)
   );
 

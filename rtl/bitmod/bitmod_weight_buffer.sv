@@ -4,12 +4,12 @@
 
 // Double buffer of weights in front of the array: one bank per column, filled from a stream.
 //
-// After start_i it takes channels_i channels, Cols * ColTiles at a time, each half as soon as it is free. A channel is
-// channel parameters, then per group eight words of low codes, four (INT6) or eight (INT8) of high codes, and
-// one of group parameters (formats in bitmod_weight_bank). loaded_o: the half in front of the array is full.
-// release_i gives that half back and turns to the other. It takes one word per cycle.
-// Reads of tile column j, and what capture_i keeps for it, come j cycles late, also after release_i: the first
-// word for that column comes later still.
+// After start_i it takes channels_i channels, Cols * ColTiles at a time, each half as soon as it is free. A
+// channel is channel parameters, then per group eight words of low codes, four (INT6) or eight (INT8) of high
+// codes, and one of group parameters (formats in bitmod_weight_bank). loaded_o: the half in front of the
+// array is full. release_i gives that half back and turns to the other. It takes one word per cycle.
+// Reads of tile column j, and what capture_i keeps for it, come j cycles late, also after release_i: the
+// first word for that column comes later still.
 // Banks beyond the last channel keep old weights: their columns compute, and nobody looks.
 
 module bitmod_weight_buffer #(

@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Protocol of axi_read_mux: an address stays offered, unchanged; one reader at a time, each in its turn; known
-// identifiers.
+// Protocol of axi_read_mux: an address stays offered, unchanged; one reader at a time, each in its turn;
+// known identifiers.
 
 /* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
 

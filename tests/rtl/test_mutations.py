@@ -22,12 +22,6 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "high_found ? fixed & ~(5'd2 << high_exp) : fixed",
         "fixed",
     ),
-    "ties away from even": (
-        "bitmod_step_pkg.sv",
-        "(AlignWidth + 1)'(odd & mask[0])",
-        "(AlignWidth + 1)'(1'b0 & odd & mask[0])",
-    ),
-    "subnormals with exponent 0": ("fp16_unpack.sv", ": 5'd1", ": 5'd0"),
     "the accumulator survives its group": (
         "bitmod_step_pkg.sv",
         "kept     = first ? '0 :",
@@ -38,36 +32,15 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
         "drop_sum(step, larger - step_exp,",
         "drop_sum(step, '0 & larger,",
     ),
-    "terms in the wrong order": (
-        "bitmod_term_generate.sv",
-        "term_i[0] ? decoded.high",
-        "~term_i[0] ? decoded.high",
-    ),
-    "totals of the tile before": (
-        "bitmod_column.sv",
-        "total_clear_i ? 32'd0",
-        "1'b0 & total_clear_i ? 32'd0",
-    ),
     "no tile begins before the queue is empty": (
         "bitmod_sequencer.sv",
         "room_q >= rows_now",
         "room_q == CountWidth'(QueueDepth)",
     ),
-    "the other half of the weights": (
-        "bitmod_weight_buffer.sv",
-        "(front_q ? GroupAddr",
-        "(~front_q ? GroupAddr",
-    ),
 }
 
 # The same of a layer of eight-bit integers.
 INTEGER_MUTATIONS: dict[str, tuple[str, str, str]] = {
-    "a term too few": ("bitmod_sequencer.sv", "slice_end ? mode_i :", "slice_end ? mode_i - 2'd1 :"),
-    "the high bits of another slice": (
-        "bitmod_weight_bank.sv",
-        "high_slices[slice_q[SliceWidth-4:0]]",
-        "high_slices[~slice_q[SliceWidth-4:0]]",
-    ),
     "digits a place apart": ("bitmod_tile.sv", "{step3_q.term, 1'b0};", "{1'b0, step3_q.term};"),
 }
 
