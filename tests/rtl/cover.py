@@ -163,7 +163,23 @@ def report(
 ) -> str:
     """The page docs/rtl/coverage.md."""
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
+    made = f"Made by `{command}` in {seconds:.0f} s, where models built before are not built again."
     lines = ["# Coverage", "", made, ""]
+    lines += [
+        "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of "
+        "`rtl/bitmod` and the blocks of `rtl/common` it uses. Instances and parameters of a module count as "
+        "one, by source line. "
+        f"Run: {', '.join(ran)}.",
+        "",
+        "| | points | covered | raw | waived | without the waived |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, each in total.items():
+        lines.append(
+            f"| {kind} | {each.total} | {each.covered} | **{100 * each.raw:.1f} %** | {each.waived} | "
+            f"**{100 * each.rest:.1f} %** |"
+        )
+    lines += ["", "## By module", "", "Covered of points; in brackets, of those not waived.", ""]
     lines += ["| module | lines | | toggles | |", "|---|---|---|---|---|"]
     for file in sorted({point.file for point in counts}):
         cells = []

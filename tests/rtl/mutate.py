@@ -313,7 +313,55 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
 def report(verdicts: Sequence[Verdict], command: str, seconds: float) -> str:
     """The page docs/rtl/mutation.md."""
     total = summary(verdicts)
+    made = f"Made by `{command}` in {seconds:.0f} s, where models built before are not built again."
     lines = ["# Mutation", "", made, ""]
+    lines += [" ".join((__doc__ or "").split("\n\n")[2].split()), ""]
+    lines += [
+        f"**{total['killed']} of {total['valid']} valid mutants are killed: "
+        f"{100 * total['killed_of_valid']:.1f} %;** "
+        f"without the {total['equivalent']} argued to change nothing, "
+        f"{100 * total['killed_of_not_equivalent']:.1f} %. {total['survived']} survive; "
+        f"{total['invalid']} more do not elaborate.",
+        "",
+        *_table("module", verdicts, lambda verdict: verdict.edit.file.removesuffix(".sv")),
+        *_table("kind", verdicts, lambda verdict: verdict.edit.kind),
+        *_noticed(verdicts),
+    ]
+    for outcome, title in (("survived", "Survivors"), ("equivalent", "Argued to change nothing")):
+        mine = [verdict for verdict in verdicts if verdict.outcome == outcome]
+        if mine:
+            lines += (
+                [f"## {title}", "", "| mutant | why |", "|---|---|"]
+                if outcome == "equivalent"
+                else [f"## {title}", "", "| mutant |", "|---|"]
+            )
+            lines += [
+                f"| {_cell(verdict.edit)} | {verdict.said} |"
+                if outcome == "equivalent"
+                else f"| {_cell(verdict.edit)} |"
+                for verdict in mine
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(edit: Edit) -> str:
+    return str(edit).replace("|", "\\|")
+
+
+def _table(title: str, verdicts: Sequence[Verdict], key) -> list[str]:
+    lines = [f"| {title} | valid | killed | equivalent | survived |", "|---|---|---|---|---|"]
+    for name in sorted({key(verdict) for verdict in verdicts}):
+        total = summary([verdict for verdict in verdicts if key(verdict) == name])
+        cells = (total[column] for column in ("valid", "killed", "equivalent", "survived"))
+        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
+def _noticed(verdicts: Sequence[Verdict]) -> list[str]:
+    count = Counter(verdict.bench for verdict in verdicts if verdict.outcome == "killed")
+    shown = ", ".join(f"{name} {count[name]}" for name in ORDER if count[name])
+    return [f"First noticed by: {shown}.", ""]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
