@@ -249,7 +249,7 @@ def _trace_defines(trace: str | None) -> tuple[str, ...]:
 
 def _runtime(tools: Toolchain, *, fst: bool, coverage: bool) -> list[Path]:
     """Verilator's runtime as archives, compiled when not yet in the cache."""
-    names = {"runtime": RUNTIME_SOURCES}
+    names: dict[str, tuple[str, ...]] = {"runtime": RUNTIME_SOURCES}
     if fst:
         names["runtime-fst"] = (FST_SOURCE,)
     if coverage:
