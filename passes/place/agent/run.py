@@ -193,7 +193,7 @@ def _read(path: str | Path) -> dict[str, Any]:
         data = torch.load(path, weights_only=True)
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), accepted="a checkpoint of the agent") from error
-    except Exception as error:
+    except Exception as error:  # whatever unpickling a foreign file raises
         raise InputError("not a checkpoint", where=str(path), accepted="a checkpoint of the agent") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError("not a checkpoint of this version", where=str(path), accepted=f"schema {SCHEMA}")
