@@ -1,98 +1,25 @@
-"""The commands and their arguments: the tables that the parser, the help and the documentation follow."""
+"""The commands and their arguments: the table that the parser, the help and the documentation follow."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, field
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Option:
-    """One argument of a command: its flags (or its positional name) and argparse's settings for it."""
-
-    flags: tuple[str, ...]
-    settings: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command: its name, of one or two words, and the function of ``commands`` that does it."""
-
-    name: str
-    summary: str
-    example: str
-    run: str
-    options: tuple[Option, ...] = field(default=())
-
-
-def option(*flags: str, **settings: Any) -> Option:
-    """An argument, written as for ``ArgumentParser.add_argument``."""
-    return Option(flags, settings)
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 up."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """A whole number from 0 up."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
-
-
-def sizes(text: str) -> list[int]:
-    """``64,128,256`` as numbers."""
-    return [positive(part) for part in text.split(",")]
-
-
-def shape(text: str) -> tuple[str, list[int]]:
-    """``s=64,128``: a rank and the sizes it is compiled for."""
-    rank, equals, numbers = text.partition("=")
-    if not equals or not rank.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is not RANK=N[,N…], such as s=64,128")
-    return rank, sizes(numbers)
-
-
-def extents(text: str) -> dict[str, int]:
-    """``e=64,f=64``: ranks and their extents."""
-    found: dict[str, int] = {}
-    for part in text.split(","):
-        rank, equals, number = part.strip().partition("=")
-        if not equals or not rank.isidentifier():
-            raise argparse.ArgumentTypeError(f"{text!r} is not RANK=N[,RANK=N…], such as e=64,f=64")
-        if rank in found:
-            raise argparse.ArgumentTypeError(f"{text!r} gives {rank} twice")
-        found[rank] = positive(number)
-    return found
-
-
-def pool(text: str) -> tuple[str, int]:
-    """``sram=65536``: a pool and its bytes."""
-    name, equals, number = text.partition("=")
-    if not equals or not name or any(character.isspace() for character in name):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=BYTES, such as sram=65536")
-    return name, positive(number)
-
-
-MODEL = option(
-    "model", metavar="MODEL", help="zoo:NAME[,key=value…], path.py:callable, file.pt2 or file.mlir"
+from .options import (
+    BUNDLE,
+    FULL,
+    MODEL,
+    OUT,
+    PIPELINE,
+    SEED,
+    TARGET,
+    THREADS,
+    Command,
+    extents,
+    option,
+    pool,
+    positive,
+    shape,
+    sizes,
+    whole,
 )
-BUNDLE = option("bundle", metavar="BUNDLE", help="a directory that `penstock compile` wrote")
-OUT = option("-o", "--out", metavar="PATH", help="where to write")
-SEED = option("--seed", type=int, default=0, help="seed of everything random (default 0)")
-THREADS = option("--threads", type=positive, metavar="N", help="threads to use (default: the cores present)")
-TARGET = option(
-    "--target", default="cpu", metavar="T", help="a name from `penstock targets`, or a .toml file"
-)
-PIPELINE = option(
-    "--pipeline", metavar="PASSES", help='passes in order, such as "relabel,simplify,fuse,place"'
-)
-FULL = option("--full", action="store_true", help="recompute what is otherwise read from a stored result")
 
 COMMANDS = (
     Command(

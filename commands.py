@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import InputError
 from .ir.targets import load
-from .outcome import Outcome, listing, plain, table
+from .options import by_rank, one_extent_each
+from .outcome import Outcome, listing, table
+from .plan_commands import plan_bind as plan_bind
+from .plan_commands import plan_map as plan_map
+from .plan_commands import plan_nest as plan_nest
+from .plan_commands import plan_offsets as plan_offsets
 from .progress import bar
 
 if TYPE_CHECKING:
@@ -61,26 +65,6 @@ def folder(args: argparse.Namespace) -> Iterator[str]:
         raise InputError(
             "no place to write the bundle", where="penstock compile", accepted="-o DIR, or --emit KIND"
         )
-
-
-def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | None:
-    """``--shape`` options as one table; None when there were none."""
-    ranks = [rank for rank, _ in given]
-    twice = sorted({rank for rank in ranks if ranks.count(rank) > 1})
-    if twice:
-        raise InputError(f"--shape names {', '.join(twice)} twice", accepted=f"--shape {twice[0]}=64,128")
-    return dict(given) or None
-
-
-def one_extent_each(given: Sequence[Mapping[str, int]]) -> dict[str, int] | None:
-    """``--shape`` options of ``analyze`` as one table; None when there were none."""
-    found: dict[str, int] = {}
-    for extents in given:
-        for rank, extent in extents.items():
-            if rank in found:
-                raise InputError(f"--shape names {rank} twice", accepted=f"--shape {rank}={extent}")
-            found[rank] = extent
-    return found or None
 
 
 def compile_model(args: argparse.Namespace) -> Outcome:
@@ -280,149 +264,6 @@ def examine(args: argparse.Namespace) -> Outcome:
 
     report = doctor.examine()
     return Outcome(report.to_json(), report.text(), ok=report.ok)
-
-
-ROWS = 60
-"""Rows of a table of buffers beyond which people want a file."""
-
-
-def plan_offsets(args: argparse.Namespace) -> Outcome:
-    """``penstock plan offsets``."""
-    from .passes.offsets import Race, plan_pools, race, read_csv, write_csv, write_whole
-    from .passes.offsets.picture import svg
-
-    pools = dict(args.pool)
-    for given, suffix in ((args.out, ".csv"), (args.plot, ".svg")):
-        if given and Path(given).suffix != suffix:
-            raise InputError("a file of what kind?", where=given, accepted=f"a name in {suffix}")
-    if len(pools) < len(args.pool) or (pools and args.capacity):
-        raise InputError("which size?", accepted="--capacity once, or --pool once for each pool")
-    buffers = read_csv(args.file, given_offsets=not args.anew, pools=pools)
-    begin = time.monotonic()
-    with bar() as progress:
-        if pools:
-            found = plan_pools(buffers, pools, time_limit_s=args.seconds, seed=args.seed, jobs=args.jobs)
-            result = Race(found, "bound", time.monotonic() - begin)
-        else:
-            result = race(
-                buffers,
-                capacity=args.capacity,
-                time_limit_s=args.seconds,
-                seed=args.seed,
-                jobs=args.jobs,
-                watch=progress
-                and (lambda at, high, low: progress(f"arena {high}, at least {low}", at, args.seconds)),
-            )
-    plan = result.plan
-    said = result.text(args.capacity, pools, buffers)
-    if args.out:
-        write_csv(args.out, buffers, plan.offsets, plan.pool_of)
-        said += f"\nwrote {args.out}"
-    if args.plot:
-        capacities = pools or ({"": args.capacity} if args.capacity else {})
-        write_whole(args.plot, svg(buffers, plan, f"{args.file}: {plan.peak_bytes} bytes", capacities))
-        said += f"\nwrote {args.plot}"
-    columns = ("buffer", "from", "to", "bytes", "offset", *(("pool",) if pools else ()))
-    rows = [
-        (
-            b.name,
-            b.start,
-            b.end,
-            b.size_bytes,
-            plan.offsets[b.name],
-            *([plan.pool_of[b.name]] if pools else []),
-        )
-        for b in buffers[:ROWS]
-    ]
-    listed = table(columns, rows)
-    if len(buffers) > ROWS:
-        listed += f"\n… and {len(buffers) - ROWS} more; -o writes them all"
-    return Outcome(result.to_json(), f"{listed}\n{said}")
-
-
-def plan_bind(args: argparse.Namespace) -> Outcome:
-    """``penstock plan bind``."""
-    from . import api
-    from .passes.bind.gantt import page, svg
-
-    shapes = {rank: size for given in args.shape for rank, size in given.items()}
-    draw = {".svg": svg, ".html": page}.get(Path(args.out).suffix if args.out else ".svg")
-    if draw is None:
-        raise InputError("a chart of what kind?", where=args.out, accepted="a file name in .svg or .html")
-    with bar() as progress:
-        found = api.bind(
-            args.source,
-            args.target,
-            shapes=shapes,
-            rows=args.rows,
-            cols=args.cols,
-            seed=args.seed,
-            time_limit_s=args.time_limit,
-            progress=progress,
-        )
-    written: list[Path] = []
-    for number, (name, binding) in enumerate(found.items(), 1):
-        if args.out:
-            out = Path(args.out)
-            written.append(out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
-            title = f"{name} on {binding.target}: {binding.schedule.period} cycles a tile"
-            written[-1].write_text(draw(binding.schedule, title), encoding="utf-8")
-    data = {"bindings": {name: binding.to_json() for name, binding in found.items()}, "written": written}
-    said = [f"{name} on {binding.target}\n\n{binding.text()}" for name, binding in found.items()]
-    said += [f"wrote {path}" for path in written]
-    return Outcome(data, "\n\n".join(said))
-
-
-def plan_map(args: argparse.Namespace) -> Outcome:
-    """``penstock plan map``."""
-    from . import api
-    from .passes.place.players import Training
-
-    kind = Path(args.out).suffix if args.out else ".json"
-    if kind not in (".json", ".svg"):
-        raise InputError("a map of what kind?", where=args.out, accepted="a file name in .json or .svg")
-    shapes = one_extent_each(args.shape)
-    training = Training(args.engine, args.workers, args.checkpoint, args.curve)
-    with bar() as progress:
-        found = api.memory_map(
-            args.source,
-            args.target,
-            profile=args.profile,
-            player=args.player,
-            evaluations=args.evaluations,
-            shapes=shapes,
-            seed=args.seed,
-            training=training,
-            progress=progress,
-        )
-    said = found.text()
-    if args.out:
-        text = found.svg() if kind == ".svg" else json.dumps(plain(found.to_json()), indent=1) + "\n"
-        scratch = Path(f"{args.out}.partial")
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(args.out)
-        said += f"\nwrote {args.out}"
-    return Outcome({**found.summary(), "written": args.out}, said)
-
-
-def plan_nest(args: argparse.Namespace) -> Outcome:
-    """``penstock plan nest``."""
-    from .ir.view_text import read_cascade
-    from .passes.bind.mapper import search
-    from .passes.bind.mapper_nests import search_nests
-
-    shapes = {rank: size for given in args.shape for rank, size in given.items()}
-    cascade = read_cascade(args.file, shape=shapes)
-    with bar() as progress:
-        found = (search_nests if args.cut else search)(
-            cascade,
-            load(args.target),
-            objective=args.objective,
-            budget=args.budget,
-            seed=args.seed,
-            progress=progress,
-        )
-    return Outcome(found.to_json(), found.text())
 
 
 def price_model(args: argparse.Namespace) -> Outcome:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock import cli, commands, doctor
-from penstock.arguments import COMMANDS, Command
+from penstock import cli, commands, doctor, options
+from penstock.arguments import COMMANDS
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
+from penstock.options import Command
 from penstock.outcome import Outcome, plain, table
 
 NAMES = [command.name for command in COMMANDS]
@@ -279,8 +280,8 @@ def test_inputs_are_read_by_name(tmp_path: Path) -> None:
 
 def test_shapes_become_one_table() -> None:
     given = cli.build_parser().parse_args(["compile", "m", "--shape", "s=64,128", "--shape", "b=1"]).shape
-    assert commands.by_rank(given) == {"s": [64, 128], "b": [1]}
-    assert commands.by_rank([]) is None
+    assert options.by_rank(given) == {"s": [64, 128], "b": [1]}
+    assert options.by_rank([]) is None
 
 
 def test_tables_keep_long_names_whole() -> None:

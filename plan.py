@@ -1,0 +1,110 @@
+"""The planners in Python, on a model or a program of their own: binding, and mapping to a fast memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .passes.bind.plan import Binding
+    from .passes.place.players import Training
+    from .passes.place.solved import MappedProgram
+
+
+def bind(
+    source: str,
+    target: str = "fusemax-cloud",
+    *,
+    shapes: Mapping[str, int] | None = None,
+    rows: int | None = None,
+    cols: int | None = None,
+    seed: int = 0,
+    time_limit_s: float = 20.0,
+    progress: Progress | None = None,
+) -> dict[str, Binding]:
+    """Units and cycles for the one-pass cascades of a text or a model, by name.
+
+    Args:
+        source: a .txt file of Einsums, or a model as for `compile`.
+        target: an accelerator that says how results move between its units.
+        shapes: extents that replace those of the text, or sizes of a model's ranks.
+        rows, cols: size of its array, where other than the target's.
+        seed, time_limit_s: the solver's.
+        progress: told which period is tried.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .api import lower
+    from .ir.module import parse_module
+    from .ir.targets import load as load_target
+    from .ir.view_text import parse_cascade
+    from .passes.bind.assign import arrays_of
+    from .passes.bind.form import bindable, one_pass_form
+    from .passes.bind.plan import bind as bind_cascade
+
+    machine = load_target(target)
+    height = next(array.rows for array in arrays_of(machine, rows=rows, columns=cols) if array.rows)
+    if source.endswith(".txt"):
+        text = Path(source).read_text(encoding="utf-8")
+        cascade = one_pass_form(parse_cascade(text, where=source, shape=shapes), height)
+        found = {Path(source).stem: cascade}
+    else:
+        sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+        text = lower(source, f"relabel,simplify,fuse{{m_tile={height}}}", shapes=sizes or None, seed=seed)
+        found = bindable(source, parse_module(text))
+    settings: dict[str, Any] = {"rows": rows, "cols": cols, "seed": seed, "time_limit_s": time_limit_s}
+    return {name: bind_cascade(each, machine, **settings, progress=progress) for name, each in found.items()}
+
+
+def memory_map(
+    source: str,
+    target: str = "tpu-v4i",
+    *,
+    profile: str | None = None,
+    player: str = "hybrid",
+    evaluations: int = 2000,
+    shapes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    training: Training | None = None,
+    progress: Progress | None = None,
+) -> MappedProgram:
+    """Map a program's tensors to a fast memory.
+
+    Args:
+        source: a .json graph, ``graph:NAME`` of the benchmark, or a model as for `compile`.
+        target: a machine with a fast tier beside its main one; it also prices a model's groups.
+        profile: instead of the target's memories, ``T``, or ``R`` and a share of the program's peak.
+        player: one of ``passes.place.players.PLAYERS`` or ``TRAINED``.
+        evaluations: plans a search may price.
+        shapes: sizes of a model's ranks.
+        seed: of everything random.
+        training: where a player that learns does so.
+        progress: told of the best latency.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .ir.targets import load as load_target
+    from .passes.place.graphs import graph
+    from .passes.place.players import Budget, solve
+    from .passes.place.problem import read
+    from .passes.place.profiles import machine as of_profile
+    from .passes.place.profiles import of_target
+    from .passes.place.solved import MappedProgram
+    from .reproduce.mallocgame_graphs import compiled
+
+    if source.endswith(".json"):
+        problem = read(source)
+    elif source.startswith("graph:"):
+        problem = graph(source.removeprefix("graph:"))
+    else:
+        sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+        problem = compiled(source, source, sizes or None, target)
+    machine = of_profile(profile, problem) if profile else of_target(load_target(target))
+    budget = Budget(evaluations, seed) if training is None else Budget(evaluations, seed, training)
+    result = solve(problem, machine, player, budget, progress)
+    return MappedProgram(problem, machine, result)
