@@ -13,7 +13,7 @@ class DType:
 
     Attributes:
         mlir: as in ``tensor<4xf32>``.
-        numpy: name of the NumPy dtype.
+        numpy: name of the NumPy dtype; of bf16, which NumPy lacks, that of its bits (`bfloat16`).
         safetensors: its code in a safetensors header.
         c: the C type of one element in memory.
         size: bytes of one element in memory; a truth value takes one byte.
@@ -30,6 +30,7 @@ _DTYPES = (
     DType("f64", "float64", "F64", "double", 8),
     DType("f32", "float32", "F32", "float", 4),
     DType("f16", "float16", "F16", "_Float16", 2),
+    DType("bf16", "uint16", "BF16", "uint16_t", 2),
     DType("i64", "int64", "I64", "int64_t", 8),
     DType("i32", "int32", "I32", "int32_t", 4),
     DType("i16", "int16", "I16", "int16_t", 2),

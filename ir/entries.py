@@ -1,6 +1,7 @@
 """The entry points a module declares: its public functions, their inputs and outputs as people know them.
 
-Attributes of an entry's arguments: ``penstock.name``, ``penstock.kind`` (``input`` or ``param``) and, for
+Attributes of an entry's arguments: ``penstock.name``, ``penstock.kind`` (``input`` or ``param``), for a
+parameter that stands for another one rounded to bf16 ``penstock.rounded`` (the other's name), and for
 inputs, ``penstock.ranks`` (per axis the ragged rank, ``""`` for a fixed extent) and ``penstock.pad``. Of its
 results: ``penstock.name`` and ``penstock.ranks``.
 """
@@ -16,6 +17,7 @@ KIND = "penstock.kind"
 NAME = "penstock.name"
 RANKS = "penstock.ranks"
 PAD = "penstock.pad"
+ROUNDED = "penstock.rounded"
 
 
 def text_attribute(table: ir.DictAttr, name: str, default: str) -> str:

@@ -37,6 +37,7 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "relabel": ("relabel", "Relabel"),
     "simplify": ("simplify", "Simplify"),
     "quantize": ("quantize.mark", "Quantize"),
+    "precision": ("precision", "Precision"),
     "fuse": ("fuse", "Fuse"),
     "place": ("place", "Place"),
     "bind": ("bind.attach", "Bind"),

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ..bfloat16 import decode, rounded
 from ..build import EinsumView, integer, string
+from ..entries import ROUNDED
 from ..errors import InputError
 from ..mlir import PassManager, ir
 from ..module import context
@@ -19,13 +21,14 @@ Values = dict[ir.Value, object]
 
 
 def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Run an entry function in float64.
+    """Run an entry function in float64; only what is of bf16 is rounded.
 
     Args:
         module: at any stage: raised, fused or placed.
         entry: name of the function.
         inputs: arrays by ``penstock.name`` of the function's arguments, parameters included; floats are
-            taken as float64. A quantized parameter comes as its stored arrays (``NAME.codes`` …).
+            taken as float64, and rounded where the argument is of bf16. A quantized parameter comes as its
+            stored arrays (``NAME.codes`` …).
 
     Returns:
         Results by ``penstock.name`` of the function's results (``output0`` … where they have none).
@@ -80,11 +83,15 @@ def _bind(
     if QUANTIZED in attributes:
         mark = Quantization.of(attributes[QUANTIZED], name)
         return mark.decode(name, inputs, kind).astype(upstream.dtype_of(kind.element_type))
+    if name not in inputs and ROUNDED in attributes:
+        name = ir.StringAttr(attributes[ROUNDED]).value
     if name not in inputs:
         raise InputError(f"input '{name}' is missing", accepted=", ".join(sorted(inputs)))
     array = np.asarray(inputs[name])
     if tuple(array.shape) != tuple(kind.shape):
         raise InputError(f"shape {list(array.shape)}", where=name, accepted=str(value.type))
+    if str(kind.element_type) == "bf16":
+        return decode(array).astype(np.float64) if array.dtype == np.uint16 else rounded(array)
     return array.astype(upstream.dtype_of(kind.element_type))
 
 
@@ -146,9 +153,10 @@ class _Machine:
     ) -> Array:
         view = EinsumView.of(op)
         extents = {rank: clip.get(rank, extent) for rank, extent in view.extents().items()}
-        kind = upstream.dtype_of(ir.RankedTensorType(view.result.type).element_type)
+        element = ir.RankedTensorType(view.result.type).element_type
         tensors = [np.asarray(operand) for operand in operands]
-        return evaluate(view.einsum, tensors, extents, kind, fixed)
+        value = evaluate(view.einsum, tensors, extents, upstream.dtype_of(element), fixed)
+        return rounded(value) if str(element) == "bf16" else value
 
     def iterate(
         self,
