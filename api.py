@@ -47,6 +47,7 @@ def compile(
     shapes: Mapping[str, Sequence[int]] | None = None,
     dtype: str = "f32",
     quantize: str | None = None,
+    precision: str = "fp32",
     pipeline: str | None = None,
     layer: str | None = None,
     head: int | None = None,
@@ -64,6 +65,8 @@ def compile(
         dtype: ``f32`` or ``f64``.
         quantize: number format of the weights (docs/quantize.md), or ``bits=4.5``, formats for this mean
             width; Verilog: ``bitmod4`` (default), ``bitmod3``, ``int8``, ``int6`` or ``int5``.
+        precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
+            (docs/precision.md). CPU.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, or of the
             module that attends.
@@ -91,6 +94,7 @@ def compile(
             f"{chosen.name} takes whole models as they are, no --layer, --head or --quantize",
             accepted="--target bitmod-small",
         )
+    _check_precision(precision, chosen, dtype)
     attention = any(unit.name == ARRAY for unit in chosen.unit)
     if chosen.backend == "cpu" and layer:
         raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
@@ -103,7 +107,7 @@ def compile(
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
-        compile_text(Path(model), chosen, place, pipeline, quantize, progress)
+        compile_text(Path(model), chosen, place, pipeline, quantize, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
         if isinstance(model, str) and model.endswith(".mlir"):
@@ -120,8 +124,17 @@ def compile(
     elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, quantize, progress)
+        compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress)
     return Bundle(open_bundle(place), subject, _kept=kept)
+
+
+def _check_precision(precision: str, target: Target, dtype: str) -> None:
+    if precision != "fp32" and (target.backend != "cpu" or dtype != "f32"):
+        raise InputError(
+            f"precision {precision} on {target.name} in {dtype}",
+            where="--precision",
+            accepted="--target cpu --dtype f32",
+        )
 
 
 def load(path: str | Path) -> Bundle:
@@ -140,6 +153,7 @@ def lower(
     shapes: Mapping[str, Sequence[int]] | None = None,
     dtype: str = "f32",
     quantize: str | None = None,
+    precision: str = "fp32",
     seed: int = 0,
 ) -> str:
     """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
@@ -147,7 +161,7 @@ def lower(
     Args:
         model: as for `compile`.
         pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
-        shapes, dtype, quantize, seed: as for `compile`.
+        shapes, dtype, quantize, precision, seed: as for `compile`.
 
     Raises:
         PenstockError: a subclass that says what is wrong.
@@ -155,10 +169,10 @@ def lower(
     from .compiler import raise_subject
     from .frontend.zoo import PREFIX
     from .ir.module import parse_module, print_module
-    from .passes.pipeline import parse_pipeline, quantizing, run_pipeline
+    from .passes.pipeline import parse_pipeline, run_pipeline, with_options
     from .subject import from_zoo, resolve
 
-    passes = parse_pipeline(quantizing(quantize, pipeline) if quantize else pipeline)
+    passes = parse_pipeline(with_options(pipeline, quantize, precision))
     if model.endswith(".mlir"):
         module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
         return print_module(run_pipeline(module, passes)[0])

@@ -44,6 +44,12 @@ COMMANDS = (
                 metavar="SCHEME",
                 help="number format of the weights, such as bitmod4 (docs/quantize.md)",
             ),
+            option(
+                "--precision",
+                default="fp32",
+                metavar="P",
+                help="of contractions: fp32, or bf16 with sums in fp32 (default fp32; docs/precision.md)",
+            ),
             PIPELINE,
             option(
                 "--emit",

@@ -83,6 +83,7 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             shapes=shapes,
             dtype=args.dtype,
             quantize=args.quantize,
+            precision=args.precision,
             pipeline=args.pipeline,
             layer=args.layer,
             head=args.head,
@@ -117,6 +118,7 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
             shapes=shapes,
             dtype=args.dtype,
             quantize=args.quantize,
+            precision=args.precision,
             seed=args.seed,
         )
     return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))

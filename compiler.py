@@ -90,6 +90,7 @@ def compile_cpu(
     out: Path,
     pipeline: str | None,
     quantize: str | None,
+    precision: str,
     progress: Progress | None,
 ) -> None:
     """Compile for the CPU and write the bundle.
@@ -109,7 +110,7 @@ def compile_cpu(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, quantize, progress)
+    _compile(start, subject.name, target, out, pipeline, quantize, precision, progress)
 
 
 def compile_mapped(
@@ -201,6 +202,7 @@ def compile_text(
     out: Path,
     pipeline: str | None,
     quantize: str | None,
+    precision: str,
     progress: Progress | None,
 ) -> None:
     """Compile a module's text, which brings no weights, for the CPU and write the bundle.
@@ -232,7 +234,7 @@ def compile_text(
             )
         return Start(module, {}, {})
 
-    _compile(start, path.stem, target, out, pipeline, quantize, progress)
+    _compile(start, path.stem, target, out, pipeline, quantize, precision, progress)
 
 
 @dataclass(frozen=True)
@@ -251,12 +253,14 @@ def _compile(
     out: Path,
     pipeline: str | None,
     quantize: str | None,
+    precision: str,
     progress: Progress | None,
 ) -> None:
     from .backends.cpu.build import build, c_compiler
     from .ir.entries import read_entries
     from .ir.module import print_module
-    from .passes.pipeline import parse_pipeline, quantizing, run_pipeline
+    from .passes.pipeline import FULL, parse_pipeline, rounds, run_pipeline, with_options
+    from .passes.precision import round_params
     from .passes.quantize.mixed import WIDTHS, budget, mix
     from .passes.quantize.params import quantize_params
     from .passes.timeline import plan_json
@@ -264,9 +268,9 @@ def _compile(
     if target.backend != "cpu":
         raise TargetError(f"{target.name} is not a CPU", accepted="a target whose backend is cpu")
     average = budget(quantize)
-    if quantize:
-        pipeline = quantizing(quantize if average is None else WIDTHS[0], pipeline)
-    passes = parse_pipeline(pipeline)
+    scheme = quantize if average is None else WIDTHS[0]
+    passes = parse_pipeline(with_options(pipeline, scheme, precision))
+    rounding = {} if rounds(passes) == FULL else {"precision": rounds(passes)}
     c_compiler()  # a missing compiler is said before any work
     with BundleWriter(out) as writer:
         stages = Stages(progress)
@@ -277,7 +281,12 @@ def _compile(
         if average is not None:
             stages.run("formats", lambda: mix(module, given.params, average))
         quantized = stages.run("weights", lambda: quantize_params(module, given.params))
-        facts = stages.run("cpu", lambda: build(module, quantized.arrays, writer, title=name))
+        params = (
+            stages.run("round", lambda: round_params(module, quantized.arrays))
+            if rounding
+            else quantized.arrays
+        )
+        facts = stages.run("cpu", lambda: build(module, params, writer, title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
@@ -285,7 +294,7 @@ def _compile(
         writer.commit(
             tools=tools(),
             target=target.name,
-            model={**given.recipe, **quantized.to_json()},
+            model={**given.recipe, **quantized.to_json(), **rounding},
             entries=entries_json(entries),
             backends={"cpu": facts},
         )

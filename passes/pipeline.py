@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..ir.cascade import verify
@@ -11,6 +11,7 @@ from ..ir.errors import InputError, PassError
 from ..ir.formats import lookup
 from ..ir.mlir import ir
 from .base import Pass, create
+from .precision import Precision
 
 DEFAULT = (
     "relabel",  # first: views and transposes must be index expressions before cascades can be seen
@@ -20,17 +21,41 @@ DEFAULT = (
 )
 
 
-def quantizing(scheme: str, pipeline: str | None = None) -> str:
-    """The default pipeline with weights quantized, as text.
+FULL = "fp32"
+PRECISIONS = (FULL, "bf16")
+"""What contractions of f32 tensors may round their operands to: nothing, or bf16."""
+
+
+def with_options(pipeline: str | None, quantize: str | None = None, precision: str = FULL) -> str | None:
+    """The default pipeline with weights quantized or contractions rounded, as text; else the one given.
+
+    Args:
+        pipeline: passes, or None for the default ones.
+        quantize: number format of the weights.
+        precision: one of `PRECISIONS`.
 
     Raises:
-        InputError: no such number format, or a pipeline given beside it.
+        InputError: no such number format or precision, or a pipeline given beside one.
     """
-    item = f"quantize{{format={lookup(scheme).name}}}"
+    if precision not in PRECISIONS:
+        raise InputError(f"no precision '{precision}'", where="--precision", accepted=", ".join(PRECISIONS))
+    items: dict[str, str] = {}
+    if quantize:
+        items["--quantize"] = f"quantize{{format={lookup(quantize).name}}}"
+    if precision != FULL:  # after quantize: contractions with quantized weights are not rounded
+        items["--precision"] = f"precision{{contract={precision}}}"
+    if not items:
+        return pipeline
     if pipeline is not None:
-        raise InputError("both a pipeline and --quantize", accepted=f"--pipeline with {item} in it")
+        option, item = next(iter(items.items()))
+        raise InputError(f"both a pipeline and {option}", accepted=f"--pipeline with {item} in it")
     before = DEFAULT.index("fuse")  # parameters are read by their contractions alone, not yet by groups
-    return ",".join((*DEFAULT[:before], item, *DEFAULT[before:]))
+    return ",".join((*DEFAULT[:before], *items.values(), *DEFAULT[before:]))
+
+
+def rounds(passes: Iterable[Pass]) -> str:
+    """The precision that passes give contractions, one of `PRECISIONS`."""
+    return next((one.contract for one in passes if isinstance(one, Precision)), FULL)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The pass ``precision``: makes the rounding of contractions explicit, ``precision{contract=bf16}``.
 
-Every sum of products of two f32 tensors, matrix products and convolutions, QKᵀ and PV, gets its operands rounded
-to bf16 (to nearest, ties to even) by conversion Einsums, ``X_bf16[b,s,d] = to_float(X[b,s,d])``, and sums in f32
-as before. Everything between stays f32. A parameter that only such sums read becomes one of bf16, so that it
-is rounded once, at compile time; where something else reads it too, a parameter ``NAME.bf16`` is added.
-Contractions with quantized weights are left as they are.
+Every sum of products of two f32 tensors, matrix products and convolutions, QKᵀ and PV, gets its operands
+rounded to bf16 (to nearest, ties to even) by conversion Einsums, ``X_bf16[b,s,d] = to_float(X[b,s,d])``, and
+sums in f32 as before. Everything between stays f32. A parameter that only such sums read becomes one of bf16,
+so that it is rounded once, at compile time; where something else reads it too, a parameter ``NAME.bf16`` is
+added. Contractions with quantized weights are left as they are.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Precision(Pass):
         """
         if self.contract not in CONTRACTIONS:
             accepted = ", ".join(CONTRACTIONS)
-            raise PassError(f"contractions in '{self.contract}'", where="precision{contract}", accepted=accepted)
+            raise PassError(
+                f"contractions in '{self.contract}'", where="precision{contract}", accepted=accepted
+            )
         if any(op.name == FUSED for op in walk(module.operation)):
             accepted = "relabel,simplify,precision,fuse,place"
             raise PassError("the module is fused already", where=self.name, accepted=accepted)
@@ -231,9 +233,13 @@ class _Rounding:
         op.erase()
 
     def signature(self) -> _Handed:
-        """Give parameters that nobody reads unrounded any more their new type, and the others one beside them."""
+        """Parameters that nobody reads unrounded any more get the new type, the others one beside them."""
         for op in reversed(list(body(self.function))):
-            if op.name in VIEWS and op.results[0] in self.halves and not any(True for _ in op.results[0].uses):
+            if (
+                op.name in VIEWS
+                and op.results[0] in self.halves
+                and not any(True for _ in op.results[0].uses)
+            ):
                 op.erase()
         block = self.function.entry_block
         tables = list(arguments(self.function))

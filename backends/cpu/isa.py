@@ -1,6 +1,7 @@
 """Instruction sets a kernel can be generated for: vector width, registers, and LLVM's names for them.
 
-``avx512`` and ``avx2`` are chosen by detection; ``portable`` is 128-bit code for any x86-64.
+``avx512bf16`` (AVX-512 with its bf16 instructions), ``avx512`` and ``avx2`` are chosen by detection;
+``portable`` is 128-bit code for any x86-64.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Isa:
         registers: vector registers the micro-kernel may count on.
         cpu: LLVM's processor name.
         features: LLVM's feature string on top of it.
+        bf16: whether it multiplies bf16 in pairs (``vdpbf16ps``) and rounds to it (``vcvtneps2bf16``).
     """
 
     name: str
@@ -28,16 +30,20 @@ class Isa:
     registers: int
     cpu: str
     features: str
+    bf16: bool = False
 
     def lanes(self, element_bits: int) -> int:
         """Elements of that size in a vector register."""
         return self.bits // element_bits
 
 
+_AVX512 = "+avx512f,+avx512bw,+avx512dq,+avx512vl,+fma,-prefer-256-bit"
+
 ISAS: dict[str, Isa] = {
     isa.name: isa
     for isa in (
-        Isa("avx512", 512, 32, "x86-64-v4", "+avx512f,+avx512bw,+avx512dq,+avx512vl,+fma,-prefer-256-bit"),
+        Isa("avx512bf16", 512, 32, "x86-64-v4", f"{_AVX512},+avx512bf16", bf16=True),
+        Isa("avx512", 512, 32, "x86-64-v4", _AVX512),
         Isa("avx2", 256, 16, "x86-64-v3", "+avx2,+fma"),
         Isa("portable", 128, 16, "x86-64", "+sse2"),
     )

@@ -26,7 +26,7 @@ from .inputs import choose_entry, cut, fill
 
 BACKEND = "cpu"
 PROFILE = "__profile__"
-_WIDTHS = ("portable", "avx2", "avx512")
+_WIDTHS = ("portable", "avx2", "avx512", "avx512bf16")
 
 _PROBE = ctypes.CFUNCTYPE(
     None,

@@ -16,9 +16,11 @@ from typing import Any
 
 from .description import Target, Tier, Unit
 
-VECTOR_BITS = {"avx512": 512, "avx2": 256, "portable": 128}
+VECTOR_BITS = {"avx512bf16": 512, "avx512": 512, "avx2": 256, "portable": 128}
+_AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"})
 _NEEDED_FLAGS = {
-    "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"}),
+    "avx512bf16": _AVX512 | {"avx512_bf16"},
+    "avx512": _AVX512,
     "avx2": frozenset({"avx2", "fma"}),
 }
 _MEASURED_BYTES = 64 << 20

@@ -48,7 +48,7 @@ def presence(lanes: Lanes, guard: Guard, places: Places, along: str | None) -> t
     return None, Vec(writer.pure("insides", text), "i1")
 
 
-def _from_bytes(lanes: Lanes, name: str, stream: Stream) -> Vec:
+def _from_memory(lanes: Lanes, name: str, stream: Stream) -> Vec:
     if stream.element != "i1":
         return Vec(name, stream.element)
     zero = lanes.writer.constant(f"dense<0> : {lanes.kind('i8')}", "no")
@@ -56,10 +56,21 @@ def _from_bytes(lanes: Lanes, name: str, stream: Stream) -> Vec:
     return Vec(lanes.writer.op("bit", text), "i1")
 
 
+def _widened_broadcast(lanes: Lanes, scalar: str, hint: str) -> Vec:
+    """A bf16 as f32 in every lane, converted before it is spread."""
+    writer = lanes.writer
+    word = writer.op("word", f"arith.extui {scalar} : i16 to i32")
+    shift = writer.constant("16 : i32", "sixteen")
+    upper = writer.op("upper", f"arith.shli {word}, {shift} : i32")
+    single = writer.op("single", f"arith.bitcast {upper} : i32 to f32")
+    return Vec(writer.op(hint, f"vector.broadcast {single} : f32 to {lanes.kind('f32')}"), "f32")
+
+
 def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: Vec | None) -> Vec:
     """A vector along a rank at these coordinates; masked lanes read nothing and hold 0.
 
-    `places` gives the coordinate of lane 0 for the rank `along`.
+    A bf16 that is the same in every lane comes as f32. `places` gives the coordinate of lane 0 for the rank
+    `along`.
     """
     writer, buffer = lanes.writer, stream.buffer
     coeff = stream.coeffs.get(along, 0) if along else 0
@@ -73,12 +84,14 @@ def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: 
                 text = f"arith.select {condition}, {place}, {writer.number(0)} : index"
                 place = writer.pure("safe", text)
         scalar = writer.op(f"{hint}s", f"memref.load {buffer.name}[{place}] : {buffer.kind}")
+        if stream.element == "bf16":
+            return _widened_broadcast(lanes, scalar, hint)
         name = writer.op(hint, f"vector.broadcast {scalar} : {buffer.element} to {kind}")
-        return _from_bytes(lanes, name, stream)
+        return _from_memory(lanes, name, stream)
     place = writer.index(address)
     if coeff == 1 and mask is None:
         name = writer.op(hint, f"vector.load {buffer.name}[{place}] : {buffer.kind}, {kind}")
-        return _from_bytes(lanes, name, stream)
+        return _from_memory(lanes, name, stream)
     zero = "0" if buffer.element.startswith("i") else "0.0"
     empty = writer.constant(f"dense<{zero}> : {kind}", "empty")
     chosen = mask or head_mask(lanes, lanes.count)
@@ -92,7 +105,7 @@ def load(lanes: Lanes, stream: Stream, places: Places, along: str | None, mask: 
         source = f"{buffer.name}[{place}] [{ramp}], {chosen.name}, {empty}"
         kinds = f"{buffer.kind}, {lanes.kind('i32')}, {lanes.kind('i1')}, {kind} into {kind}"
         name = writer.op(hint, f"vector.gather {source} : {kinds}")
-    return _from_bytes(lanes, name, stream)
+    return _from_memory(lanes, name, stream)
 
 
 def store(

@@ -260,10 +260,10 @@ class _Micro:
             ]
 
         def turn(at: Places, names: list[str]) -> list[str]:
-            sides = [self._side(self._shift(at, 0, None, k), masks[k]) for k in range(vectors)]
+            sides = [self._float(self._side(self._shift(at, 0, None, k), masks[k])) for k in range(vectors)]
             ends: list[str] = []
             for row in range(high):
-                one = load(self.vector, self.scalar, self._shift(at, row, tall, 0), None, None)
+                one = self._float(load(self.vector, self.scalar, self._shift(at, row, tall, 0), None, None))
                 for k in range(vectors):
                     ends.append(
                         self.vector.fma(one, sides[k], Vec(names[row * vectors + k], self.element)).name
@@ -293,6 +293,10 @@ class _Micro:
             return self._deep(ranks[1:], 0, {**places, rank: places[rank] + place}, pairs, turn)
 
         return self.writer.fold(rank, size or self.extents[rank], 1, carried, body)
+
+    def _float(self, value: Vec) -> Vec:
+        """The value in the type that is summed in: bf16 operands are widened, their products are exact."""
+        return self.vector.convert(value, self.element)
 
     def _side(self, places: Places, mask: Vec | None) -> Vec:
         """A vector of the vector side."""

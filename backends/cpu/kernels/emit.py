@@ -50,7 +50,7 @@ class _Emitter:
         self.group, self.symbol, self.isa = group, symbol, isa
         self.plan = plan_group(group, isa)
         names = [tensor.name for tensor in group.tensors]
-        self.writer = Writer([*names, "scratch", "tid", "nthreads"])
+        self.writer = Writer([*names, "scratch", "tid", "nthreads"], converts_bf16=isa.bf16)
         self.frame = Frame(self.writer, isa, self.plan.tiles)
 
     def kernel(self) -> Kernel:

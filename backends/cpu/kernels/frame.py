@@ -14,7 +14,7 @@ from ....ir.einsum import Access, Index
 from ..isa import Isa
 from .group import Step, Tensor
 from .kernel import Pack
-from .lanes import BITS
+from .lanes import BITS, STORED
 from .text import Linear, Writer
 
 ALIGNMENT = 64
@@ -118,7 +118,7 @@ class Frame:
     def argument(self, tensor: Tensor) -> Buffer:
         """The buffer of an input or output."""
         size = max(prod(self.packed[tensor].shape if tensor in self.packed else tensor.shape), 1)
-        stored = "i8" if tensor.element == "i1" else tensor.element
+        stored = STORED.get(tensor.element, tensor.element)
         strides = tuple(prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
         return Buffer(f"%{tensor.name}", f"memref<{size}x{stored}>", stored, strides, False)
 
@@ -126,7 +126,7 @@ class Frame:
         """A place in this thread's scratch for one tile of a tensor."""
         local = [self.tiles.get(rank, n) for rank, n in zip(tensor.ranks, tensor.shape, strict=True)]
         order = tensor.order or tuple(range(len(local)))
-        stored = "i8" if tensor.element == "i1" else tensor.element
+        stored = STORED.get(tensor.element, tensor.element)
         lanes = max(self.isa.lanes(BITS[tensor.element] if tensor.element != "i1" else 32), 1)
         strides = [0] * len(local)
         size = 1
@@ -136,7 +136,7 @@ class Frame:
             strides[axis] = size
             size *= local[axis]
         size = -(-size // lanes) * lanes
-        width = 1 if stored == "i8" else BITS[stored] // 8
+        width = 1 if stored == "i8" else BITS[tensor.element] // 8
         kind = f"memref<{size}x{stored}>"
         self.arena.place(f"%{tensor.name}", kind, size * width)
         return Buffer(f"%{tensor.name}", kind, stored, tuple(strides), True)

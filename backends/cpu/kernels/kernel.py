@@ -10,7 +10,14 @@ import numpy as np
 from ....ir.einsum import Einsum
 from ....ir.quantized import Quantization
 
-C_TYPES = {"f32": "float", "f64": "double", "i64": "int64_t", "i32": "int32_t", "i1": "uint8_t"}
+C_TYPES = {
+    "f32": "float",
+    "f64": "double",
+    "bf16": "uint16_t",
+    "i64": "int64_t",
+    "i32": "int32_t",
+    "i1": "uint8_t",
+}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ....ir.bfloat16 import encode
 from .text import Writer, float_text, vector_type
 
-BITS = {"f32": 32, "f64": 64, "i64": 64, "i32": 32, "i1": 1}
+BITS = {"f32": 32, "f64": 64, "bf16": 16, "i64": 64, "i32": 32, "i1": 1}
 FLOATS = ("f32", "f64")
+"""Element types that arithmetic is done in. A bf16 is only moved and converted: its bits, as i16."""
+
+_CONVERTED = 8  # lanes: fewer have no instruction of their own in every encoding
+
+STORED = {"bf16": "i16", "i1": "i8"}
+"""What is written to memory for an element type, where that is another type."""
+
+
+def arithmetic(element: str) -> str:
+    """The type in which values of an element type are computed with."""
+    return "f32" if element == "bf16" else element
 
 
 @dataclass(frozen=True)
@@ -27,11 +41,13 @@ class Lanes:
 
     def kind(self, element: str) -> str:
         """Vector type of that element."""
-        return vector_type(self.count, element)
+        return vector_type(self.count, "i16" if element == "bf16" else element)
 
     def constant(self, value: float, element: str) -> Vec:
         """The same number in every lane."""
-        if element in FLOATS:
+        if element == "bf16":
+            text = str(encode(np.float32(value).reshape(1)).view(np.int16)[0])
+        elif element in FLOATS:
             text = float_text(float(value), element)
         elif element == "i1":
             text = "true" if value else "false"
@@ -120,10 +136,17 @@ class Lanes:
         return total
 
     def convert(self, value: Vec, element: str) -> Vec:
-        """The value in another element type; floats to integers round toward zero, to i1 is ``!= 0``."""
+        """The value in another element type; floats to integers round toward zero, to i1 is ``!= 0``.
+
+        To bf16 is by way of f32, to nearest with ties to even.
+        """
         source = value.element
         if source == element:
             return value
+        if source == "bf16":
+            return self.convert(self._widened(value), element)
+        if element == "bf16":
+            return self._narrowed(self.convert(value, "f32"))
         if element == "i1":
             return self.compare("ne", value, self.constant(0, source))
         if element in FLOATS:
@@ -135,3 +158,33 @@ class Lanes:
         if source == "i1":
             return self.cast("arith.extui", value, element)
         return self.cast("arith.extsi" if BITS[source] < BITS[element] else "arith.trunci", value, element)
+
+    def _widened(self, bits: Vec) -> Vec:
+        """bf16 as f32: its bits are the upper half."""
+        upper = self._half_word(Vec(self._as("arith.extui", bits.name, "i16", "i32"), "i32"), "arith.shli")
+        return self.cast("arith.bitcast", upper, "f32")
+
+    def _narrowed(self, x: Vec) -> Vec:
+        """f32 rounded to bf16, a NaN kept.
+
+        An instruction set that has the conversion takes denormals for zeros of their sign; without it they
+        are rounded like other numbers.
+        """
+        if self.writer.converts_bf16 and self.count >= _CONVERTED:
+            short = self._as("arith.truncf", x.name, "f32", "bf16")
+            return Vec(self._as("vector.bitcast", short, "bf16", "i16"), "bf16")
+        bits = self.cast("arith.bitcast", x, "i32")
+        half = self._half_word(bits, "arith.shrui")
+        odd = self.make("odd", "arith.andi", half, self.constant(1, "i32"))
+        nearest = self._half_word(self.add(bits, self.add(odd, self.constant(0x7FFF, "i32"))), "arith.shrui")
+        quiet = self.make("quiet", "arith.ori", half, self.constant(0x40, "i32"))
+        chosen = self.select(self.is_nan(x), quiet, nearest)
+        return Vec(self._as("arith.trunci", chosen.name, "i32", "i16"), "bf16")
+
+    def _half_word(self, value: Vec, operation: str) -> Vec:
+        """Half a word up or down."""
+        return self.make("half", operation, value, self.constant(16, "i32"))
+
+    def _as(self, operation: str, name: str, source: str, target: str) -> str:
+        kinds = f"{vector_type(self.count, source)} to {vector_type(self.count, target)}"
+        return self.writer.op("cast", f"{operation} {name} : {kinds}")

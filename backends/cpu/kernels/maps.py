@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ....ir.errors import PassError
 from ....ir.operators import MAPS
 from . import vecmath
-from .lanes import BITS, FLOATS, Lanes, Vec
+from .lanes import BITS, FLOATS, Lanes, Vec, arithmetic
 
 _Emit = Callable[..., Vec]
 
@@ -151,6 +151,7 @@ _LOGIC: dict[str, _Emit] = {
 
 def widest(elements: list[str]) -> str:
     """The element type a mixed comparison is made in."""
+    elements = [arithmetic(element) for element in elements]
     for element in ("f64", "f32", "i64", "i32"):
         if element in elements:
             return element
@@ -173,20 +174,21 @@ def emit_map(v: Lanes, name: str, operands: list[Vec], element: str) -> Vec:
     if name in _LOGIC:
         return v.convert(_LOGIC[name](v, *(v.convert(operand, "i1") for operand in operands)), element)
     if name == "is_nan":
-        value = operands[0]
+        value = v.convert(operands[0], arithmetic(operands[0].element))
         return v.convert(v.is_nan(value) if value.element in FLOATS else v.constant(0, "i1"), element)
     if name == "to_int":
         return v.convert(v.convert(operands[0], "i64"), element)
     if name not in _SAME:
         raise PassError(f"map operator '{name}' has no vector code", accepted=", ".join(MAPS))
-    working = element if MAPS[name].kind != "float" or element in FLOATS else "f64"
+    number = element if name == "id" else arithmetic(element)
+    working = number if MAPS[name].kind != "float" or number in FLOATS else "f64"
     value = _SAME[name](v, *(v.convert(operand, working) for operand in operands))
     return v.convert(value, element)
 
 
 def literal_element(value: float, others: list[str], output: str) -> str:
     """Element type a literal is written in: that of its company when it is exact there."""
-    common = widest(others) if others else output
+    common = widest(others) if others else arithmetic(output)
     if isinstance(value, bool):
         return common if others else "i1"
     if common in FLOATS or (common != "i1" and float(value).is_integer()):
@@ -221,7 +223,7 @@ def fold(v: Lanes, reduce: str, a: Vec, b: Vec) -> Vec:
 
 def fold_element(reduce: str, element: str) -> str:
     """Element type the reduction is carried in."""
-    return "i1" if reduce in ("any", "all") else element
+    return "i1" if reduce in ("any", "all") else arithmetic(element)
 
 
 def across(v: Lanes, reduce: str, value: Vec) -> Vec:

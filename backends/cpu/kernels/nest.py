@@ -12,7 +12,7 @@ from ....ir.einsum import Access, Coord, Literal
 from .access import Places, coordinate, head_mask, load, presence, store
 from .frame import Frame, Stream, collapse
 from .group import Step, Tensor
-from .lanes import Lanes, Vec
+from .lanes import Lanes, Vec, arithmetic
 from .maps import across, emit_map, fold, fold_element, identity, literal_element
 from .text import Linear
 
@@ -61,7 +61,7 @@ class Nest:
 
     def _lane_bits(self) -> int:
         elements = {stream.element for stream in self.streams.values()}
-        wide = "f64" in elements or ("i64" in elements and "f32" not in elements)
+        wide = "f64" in elements or ("i64" in elements and not elements & {"f32", "bf16"})
         return 64 if wide else 32
 
     def _vector_rank(self) -> str | None:
@@ -249,7 +249,8 @@ class Nest:
         if reduce == "sum" and step.einsum.map in ("mul", "square") and taken is None and floats:
             a, b = (operands * 2)[:2]
             return lanes.fma(lanes.convert(a, total.element), lanes.convert(b, total.element), total)
-        value = lanes.convert(emit_map(lanes, step.einsum.map, operands, step.output.element), total.element)
+        element = arithmetic(step.output.element)
+        value = lanes.convert(emit_map(lanes, step.einsum.map, operands, element), total.element)
         if taken is not None:
             value = lanes.select(taken, value, identity(lanes, reduce, total.element))
         return fold(lanes, reduce, total, value)

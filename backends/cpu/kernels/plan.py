@@ -11,7 +11,7 @@ from ..isa import Isa
 from .contraction import Contraction, fits_panel, register_block
 from .group import Group, Iteration, Step, Tensor, copy_step
 from .kernel import Pack
-from .lanes import BITS, FLOATS
+from .lanes import BITS, FLOATS, arithmetic
 from .layout import choose_orders, contiguous, leaves
 from .tiles import choose_tiles
 
@@ -78,10 +78,10 @@ def plan_group(group: Group, isa: Isa) -> Plan:
 def _best(step: Step, around: Iteration | None, group: Group, isa: Isa) -> Option | None:
     """The cheapest way to contract the Einsum, None when a plain nest is cheaper or it is no contraction."""
     einsum = step.einsum
-    tensors = (*step.inputs, step.output)
     if einsum.map != "mul" or einsum.reduce != "sum" or len(step.inputs) != 2:
         return None
-    if step.output.element not in FLOATS or len({tensor.element for tensor in tensors}) > 1:
+    read = {tensor.element for tensor in step.inputs}
+    if step.output.element not in FLOATS or len(read) > 1 or arithmetic(read.pop()) != step.output.element:
         return None
     inside = set(einsum.ranks)
     own = [{rank for rank in access.ranks if rank in inside} for access in einsum.accesses]
@@ -125,7 +125,7 @@ def _option(
     )
     panel = not pack and (outside or not _direct(access, tensor, lanes))
     detour = step.output.argument is not None and not contiguous(einsum.output, step.output, lanes)
-    count = isa.lanes(BITS[tensor.element])
+    count = isa.lanes(BITS[step.output.element])
     times = prod(step.extents[rank] for rank in batch)
     cycles = times * high * deep * -(-wide // count) * (0.5 if high > 2 else 1.0)
     hoisted = around is not None and _constant(step, side, around)

@@ -54,10 +54,14 @@ def float_text(value: float, element: str) -> str:
 
 
 class Writer:
-    """The body of one function, growing line by line; `reserved` names are left to arguments and buffers."""
+    """The body of one function, growing line by line; `reserved` names are left to arguments and buffers.
 
-    def __init__(self, reserved: Iterable[str] = ()) -> None:
+    `converts_bf16` says that the instruction set rounds to bf16 by itself.
+    """
+
+    def __init__(self, reserved: Iterable[str] = (), *, converts_bf16: bool = False) -> None:
         self._reserved = frozenset(reserved)
+        self.converts_bf16 = converts_bf16
         self.lines: list[str] = []
         self.depth = 1
         self._constants: dict[str, str] = {}

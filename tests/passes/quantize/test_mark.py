@@ -12,7 +12,7 @@ from penstock.ir.mlir import ir
 from penstock.ir.module import context, parse_module, print_module
 from penstock.ir.quantized import QUANTIZED, Dequantized, Quantization, mark_of, quantized_params
 from penstock.ir.steps import functions
-from penstock.passes.pipeline import DEFAULT, parse_pipeline, quantizing, run_pipeline
+from penstock.passes.pipeline import DEFAULT, parse_pipeline, run_pipeline, with_options
 from penstock.passes.quantize import fake_quantize
 from penstock.passes.quantize.mark import contracted, mark
 from penstock.passes.quantize.mixed import mix
@@ -97,16 +97,22 @@ def test_the_mark_reads_as_written() -> None:
     assert f"penstock.quantized = {{{said}}}" in printed
 
 
-@pytest.mark.parametrize("pipeline", ["quantize,relabel,simplify,fuse,place", quantizing("bitmod4")])
+@pytest.mark.parametrize("pipeline", ["quantize,relabel,simplify,fuse,place", with_options(None, "bitmod4")])
 def test_marks_survive_the_other_passes(pipeline: str) -> None:
     assert list(marks(after(pipeline))) == ["layers.0.w", "layers.1.w", "head"]
 
 
 def test_the_default_pipeline_quantizes_before_it_fuses() -> None:
-    assert quantizing("int8").split(",") == ["relabel", "simplify", "quantize{format=int8}", "fuse", "place"]
+    assert str(with_options(None, "int8")).split(",") == [
+        "relabel",
+        "simplify",
+        "quantize{format=int8}",
+        "fuse",
+        "place",
+    ]
     assert "quantize" not in DEFAULT
     with pytest.raises(InputError, match="int7"):
-        quantizing("int7")
+        with_options(None, "int7")
 
 
 @pytest.mark.parametrize("name", ["bitmod4", "int4-asym", "olive4", "mxfp4", "nvfp4"])
