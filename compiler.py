@@ -256,9 +256,10 @@ def _compile(
     precision: str,
     progress: Progress | None,
 ) -> None:
-    from .backends.cpu.build import build, c_compiler
+    from .backends.cpu.build import build
     from .ir.entries import read_entries
     from .ir.module import print_module
+    from .ir.native import c_compiler
     from .passes.pipeline import FULL, parse_pipeline, rounds, run_pipeline, with_options
     from .passes.precision import round_params
     from .passes.quantize.mixed import WIDTHS, budget, mix

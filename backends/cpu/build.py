@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import math
-import shutil
-import subprocess
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...ir.bundle import BundleWriter
-from ...ir.errors import PassError, ToolMissing
 from ...ir.mlir import ir
+from ...ir.native import c_compiler, run_compiler
 from ...ir.quantized import PARTS, Dequantized
 from ...ir.weights import offsets_of
 from .groups import Groups, find_groups
@@ -33,7 +29,6 @@ PROGRAM = "cpu/program.json"
 _RUNTIME = ("runtime.h", "team.c", "observe.c")
 # Packed kernels are written for -O3; contraction would make their variants differ.
 _FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
-_NO_SPACE = "No space left on device"
 
 
 def build(
@@ -97,19 +92,6 @@ def whole_images(stored: StoredWeights) -> dict[str, str]:
     }
 
 
-def c_compiler() -> str:
-    """The C compiler's path.
-
-    Raises:
-        ToolMissing: none is installed.
-    """
-    for name in ("cc", "gcc", "clang"):
-        found = shutil.which(name)
-        if found:
-            return found
-    raise ToolMissing("no C compiler (cc, gcc or clang) is on PATH", accepted="apt install gcc libc6-dev")
-
-
 def _offsets(stored: StoredWeights) -> dict[tuple[str, Any], tuple[str, int]]:
     offsets = offsets_of(stored.arrays)
     return {key: (name, offsets[name]) for key, name in stored.stored_as.items()}
@@ -145,17 +127,8 @@ def _compile(
         "#!/bin/sh\n# kernels*.o are kernels.mlir lowered by MLIR and "
         f"LLVM for {isa.cpu} {isa.features}.\nexec cc {' '.join(arguments)}\n",
     )
-    _run([compiler, *arguments], writer.path(f"{FOLDER}/program.c").parent)
+    run_compiler([compiler, *arguments], writer.path(f"{FOLDER}/program.c").parent)
     return f"{FOLDER}/{library}"
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return
-    if _NO_SPACE in done.stderr:
-        raise OSError(errno.ENOSPC, _NO_SPACE)
-    raise PassError(f"the C compiler failed: {done.stderr.strip()[:2000]}", where=command[0])
 
 
 def _tables(

@@ -5,21 +5,20 @@ from __future__ import annotations
 import ctypes
 import enum
 import functools
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 from importlib import resources
 from pathlib import Path
 
-from ....ir.errors import InputError, PassError, ToolMissing
-from ....ir.user_cache import user_cache
+from ....ir.errors import InputError, ToolMissing
+from ....ir.native import Native
 
-SOURCES = ("search.c", "greedy.c")
-HEADERS = ("search.h", "greedy.h")
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared")
-COMPILERS = ("cc", "gcc", "clang")
+SEARCH = Native(
+    "offsets/search",
+    "the compiled search",
+    Path(str(resources.files(__name__.rpartition(".")[0]))),
+    sources=("search.c", "greedy.c"),
+    headers=("search.h", "greedy.h"),
+    flags=("-std=c11", "-O3", "-fPIC", "-shared"),
+)
 
 
 class Problem(ctypes.Structure):
@@ -61,16 +60,6 @@ class Status(enum.IntEnum):
     MEMORY = 4
 
 
-def _folder() -> Path:
-    return Path(str(resources.files(__name__.rpartition(".")[0])))
-
-
-def _place() -> Path:
-    content = b"".join((_folder() / name).read_bytes() for name in (*SOURCES, *HEADERS))
-    digest = hashlib.sha256(" ".join(FLAGS).encode() + content).hexdigest()[:16]
-    return user_cache() / "offsets" / f"search-{digest}.so"
-
-
 def available() -> bool:
     """Whether the search can run here: compiled before, or a compiler and a cache to keep it in."""
     try:
@@ -88,10 +77,7 @@ def library() -> ctypes.CDLL:
         ToolMissing: it is not in the cache and there is no C compiler.
         InputError: the cache cannot be written.
     """
-    path = _place()
-    if not path.exists():
-        _compile(path)
-    loaded = ctypes.CDLL(str(path))
+    loaded = SEARCH.load()
     pointer, int32 = ctypes.c_void_p, ctypes.c_int32
     loaded.pst_search_open.restype = pointer
     loaded.pst_search_open.argtypes = (pointer, pointer, int32, int32)
@@ -101,25 +87,3 @@ def library() -> ctypes.CDLL:
     loaded.pst_search_nodes.argtypes = (pointer,)
     loaded.pst_greedy.argtypes = (int32, int32, *[pointer] * 6, int32, pointer, pointer)
     return loaded
-
-
-def _compile(path: Path) -> None:
-    compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
-    if compiler is None:
-        raise ToolMissing("no C compiler (cc, gcc or clang) is on PATH", accepted="apt install gcc libc6-dev")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        place = tempfile.TemporaryDirectory(dir=path.parent)
-    except OSError as error:
-        raise InputError(
-            f"cannot keep the compiled search here: {error.strerror}",
-            where=str(path.parent),
-            accepted="a writable folder in PENSTOCK_CACHE_DIR",
-        ) from error
-    with place as temporary:
-        built = Path(temporary) / path.name
-        command = [compiler, *FLAGS, "-o", str(built), *(str(_folder() / name) for name in SOURCES)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PassError(f"the C compiler failed: {done.stderr.strip()[:2000]}", where=compiler)
-        os.replace(built, path)
