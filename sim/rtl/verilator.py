@@ -40,6 +40,8 @@ MODEL_FLAGS = (
     "unique",
 )
 """Assertions on; what the RTL leaves undefined is random, so that nothing can depend on it."""
+UNIT_BYTES = 1 << 20
+"""Of Verilator's C++ compiled at once: a model of some megabytes still keeps every core busy."""
 CXX_FLAGS = ("-std=c++17", "-faligned-new", "-w")
 
 
@@ -221,18 +223,38 @@ def _compile_model(
 ) -> list[Path]:
     """Objects of Verilator's output in ``work`` and of the main program."""
     flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
-    jobs: list[tuple[Path, tuple[str, ...]]] = [(main, ("-O2",))]
-    jobs += [(path, (_level(path.name, optimisation),)) for path in sorted(work.glob("*.cpp"))]
-    jobs.sort(key=lambda job: -job[0].stat().st_size)
+    jobs = [(main, "-O2"), *_units(work, optimisation)]
 
-    def one(job: tuple[Path, tuple[str, ...]]) -> Path:
+    def one(job: tuple[Path, str]) -> Path:
         source, level = job
         target = work / f"{source.stem}.o"
-        tools.compile(source, target, [*flags, *level])
+        tools.compile(source, target, [*flags, level])
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(one, jobs))
+
+
+def _units(work: Path, optimisation: str) -> list[tuple[Path, str]]:
+    """Verilator's output as files to compile and their levels, the largest first.
+
+    Each of its files begins with most of a second of headers, and most hold little else: those of one level
+    are compiled as one, up to `UNIT_BYTES`.
+    """
+    units: list[tuple[int, str, list[Path]]] = []
+    for level, path in sorted((_level(path.name, optimisation), path) for path in work.glob("*.cpp")):
+        size = path.stat().st_size
+        if units and units[-1][1] == level and units[-1][0] + size <= UNIT_BYTES:
+            before, _, paths = units.pop()
+            units.append((before + size, level, [*paths, path]))
+        else:
+            units.append((size, level, [path]))
+    units.sort(key=lambda unit: -unit[0])
+    made = []
+    for number, (_, level, paths) in enumerate(units):
+        made.append((work / f"unit{number}.cc", level))
+        made[-1][0].write_text("".join(f'#include "{path.name}"\n' for path in paths), encoding="utf-8")
+    return made
 
 
 def _level(name: str, optimisation: str) -> str:
