@@ -1,8 +1,8 @@
-"""What every test shares: the quick tests run first, the checkout, and schedules made by hand."""
+"""What every test shares: the order, the place for builds, the checkout, and schedules made by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -19,6 +19,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests before slow ones, otherwise in the order collected: the cheap answer comes first."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_builds(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Verilated models and compiled C go to pytest's cache, not to the user's: one place for all tests."""
+    cache = request.config.cache
+    assert cache is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENSTOCK_CACHE_DIR", str(cache.mkdir("penstock")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -241,17 +241,17 @@ def _units(work: Path, optimisation: str) -> list[tuple[Path, str]]:
     Each of its files begins with most of a second of headers, and most hold little else: those of one level
     are compiled as one, up to `UNIT_BYTES`.
     """
-    units: list[tuple[int, str, list[Path]]] = []
-    for level, path in sorted((_level(path.name, optimisation), path) for path in work.glob("*.cpp")):
-        size = path.stat().st_size
-        if units and units[-1][1] == level and units[-1][0] + size <= UNIT_BYTES:
-            before, _, paths = units.pop()
-            units.append((before + size, level, [*paths, path]))
+    units: list[tuple[str, list[Path]]] = []
+    for path in sorted(work.glob("*.cpp"), key=lambda path: -path.stat().st_size):
+        level = _level(path.name, optimisation)
+        for its, paths in units:
+            if its == level and sum(each.stat().st_size for each in (*paths, path)) <= UNIT_BYTES:
+                paths.append(path)
+                break
         else:
-            units.append((size, level, [path]))
-    units.sort(key=lambda unit: -unit[0])
+            units.append((level, [path]))
     made = []
-    for number, (_, level, paths) in enumerate(units):
+    for number, (level, paths) in enumerate(units):
         made.append((work / f"unit{number}.cc", level))
         made[-1][0].write_text("".join(f'#include "{path.name}"\n' for path in paths), encoding="utf-8")
     return made

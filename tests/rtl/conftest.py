@@ -1,10 +1,10 @@
-"""RTL tests: builds kept in pytest's cache, and vectors run through a Verilated harness."""
+"""RTL tests: the designs as files, and vectors run through a Verilated harness."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,6 @@ from penstock.sim.rtl.verilator import build
 
 Vectors = NDArray[np.uint32]
 HARNESS = Path(__file__).parent / "harness"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def kept_builds(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Verilated models go to pytest's cache, not to the user's."""
-    cache = request.config.cache
-    assert cache is not None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENSTOCK_CACHE_DIR", str(cache.mkdir("penstock")))
-        yield
 
 
 @pytest.fixture(scope="session")
