@@ -18,9 +18,11 @@ from .frame import Frame, Stream, collapse
 from .group import Step
 from .kernel import Pack
 from .lanes import BITS, Lanes, Vec
+from .rows import RowsCopy, crowded
 from .text import Linear
 
 PANEL_BYTES = 36 << 10  # of the vector side, kept in a 48 KiB (or larger) L1 beside the rows
+_WIDE_ENOUGH = 4  # vectors of the output over which copying the rows side is spread
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class _Micro:
             self.vector = Lanes(frame.writer, 1)
         self.width = self.extents[self.along] if self.along else 1
         self.depth = sorted(self._of("depth"), key=lambda rank: -abs(self.scalar.coeffs[rank]))
+        rows = sorted(self._of("rows"), key=lambda rank: self.extents[rank])
+        self.rows, self.tall = rows[:-1], rows[-1] if rows else None
+        self.copy = self._rows_copy()
 
     def _vector_stream(self, loops: Sequence[str]) -> Stream:
         """The vector side's addresses: in panels, a block of lanes begins depth·lane further."""
@@ -144,70 +149,81 @@ class _Micro:
         ranks = [r for r in self._of("lanes") if self.side.coeffs[r] == 1 and self.output.coeffs[r] == 1]
         return max(ranks, key=lambda rank: self.extents[rank], default=None)
 
+    def _rows_copy(self) -> RowsCopy | None:
+        """Room for a copy of the rows side, where it is worth one."""
+        if self.tall is None or not self.depth or self.scalar.guards:
+            return None
+        stride = abs(self.scalar.coeffs[self.tall]) * BITS[self.element] // 8
+        wide = self.width >= _WIDE_ENOUGH * self.vector.count
+        if not wide or not crowded(stride, min(self.plan.block.rows, self.extents[self.tall])):
+            return None
+        extents = {**self.extents, self.depth[0]: self._stretch()}
+        return RowsCopy(self.frame, self.scalar, [*self.rows, self.tall], self.depth, extents)
+
+    def _stretch(self) -> int:
+        """Points of the outermost depth in one stretch."""
+        extent = self.extents[self.depth[0]]
+        inner = prod(self.extents[rank] for rank in self.depth[1:])
+        line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
+        most = max(1, PANEL_BYTES // (line * inner))
+        return extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+
     def _of(self, kind: str) -> list[str]:
         return [rank for rank in self.ranks if self.classes[rank] == kind]
 
     def write(self) -> None:
         """Loops around the register blocks: batch, depth chunks, lanes, rows."""
-        rows = sorted(self._of("rows"), key=lambda rank: self.extents[rank])
-        tall = rows.pop() if rows else None
         around = [*self._of("batch"), *(rank for rank in self._of("lanes") if rank != self.along)]
         with ExitStack() as stack:
             places: Places = {}
             for rank in around:
                 loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
                 places[rank] = stack.enter_context(loop)
-            self._chunks(rows, tall, places)
+            self._stretches(places)
 
-    def _chunks(self, rows: Sequence[str], tall: str | None, places: Places) -> None:
+    def _stretches(self, places: Places) -> None:
         """Stretches of the outermost depth, the first of which sets the output."""
         if not self.depth:
-            self._lanes(rows, tall, places, 1, True)
+            self._lanes(places, 1, True)
             return
-        rank = self.depth[0]
+        rank, size = self.depth[0], self._stretch()
         extent = self.extents[rank]
-        inner = prod(self.extents[r] for r in self.depth[1:])
-        line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
-        most = max(1, PANEL_BYTES // (line * inner))
-        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
-        self._lanes(rows, tall, {**places, rank: Linear()}, size, True)
+        self._one_stretch(places, Linear(), size, True)
         covered = extent // size * size
         if covered > size:
             with self.writer.loop(rank, Linear((), size), Linear((), covered), size) as place:
-                self._lanes(rows, tall, {**places, rank: place}, size, False)
+                self._one_stretch(places, place, size, False)
         if covered < extent:
-            self._lanes(rows, tall, {**places, rank: Linear((), covered)}, extent - covered, False)
+            self._one_stretch(places, Linear((), covered), extent - covered, False)
 
-    def _lanes(self, rows: Sequence[str], tall: str | None, places: Places, size: int, first: bool) -> None:
+    def _one_stretch(self, places: Places, start: Linear, size: int, first: bool) -> None:
+        if self.copy is not None:
+            self.copy.write(places, start, size)
+            self.scalar = self.copy.at(start)
+        self._lanes({**places, self.depth[0]: start}, size, first)
+
+    def _lanes(self, places: Places, size: int, first: bool) -> None:
         """Blocks of vectors, then the rest of the lanes."""
         count, vectors = self.vector.count, self.plan.block.vectors
         if self.along is None:
-            self._rows(rows, tall, places, 1, None, size, first)
+            self._rows(places, 1, None, size, first)
             return
         step = vectors * count
         whole = self.width // step * step
         if whole:
             with self.writer.loop(self.along, Linear(), Linear((), whole), step) as place:
-                self._rows(rows, tall, {**places, self.along: place}, vectors, None, size, first)
+                self._rows({**places, self.along: place}, vectors, None, size, first)
         rest = self.width - whole
         if rest:
             mask = head_mask(self.vector, rest % count) if rest % count else None
             at = {**places, self.along: Linear((), whole)}
-            self._rows(rows, tall, at, -(-rest // count), mask, size, first)
+            self._rows(at, -(-rest // count), mask, size, first)
 
-    def _rows(
-        self,
-        rows: Sequence[str],
-        tall: str | None,
-        places: Places,
-        vectors: int,
-        mask: Vec | None,
-        size: int,
-        first: bool,
-    ) -> None:
+    def _rows(self, places: Places, vectors: int, mask: Vec | None, size: int, first: bool) -> None:
         """Blocks of rows, then the rest of the rows."""
+        tall = self.tall
         with ExitStack() as stack:
-            for rank in rows:
+            for rank in self.rows:
                 loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
                 places = {**places, rank: stack.enter_context(loop)}
             if tall is None:

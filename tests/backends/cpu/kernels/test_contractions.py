@@ -97,6 +97,16 @@ CASES[-1]["inputs"]["A"] = CASES[-1]["inputs"]["A"].base.base
 
 product("long_depth", "Y[p,n] = sum[d] mul(A[p,d], B[n,d])", "pd,nd->pn",
         normal(72, 3000), normal(40, 3000), "p n", params=["B"], tiles=["p=64"])  # fmt: skip
+# Rows a multiple of the page apart: copied side by side, stretch by stretch of the depth.
+linear(45, 130, 1024, packed=True)
+crowd, part = normal(30, 1024), normal(96, 1000)
+product("crowded_part", "Y[p,n] = sum[d] mul(A[p,d+3], B[n,d])", "pd,nd->pn", crowd[:, 3:1003], part,
+        "p n", params=["B"], shapes={"Y": (30, 96)})  # fmt: skip
+CASES[-1]["inputs"]["A"] = crowd
+wide = normal(80, 3, 512)
+product("crowded_heads", "Y[p,n] = sum[h,f] mul(A[h,p,f], B[n,h*512+f])", "hpf,nhf->pn",
+        normal(3, 28, 512), wide, "p n", params=["B"])  # fmt: skip
+CASES[-1]["inputs"]["B"] = wide.reshape(80, 1536)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
