@@ -6,7 +6,8 @@ points may be computed twice, with equal results); the tiles are dealt out to th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from ....ir.errors import PassError
 from ....ir.mlir import ir
@@ -16,9 +17,11 @@ from .frame import Frame
 from .group import Group, Iteration, Step, Tensor, read_group
 from .kernel import C_TYPES, Kernel
 from .lowering import function_attributes
+from .masks import ranks_of
 from .nest import Nest
 from .plan import plan_group
 from .schedule import Schedule, Segment, kept
+from .skipping import Spans, live_points
 from .text import Linear, Writer
 
 
@@ -52,6 +55,8 @@ class _Emitter:
         names = [tensor.name for tensor in group.tensors]
         self.writer = Writer([*names, "scratch", "tid", "nthreads"], converts_bf16=isa.bf16)
         self.frame = Frame(self.writer, isa, self.plan.tiles)
+        iterations = (node for node in group.nodes if isinstance(node, Iteration))
+        self.live = {node: live for node in iterations if (live := live_points(group, node))}
 
     def kernel(self) -> Kernel:
         frame, group = self.frame, self.group
@@ -103,6 +108,8 @@ class _Emitter:
             if inner > 1:
                 place = writer.op(f"{rank}t", f"arith.divui {place}, {writer.number(inner)} : index")
             place = writer.op(f"{rank}t", f"arith.remui {place}, {writer.number(count)} : index")
+            if any(rank in ranks_of(live.formula) for live in self.live.values()):
+                place = self._alternating(place, count)
             start = writer.op(f"{rank}0", f"arith.muli {place}, {writer.number(size)} : index")
             if extent % size:
                 last = writer.number(extent - size)
@@ -112,6 +119,15 @@ class _Emitter:
         self.frame.origin[rank] = origin
         if size == 1:
             self.frame.fixed[rank] = origin
+
+    def _alternating(self, place: str, count: int) -> str:
+        """Tiles from both ends in turn: a mask makes their work grow along a rank, and runs of them even."""
+        writer = self.writer
+        half = writer.op("half", f"arith.divui {place}, {writer.number(2)} : index")
+        odd = writer.op("odd", f"arith.remui {place}, {writer.number(2)} : index")
+        back = writer.op("back", f"arith.subi {writer.number(count - 1)}, {half} : index")
+        is_odd = writer.op("is_odd", f"arith.cmpi eq, {odd}, {writer.number(1)} : index")
+        return writer.op("turn", f"arith.select {is_odd}, {back}, {half} : index")
 
     def _nodes(self) -> None:
         """Everything inside one tile."""
@@ -143,16 +159,37 @@ class _Emitter:
         """Whole generations in a loop, then the ragged last one with its own extents."""
         whole = node.extent // node.tile
         rest = node.extent - whole * node.tile
+        live = self.live.get(node)
+        spans = Spans(self.frame, node, {node.tile_rank: node.tile}) if live else None
+        first, end = spans.somewhere(live.formula) if live and spans else (self.writer.number(0), "")
         if whole:
             self.writer.comment(f"generations of {node.rank}")
-            with self.writer.loop(node.rank, Linear(), Linear((), whole), 1) as place:
+            last = Linear((), whole)
+            if live:
+                last = Linear.of(
+                    self.writer.pure("bound", f"arith.minui {end}, {self.writer.index(last)} : index")
+                )
+            with self.writer.loop(node.rank, Linear.of(first) if live else Linear(), last, 1) as place:
                 inner = self.frame.generation(node.rank, place, (0, whole - 1), {})
                 self._segments(inner, segments, stored)
         if rest:
             self.writer.comment(f"last generation of {node.rank}: {rest} coordinates")
             place = Linear((), whole)
             inner = self.frame.generation(node.rank, place, (whole, whole), {node.tile_rank: rest})
-            self._segments(inner, segments, stored)
+            with ExitStack() as stack:
+                if live:
+                    stack.enter_context(self._reached(whole, first, end))
+                self._segments(inner, segments, stored)
+
+    @contextmanager
+    def _reached(self, generation: int, first: str, end: str) -> Iterator[None]:
+        """Where a generation lies in a span."""
+        writer, number = self.writer, self.writer.number(generation)
+        begun = writer.pure("begun", f"arith.cmpi ule, {first}, {number} : index")
+        open_ = writer.pure("open", f"arith.cmpi ult, {number}, {end} : index")
+        both = writer.pure("live", f"arith.andi {begun}, {open_} : i1")
+        with writer.scope(f"scf.if {both} {{"):
+            yield
 
     def _function(self) -> str:
         size = max(self.frame.arena.size, 64)
