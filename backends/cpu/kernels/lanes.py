@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ FLOATS = ("f32", "f64")
 """Element types that arithmetic is done in. A bf16 is only moved and converted: its bits, as i16."""
 
 _CONVERTED = 8  # lanes: fewer have no instruction of their own in every encoding
+
+SCALEF_LANES = 16
+"""Lanes of f32 for which there is an instruction that scales by powers of two (AVX-512)."""
 
 STORED = {"bf16": "i16", "i1": "i8"}
 """What is written to memory for an element type, where that is another type."""
@@ -127,6 +131,28 @@ class Lanes:
         """min(most, a) that keeps a NaN in one instruction."""
         bound = self.constant(most, a.element)
         return self.select(self.compare("lt", bound, a), bound, a)
+
+    def maximum(self, a: Vec, b: Vec) -> Vec:
+        """The larger of each pair of floats, a NaN kept; of zeros either."""
+        larger = self.select(self.compare("gt", a, b), a, b)  # one instruction: b where either is a NaN
+        return self.select(self.is_nan(a), a, larger)
+
+    def scaled(self, a: Vec, power: Vec) -> Vec:
+        """a·2^power of `SCALEF_LANES` f32, for whole powers, denormals and infinities included."""
+        kind, constant = self.kind("f32"), self.writer.constant
+        lanes, mode = (
+            constant("-1 : i16", "every"),
+            constant("4 : i32", "as_set"),
+        )  # all lanes; rounding as set
+        call = f'llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"({a.name}, {power.name}, {a.name}'
+        text = f"{call}, {lanes}, {mode}) : ({kind}, {kind}, {kind}, i16, i32) -> {kind}"
+        return Vec(self.writer.op("scaled", text), "f32")
+
+    def shuffled(self, a: Vec, b: Vec, places: Sequence[int]) -> Vec:
+        """Elements of two vectors by place, those of the second counted on."""
+        kind = self.kind(a.element)
+        text = f"vector.shuffle {a.name}, {b.name} {list(places)} : {kind}, {kind}"
+        return Vec(self.writer.op("shuffled", text), a.element)
 
     def horner(self, x: Vec, coefficients: tuple[float, ...]) -> Vec:
         """The polynomial with these coefficients, highest power first."""

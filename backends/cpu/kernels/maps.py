@@ -45,7 +45,7 @@ def _sign(v: Lanes, x: Vec) -> Vec:
 def _maximum(v: Lanes, a: Vec, b: Vec) -> Vec:
     if a.element == "i1":
         return v.add(a, b)
-    return v.make("max", "arith.maximumf" if a.element in FLOATS else "arith.maxsi", a, b)
+    return v.maximum(a, b) if a.element in FLOATS else v.make("max", "arith.maxsi", a, b)
 
 
 def _minimum(v: Lanes, a: Vec, b: Vec) -> Vec:
@@ -228,16 +228,9 @@ def fold_element(reduce: str, element: str) -> str:
 
 def across(v: Lanes, reduce: str, value: Vec) -> Vec:
     """The reduction over the lanes of one vector, as a vector of one lane, by halving."""
-    count = v.count
-    while count > 1:
-        half = count // 2
-        low = _shuffle(v, value, count, list(range(half)))
-        high = _shuffle(v, value, count, list(range(half, count)))
-        value, count = fold(Lanes(v.writer, half), reduce, low, high), half
+    while v.count > 1:
+        half = Lanes(v.writer, v.count // 2)
+        low = v.shuffled(value, value, range(half.count))
+        high = v.shuffled(value, value, range(half.count, v.count))
+        value, v = fold(half, reduce, low, high), half
     return value
-
-
-def _shuffle(v: Lanes, value: Vec, count: int, places: list[int]) -> Vec:
-    kind = f"vector<{count}x{value.element}>"
-    text = f"vector.shuffle {value.name}, {value.name} {places} : {kind}, {kind}"
-    return Vec(v.writer.op("half", text), value.element)

@@ -15,6 +15,7 @@ from .group import Step, Tensor
 from .lanes import Lanes, Vec, arithmetic
 from .maps import across, emit_map, fold, fold_element, identity, literal_element
 from .text import Linear
+from .transpose import SQUARES, transposed
 
 _BROADCAST, _CONTIGUOUS, _GATHER, _SCATTER = 0.4, 1.0, 12.0, 16.0
 _LIGHT = 4  # Einsums in a reduction that still leave it bound by latency: then several accumulators
@@ -58,6 +59,9 @@ class Nest:
         self.along = self._vector_rank()
         if self.along is None:
             self.lanes = Lanes(self.writer, 1)
+        self.far: dict[tuple[int, int], Stream] = {}
+        self.ready: dict[tuple[object, ...], Vec] = {}
+        self.pending: dict[tuple[int, int], list[Vec]] | None = None
 
     def _lane_bits(self) -> int:
         elements = {stream.element for stream in self.streams.values()}
@@ -86,15 +90,75 @@ class Nest:
         outer.sort(key=lambda rank: -self._weight(rank))
         inner = [rank for rank in self.ranks if rank in self.reduced and rank != self.along]
         inner.sort(key=lambda rank: -self._weight(rank))
+        across = self._transposing(outer)
         with ExitStack() as stack:
             places: Places = {}
             for rank in outer:
+                if rank == across:
+                    continue
                 loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
                 places[rank] = stack.enter_context(loop)
-            if self.along in self.reduced:
+            if across is not None:
+                self._blocks(across, places)
+            elif self.along in self.reduced:
                 self._across(inner, places)
             else:
                 self._along(inner, places)
+
+    def _transposing(self, outer: Sequence[str]) -> str | None:
+        """The rank along which what is strided along the vectors is contiguous, if whole blocks fit."""
+        self.far = {
+            place: stream
+            for place, stream in self.streams.items()
+            if self.along is not None and stream.coeffs[self.along] not in (0, 1)
+        }
+        known = {stream.element for stream in self.far.values()} <= {"f32", "i32"}
+        guarded = any(stream.guards for stream in self.far.values())
+        if not self.far or self.folds or not known or guarded or self.along is None:
+            return None
+        if self.lanes.count not in SQUARES or self.extents[self.along] < self.lanes.count:
+            return None
+        fitting = [rank for rank in outer if self.extents[rank] >= self.lanes.count]
+        beside = [rank for rank in fitting if all(stream.coeffs[rank] == 1 for stream in self.far.values())]
+        return next(iter(beside), None)
+
+    def _blocks(self, across: str, places: Places) -> None:
+        """Square blocks of the vector rank and `across`, transposed in registers; then the edges."""
+        assert self.along is not None
+        count, writer = self.lanes.count, self.writer
+        whole, _, rest = self._split()
+        covered = self.extents[across] // count * count
+        with writer.loop(self.along, Linear(), Linear((), whole), count) as place:
+            at = {**places, self.along: place}
+            with writer.loop(across, Linear(), Linear((), covered), count) as begin:
+                self._block({**at, across: begin}, across)
+            if covered < self.extents[across]:
+                edge = writer.loop(across, Linear((), covered), Linear((), self.extents[across]), 1)
+                with edge as one:
+                    self._vectors((), {**at, across: one}, 1, None)
+        if rest:
+            with writer.loop(across, Linear(), Linear((), self.extents[across]), 1) as one:
+                at = {**places, across: one, self.along: Linear((), whole)}
+                self._vectors((), at, 1, head_mask(self.lanes, rest))
+
+    def _block(self, places: Places, across: str) -> None:
+        """One square block: rows of the strided tensors become columns before, and after, the points."""
+        assert self.along is not None
+        count, along = self.lanes.count, self.along
+        line = [{**places, across: places[across] + k} for k in range(count)]
+        rows = [{**places, along: places[along] + k} for k in range(count)]
+        self.ready, self.pending = {}, {}
+        for (_, operand), stream in self.far.items():
+            if operand >= 0:
+                loaded = [load(self.lanes, stream, at, across, None) for at in rows]
+                for at, column in zip(line, transposed(self.lanes, loaded), strict=True):
+                    self.ready[self._key(stream, at, None)] = column
+        for at in line:
+            self._point(at, [], None, None)
+        for place, columns in self.pending.items():
+            for at, row in zip(rows, transposed(self.lanes, columns), strict=True):
+                store(self.lanes, self.far[place], at, across, row, None)
+        self.ready, self.pending = {}, None
 
     def _weight(self, rank: str) -> int:
         return sum(abs(stream.coeffs[rank]) for stream in self.streams.values())
@@ -234,7 +298,9 @@ class Nest:
                 if present is not None:
                     value = self.lanes.select(present, value, self.lanes.constant(0, element))
                 made[step.output] = value
-                if (k, -1) in self.streams:
+                if self.pending is not None and (k, -1) in self.far:
+                    self.pending.setdefault((k, -1), []).append(value)
+                elif (k, -1) in self.streams:
                     store(self.lanes, self.streams[k, -1], places, self.along, value, mask)
                     loaded.clear()
                 continue
@@ -302,8 +368,13 @@ class Nest:
         self, stream: Stream, places: Places, mask: Vec | None, loaded: dict[tuple[object, ...], Vec]
     ) -> Vec:
         """The stream's vector, loaded once for all Einsums that read it."""
-        coeff = stream.coeffs.get(self.along or "", 0)
-        key = (stream.buffer.name, stream.at(places), coeff, mask.name if mask else None)
+        key = self._key(stream, places, mask)
+        if key in self.ready:
+            return self.ready[key]
         if key not in loaded:
             loaded[key] = load(self.lanes, stream, places, self.along, mask)
         return loaded[key]
+
+    def _key(self, stream: Stream, places: Places, mask: Vec | None) -> tuple[object, ...]:
+        coeff = stream.coeffs.get(self.along or "", 0)
+        return stream.buffer.name, stream.at(places), coeff, mask.name if mask else None
