@@ -20,7 +20,7 @@ from .lowering import function_attributes
 from .masks import ranks_of
 from .nest import Nest
 from .plan import plan_group
-from .schedule import Schedule, Segment, kept
+from .schedule import Schedule, Segment, in_place, kept
 from .skipping import Spans, live_points
 from .text import Linear, Writer
 
@@ -141,7 +141,9 @@ class _Emitter:
             parts += [(None, schedule.segments(run)), (node, schedule.segments(node.body))]
             run = []
         parts.append((None, schedule.segments(run)))
-        stored = kept(self.group, [segment for _, segments in parts for segment in segments])
+        everything = [segment for _, segments in parts for segment in segments]
+        stored = kept(self.group, everything)
+        self.frame.places.update(in_place(self.group, everything, stored))
         for iteration, segments in parts:
             if iteration is None:
                 self._segments(self.frame, segments, stored)

@@ -81,6 +81,7 @@ class Frame:
         isa: instruction set.
         tiles: tile of every outer rank.
         buffers: tensors that have a place.
+        places: tensors of scratch that lie where another one does.
         arena: the thread's scratch.
         packed: parameters that come packed.
         origin: first coordinate of an outer rank in the current tile.
@@ -94,6 +95,7 @@ class Frame:
     isa: Isa
     tiles: dict[str, int]
     buffers: dict[Tensor, Buffer] = field(default_factory=dict)
+    places: dict[Tensor, Tensor] = field(default_factory=dict)
     arena: Arena = field(default_factory=Arena)
     packed: dict[Tensor, Pack] = field(default_factory=dict)
     origin: dict[str, Linear] = field(default_factory=dict)
@@ -143,6 +145,8 @@ class Frame:
 
     def buffer(self, tensor: Tensor) -> Buffer:
         """The tensor's buffer, made when first asked for."""
+        if tensor in self.places:
+            return self.buffer(self.places[tensor])
         if tensor not in self.buffers:
             made = self.argument(tensor) if tensor.argument is not None else self.scratch(tensor)
             self.buffers[tensor] = made

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import frexp, prod
 
-from ....ir.einsum import Access, Einsum, Index
+from ....ir.einsum import Access, Einsum, Index, Literal
 from ..isa import Isa
 from .contraction import Contraction, fits_panel, register_block
 from .group import Group, Iteration, Step, Tensor, copy_step
@@ -37,6 +37,7 @@ class Option:
         detour: the result goes to scratch and is copied to the output.
         pack: the vector side is a parameter packed beforehand.
         cycles: estimate.
+        factor: what the panel is multiplied by, in place of the product.
     """
 
     contraction: Contraction
@@ -45,6 +46,7 @@ class Option:
     detour: bool
     pack: bool
     cycles: float
+    factor: Literal | None = None
 
 
 _ROWS_IN_TILE = 64  # rows a panel is expected to serve
@@ -56,9 +58,11 @@ def plan_group(group: Group, isa: Isa) -> Plan:
     extents = {rank: n for step in group.steps() for rank, n in step.extents.items()}
     chosen: dict[Step, Option] = {}
     for node in group.nodes:
-        for step in [node] if isinstance(node, Step) else node.body:
+        for step in [node] if isinstance(node, Step) else list(node.body):
             option = _best(step, node if isinstance(node, Iteration) else None, group, isa)
             if option is not None:
+                if isinstance(node, Iteration) and option.panel and option.hoisted:
+                    option = replace(option, factor=_take_factor(step, node))
                 chosen[step] = option
                 _prefer(step, option)
     contractions = {step: option.contraction for step, option in chosen.items()}
@@ -136,6 +140,31 @@ def _option(
         cycles += _DETOUR * times * high * wide
     made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch)
     return Option(made, panel, hoisted, detour, pack, cycles)
+
+
+def _take_factor(step: Step, around: Iteration) -> Literal | None:
+    """A constant that the product is only multiplied by, taken out of the iteration's body.
+
+    In bf16 only a power of two, which rounds nothing.
+    """
+    product = step.output
+    readers = [other for other in around.body if product in other.inputs]
+    if len(readers) != 1 or product.reads != 1 or product.element != "f32":
+        return None
+    (scaling,) = readers
+    einsum = scaling.einsum
+    factor = next((o for o in einsum.operands if isinstance(o, Literal)), None)
+    if einsum.map != "mul" or einsum.reduce or factor is None or len(scaling.inputs) != 1:
+        return None
+    alike = einsum.accesses[0].index == einsum.output.index == step.einsum.output.index
+    exact = abs(frexp(factor.value)[0]) == 0.5
+    written = sum(other.output is scaling.output for other in around.body)
+    if not alike or written > 1 or not (exact or step.inputs[0].element == "f32"):
+        return None
+    around.body.remove(scaling)
+    step.output = scaling.output
+    step.einsum = step.einsum.with_tensors(scaling.output.name, [a.tensor for a in step.einsum.accesses])
+    return factor
 
 
 def _direct(access: Access, tensor: Tensor, lanes: Sequence[str]) -> bool:
@@ -218,7 +247,11 @@ def _insert_panel(group: Group, step: Step, option: Option) -> None:
     panel.order, panel.reads = tuple(range(len(ranks))), 1
     group.tensors.append(panel)
     target = Access(panel.name, tuple(Index.of(rank) for rank in ranks))
-    copy = Step(Einsum(target, "id", (step.einsum.accesses[side],)), panel, (tensor,), dict(step.extents))
+    source = step.einsum.accesses[side]
+    einsum = (
+        Einsum(target, "mul", (source, option.factor)) if option.factor else Einsum(target, "id", (source,))
+    )
+    copy = Step(einsum, panel, (tensor,), dict(step.extents))
     operands = list(step.einsum.operands)
     operands[side] = target
     step.einsum = replace(step.einsum, operands=tuple(operands))

@@ -21,21 +21,20 @@ class Schedule:
     contractions: Mapping[Step, Contraction]
 
     def segments(self, steps: Iterable[Step]) -> list[Segment]:
-        """Consecutive Einsums over one iteration space go together."""
-        done: list[Segment] = []
-        run: list[Step] = []
-        for step in steps:
-            if step not in self.contractions and (not run or self._joins(run, step)):
-                run.append(step)
+        """Einsums over one iteration space go together, also past others that they do not touch."""
+        left, done = list(steps), list[Segment]()
+        while left:
+            first = left.pop(0)
+            if first in self.contractions:
+                done.append(self.contractions[first])
                 continue
-            if run:
-                done.append(tuple(run))
-            run = []
-            if step in self.contractions:
-                done.append(self.contractions[step])
-            else:
-                run.append(step)
-        return [*done, tuple(run)] if run else done
+            run, passed = [first], list[Step]()
+            for step in left:
+                fits = step not in self.contractions and self._joins(run, step)
+                (run if fits and _independent(step, passed) else passed).append(step)
+            left = passed
+            done.append(tuple(run))
+        return done
 
     def _space(self, step: Step) -> dict[str, int]:
         extents = {rank: self.frame.extent(step, rank) for rank in step.einsum.ranks}
@@ -59,6 +58,45 @@ class Schedule:
             for other in run
             for access, tensor in zip(other.einsum.accesses, other.inputs, strict=True)
         )
+
+
+def _independent(step: Step, others: Iterable[Step]) -> bool:
+    """Whether the Einsum may run before the others."""
+    return all(
+        step.output is not other.output
+        and step.output not in other.inputs
+        and other.output not in step.inputs
+        for other in others
+    )
+
+
+def in_place(group: Group, segments: Sequence[Segment], stored: set[Tensor]) -> dict[Tensor, Tensor]:
+    """Tensors of scratch that may lie where another one is: read for the last time by what writes them.
+
+    A point is read before it is written, and both are indexed alike.
+    """
+    outside = {node.output for node in group.nodes if isinstance(node, Step)}
+    taken: dict[Tensor, Tensor] = {}
+    for segment in segments:
+        if isinstance(segment, Contraction):
+            continue
+        for place, step in enumerate(segment):
+            made = step.output
+            if made not in stored or made.argument is not None or made in outside or step.einsum.reduce:
+                continue
+            for access, tensor in zip(step.einsum.accesses, step.inputs, strict=True):
+                readers = [other for other in group.steps() if tensor in other.inputs]
+                last = all(other in segment[: place + 1] for other in readers)
+                local = tensor.argument is None and tensor not in outside and tensor in stored
+                alike = access.index == step.einsum.output.index and _shape(tensor) == _shape(made)
+                if last and local and alike and tensor not in taken.values():
+                    taken[made] = tensor
+                    break
+    return taken
+
+
+def _shape(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.shape, tensor.element, tensor.ranks, tensor.order, tensor.lanes
 
 
 def kept(group: Group, segments: Sequence[Segment]) -> set[Tensor]:
