@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .sim.report import Report
     from .sim.rtl.compare import SimResult
     from .sim.verification import Verification
+    from .stepwise import Bound
     from .subject import Subject
 
 SIMULATION = "verilog/sim.json"
@@ -162,7 +163,8 @@ class Bundle:
 
         recipe = self.manifest["model"]
         weights = self._quantized() if recipe.get("quantized") else None
-        found = verify(self.subject(), self.program(), recipe, lengths, seed, progress, weights)
+        compiled = self._compiled() if "precision" in recipe else None
+        found = verify(self.subject(), self.program(), recipe, lengths, seed, progress, weights, compiled)
         (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
         return VerifyReport(found)
 
@@ -174,6 +176,12 @@ class Bundle:
         module = parse_module(self.files.text(MODULE), where=MODULE)
         values = Dequantized(module, self._codes())
         return {name: values[name] for name, _, _ in quantized_params(module)}
+
+    def _compiled(self) -> Bound:
+        """The module as it was compiled, for the interpreter."""
+        from .stepwise import Bound
+
+        return Bound(self.files.text(MODULE), self._codes())
 
     def _codes(self) -> dict[str, np.ndarray]:
         """The stored arrays, of weights that are kept as packed images their codes."""

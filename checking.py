@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import torch
 
     from .backends.cpu.loader import Program, Step
+    from .stepwise import Bound
 
 REFERENCE = "eager PyTorch"
+WIDE = "eager PyTorch in float64"
 DEQUANTIZED = "eager PyTorch with the dequantized weights"
 
 
@@ -42,6 +44,7 @@ def verify(
     seed: int,
     progress: Progress | None,
     weights: Mapping[str, np.ndarray] | None = None,
+    compiled: Bound | None = None,
 ) -> Verification:
     """Compare a program with the module it was compiled from.
 
@@ -60,6 +63,8 @@ def verify(
         seed: of the inputs.
         progress: told of each run.
         weights: the values of quantized parameters, by name; None where nothing was quantized.
+        compiled: the module compiled, where it rounds to bf16: then the reference is in float64, and the
+            kernels of the first entry are compared with the interpreter, one by one.
 
     Raises:
         VerifyError: lengths for a model without a sequence, or parameters that are not those compiled.
@@ -74,19 +79,31 @@ def verify(
     if lengths and (subject.model is None or subject.model.entry.max_length is None):
         raise VerifyError("the model has no sequence length", where="--lengths", accepted="no --lengths")
     runs = []
+    kernels: list[Case] = []
+    wide = compiled is not None and _runs_wide(subject, _inputs(subject, wanted[0], None, seed))
+    reference, dequantized = (WIDE, f"{DEQUANTIZED}, in float64") if wide else (REFERENCE, DEQUANTIZED)
     with _with_weights(subject, weights or {}):
         for number, length in enumerate(wanted):
             if progress is not None:
                 progress(f"compare at length {length}" if length else "compare", number, len(wanted))
             for real in _masks(subject, length):
                 inputs = _inputs(subject, length, real, seed + number)
-                runs.append((real, inputs, *_compare(subject, program, inputs, length, real, recipe)))
+                runs.append((real, inputs, *_compare(subject, program, inputs, length, real, recipe, wide)))
+        if compiled is not None:
+            if progress is not None:
+                progress("compare kernel by kernel", len(wanted), None)
+            entry = min(program.entries, key=lambda name: program.entries[name].extents.get(SEQUENCE, 0))
+            extents = program.entries[entry].extents
+            inputs = _inputs(subject, extents.get(SEQUENCE), None, seed)
+            arrays = {name: value.numpy() for name, value in inputs.items()}
+            kernels = [compiled.compare(subject, program, entry, arrays, extents)]
     if not weights:
-        return Verification(REFERENCE, tuple(case for _, _, case, _ in runs))
+        return Verification(reference, (*(case for _, _, case, _ in runs), *kernels))
     cases = [
-        replace(case, quantization=_outputs(subject, inputs, got, real)) for real, inputs, case, got in runs
+        replace(case, quantization=_outputs(subject, inputs, got, real, wide))
+        for real, inputs, case, got in runs
     ]
-    return Verification(DEQUANTIZED, tuple(cases))
+    return Verification(dequantized, (*cases, *kernels))
 
 
 @contextmanager
@@ -149,6 +166,7 @@ def _compare(
     length: int | None,
     real: int | None,
     recipe: Mapping[str, Any],
+    wide: bool,
 ) -> tuple[Case, dict[str, np.ndarray]]:
     """Errors of one run, and what it gave."""
     arrays = {name: value.numpy() for name, value in inputs.items()}
@@ -161,19 +179,47 @@ def _compare(
         layers = probe.layers
     extents = {} if length is None else {SEQUENCE: length, **({} if real is None else {"valid": real})}
     rounding = str(recipe.get("quantized", {}).get("activations", "float"))
-    bound = max(BOUNDS[DTYPES[str(recipe.get("dtype", "f32"))]], ROUNDED_BOUNDS[rounding])
-    outputs = _outputs(subject, inputs, got, real)
+    element = "bfloat16" if "precision" in recipe else DTYPES[str(recipe.get("dtype", "f32"))]
+    bound = max(BOUNDS[element], ROUNDED_BOUNDS[rounding])
+    outputs = _outputs(subject, inputs, got, real, wide)
     return Case(entry or next(iter(program.entries)), extents, bound, outputs, tuple(layers)), got
 
 
-def _outputs(
-    subject: Subject, inputs: dict[str, torch.Tensor], got: Mapping[str, np.ndarray], real: int | None
-) -> tuple[OutputError, ...]:
-    """How far outputs are from the module's, run eagerly."""
+def _eager(subject: Subject, inputs: dict[str, torch.Tensor], wide: bool) -> list[np.ndarray]:
+    """What the module gives eagerly, in float64 or in its own type."""
     import torch
 
-    with torch.inference_mode():
-        references = [value.numpy() for value in _flat(subject.module(*inputs.values()))]
+    given = [each.double() if wide and each.is_floating_point() else each for each in inputs.values()]
+    if wide:
+        subject.module.double()
+    try:
+        with torch.inference_mode():
+            return [value.numpy() for value in _flat(subject.module(*given))]
+    finally:
+        if wide:
+            subject.module.float()
+
+
+def _runs_wide(subject: Subject, inputs: dict[str, torch.Tensor]) -> bool:
+    """Whether a float32 module runs in float64 too: it may hold constants of its own type."""
+    if subject.programs is not None:
+        return False
+    try:
+        _eager(subject, inputs, wide=True)
+    except (RuntimeError, TypeError):
+        return False
+    return True
+
+
+def _outputs(
+    subject: Subject,
+    inputs: dict[str, torch.Tensor],
+    got: Mapping[str, np.ndarray],
+    real: int | None,
+    wide: bool,
+) -> tuple[OutputError, ...]:
+    """How far outputs are from the module's, run eagerly."""
+    references = _eager(subject, inputs, wide)
     outputs = []
     for (name, out), reference in zip(got.items(), references, strict=True):
         found = difference(_real_rows(subject, name, out, real), _real_rows(subject, name, reference, real))

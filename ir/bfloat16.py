@@ -33,9 +33,9 @@ def decode(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 def rounded(values: NDArray) -> NDArray[np.float64]:
     """Floats of any width rounded once to bfloat16, as float64."""
-    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+    with np.errstate(invalid="ignore", over="ignore"):  # signalling NaNs; the ends of float64
         values = np.asarray(values, np.float64)
-    _, exponent = np.frexp(values)
-    step = np.maximum(exponent - _PRECISION, _LOWEST)
-    nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
+        _, exponent = np.frexp(values)
+        step = np.maximum(exponent - _PRECISION, _LOWEST)
+        nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
     return np.where(np.abs(nearest) >= _OVERFLOW, np.copysign(np.inf, values), nearest)

@@ -211,7 +211,7 @@ class _Rounding:
             else:
                 op = value.owner.operation
                 source = self.param(op.operands[0])
-                given = {each.name: each.attr for each in op.attributes}
+                given = dict(op.attributes.items())
                 with _behind(value, self.function):
                     self.halves[value] = ir.Operation.create(op.name, [kind], [source], given).results[0]
         return self.halves[value]
@@ -225,7 +225,7 @@ class _Rounding:
         if not more:
             return
         results = [value.type for value in op.results]
-        given = {each.name: each.attr for each in op.attributes}
+        given = dict(op.attributes.items())
         with ir.InsertionPoint(op):
             made = ir.Operation.create(CALL, results, [*op.operands, *more], given, loc=op.location)
         for old, new in zip(op.results, made.results, strict=True):

@@ -17,6 +17,15 @@ ROUNDED_BOUNDS: dict[str, float] = {"float": 0.0, "int15": 1e-3, "int8": 1e-1}
 """The same where a model allows packed layers to round their activations (``ir.quantized.ACTIVATIONS``)."""
 
 
+KERNEL_BOUND = 5e-4
+"""The same of one kernel that rounds to bf16, beside the interpreter on the same inputs.
+
+Sums made in another order differ by about δ = 1e-6, so a share δ/u of the values lie on the other side of a
+tie, where u = 2⁻⁷ is bf16's step; each then differs by u: √(δ·u) ≈ 1e-4 in norm. An operand not rounded, or
+rounded by cutting, gives u/√12 ≈ 2e-3 or more.
+"""
+
+
 @dataclass(frozen=True)
 class Difference:
     """How far an array is from its reference.

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.bfloat16 import decode
 from ...ir.bundle import BundleFiles, open_bundle
 from ...ir.errors import BundleError, InputError, TargetError
 from ...ir.signature import Entry
@@ -66,7 +67,7 @@ class Step:
 
 
 Probe = Callable[[Step, list[np.ndarray]], None]
-"""Called after every step with its outputs, which are valid only during the call."""
+"""Called after every step with its outputs, which are valid only during the call; bf16 ones as float32."""
 
 _loaded: dict[tuple[str, str], Program] = {}
 _loading = threading.Lock()
@@ -273,7 +274,8 @@ def _array_at(address: int, output: Mapping[str, Any]) -> np.ndarray:
     kind = np.dtype(output["dtype"])
     size = int(np.prod(output["shape"], dtype=np.int64)) * kind.itemsize
     raw = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
-    return raw.view(kind).reshape(output["shape"])
+    array = raw.view(kind).reshape(output["shape"])
+    return decode(array) if kind == np.uint16 else array  # NumPy's uint16 is bf16 in a module (ir/dtypes.py)
 
 
 def _pointers(arrays: Sequence[np.ndarray]) -> Any:

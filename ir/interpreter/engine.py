@@ -13,14 +13,18 @@ from ..errors import InputError
 from ..mlir import PassManager, ir
 from ..module import context
 from ..quantized import QUANTIZED, Quantization
+from ..steps import UPSTREAM
 from . import upstream
 from .einsum import evaluate
 
 Array = np.ndarray
 Values = dict[ir.Value, object]
+After = Callable[[list[object]], list[object]]
 
 
-def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def interpret(
+    module: ir.Module, entry: str, inputs: Mapping[str, Array], after: After | None = None
+) -> dict[str, Array]:
     """Run an entry function in float64; only what is of bf16 is rounded.
 
     Args:
@@ -29,6 +33,8 @@ def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dic
         inputs: arrays by ``penstock.name`` of the function's arguments, parameters included; floats are
             taken as float64, and rounded where the argument is of bf16. A quantized parameter comes as its
             stored arrays (``NAME.codes`` …).
+        after: called with the results of every kernel and of every call of an upstream function, in the order
+            in which they run; what it gives back stands for them.
 
     Returns:
         Results by ``penstock.name`` of the function's results (``output0`` … where they have none).
@@ -40,7 +46,7 @@ def interpret(module: ir.Module, entry: str, inputs: Mapping[str, Array]) -> dic
         plain = ir.Module.parse(str(module))
         # Named linalg ops are shorthand; only linalg.generic is left to interpret.
         PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops))").run(plain.operation)
-        machine = _Machine(plain)
+        machine = _Machine(plain, after)
         function = machine.function(entry)
         arguments = [
             _bind(attributes, value, inputs, place)
@@ -98,7 +104,8 @@ def _bind(
 class _Machine:
     """Evaluates blocks; one dictionary of values per block activation."""
 
-    def __init__(self, module: ir.Module) -> None:
+    def __init__(self, module: ir.Module, after: After | None = None) -> None:
+        self.after: After = after or (lambda results: results)
         self.functions: dict[str, ir.Operation] = {}
         for op in module.body.operations:
             if op.operation.name == "func.func":
@@ -140,9 +147,11 @@ class _Machine:
             return self.iterate(op, operands, values, fixed, clip)
         if op.name == "cascade.fused":
             body = op.regions[0].blocks[0]
-            return self.block(body, dict(zip(body.arguments, operands, strict=True)), fixed, clip)
+            return self.after(self.block(body, dict(zip(body.arguments, operands, strict=True)), fixed, clip))
         if op.name == "func.call":
-            return self.call(self.function(ir.FlatSymbolRefAttr(op.attributes["callee"]).value), operands)
+            called = self.function(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
+            results = self.call(called, operands)
+            return self.after(results) if UPSTREAM in called.attributes else results
         memory = _MEMORY.get(op.name)
         if memory is not None:
             return memory(operands)

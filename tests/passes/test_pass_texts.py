@@ -11,6 +11,9 @@ from penstock.ir.module import print_module
 
 from .modules import IR, assert_same_values, run_passes
 
+TOLERANCES = {"precision": 1e-2}
+"""Of a pass that is to change values a little; others keep them."""
+
 CASES = sorted(IR.glob("*/*.mlir"))
 
 
@@ -26,5 +29,6 @@ def test_a_pass_turns_the_text_into_the_expected_text(path: Path) -> None:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_pass_keeps_the_values_and_changes_nothing_when_run_again(path: Path) -> None:
     name = path.parent.name
-    text = print_module(assert_same_values(path.read_text(encoding="utf-8"), name))
+    tolerance = TOLERANCES.get(name, 1e-12)
+    text = print_module(assert_same_values(path.read_text(encoding="utf-8"), name, tolerance=tolerance))
     assert print_module(run_passes(text, name)) == text

@@ -26,7 +26,14 @@ from penstock.ir.einsum import Einsum
 from penstock.ir.mlir import ir
 from penstock.ir.module import context
 
-ELEMENTS = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "i1"}
+ELEMENTS = {
+    "float32": "f32",
+    "float64": "f64",
+    "uint16": "bf16",
+    "int64": "i64",
+    "int32": "i32",
+    "bool": "i1",
+}
 DTYPES = {name: dtype for dtype, name in ELEMENTS.items()}
 
 
