@@ -1,4 +1,4 @@
-"""Kernels with bf16 tensors, on every instruction set: conversions to the bit, and what reads and writes them."""
+"""bf16 in kernels for every instruction set: conversions to the bit, and what reads and writes such tensors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,15 @@ TINY = 2.0**-126
 """Smaller numbers are denormal, in float32 and bf16 alike."""
 
 
-def case(name: str, program: list[Any], inputs: dict[str, np.ndarray], outputs: dict[str, Any], order: str = "",
-         parallel: int = 0, **more: Any) -> None:  # fmt: skip
+def case(
+    name: str,
+    program: list[Any],
+    inputs: dict[str, np.ndarray],
+    outputs: dict[str, Any],
+    order: str = "",
+    parallel: int = 0,
+    **more: Any,
+) -> None:
     made = {"name": name, "program": program, "inputs": inputs, "outputs": list(outputs), "order": order}
     CASES.append({**made, "reference": list(outputs.values()), "parallel": parallel, **more})
 
@@ -38,7 +45,7 @@ def real(values: np.ndarray) -> np.ndarray:
     return decode(values).astype(np.float64)
 
 
-# Every exponent and sign, at and around ties and the ends of the mantissa: NaN, infinities, overflow, denormals.
+# Every exponent and sign, around ties and at the ends of the mantissa: NaN, infinities, overflow, denormals.
 halves = np.arange(0, 1 << 16, 7, dtype=np.uint32)
 ends = np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)
 hard = ((halves[:, None] << 16) | ends[None]).reshape(-1).view(np.float32)
