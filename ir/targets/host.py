@@ -68,7 +68,7 @@ def specialise(target: Target, host: HostCpu) -> Target:
     """The generic cpu target with this machine's cores, clock, vector width and sizes put in.
 
     Arithmetic rates scale with the vector width: two vector operations a core and cycle, a fused
-    multiply-add counting twice. What detection could not read keeps the figure of the file.
+    multiply-add counting twice, a product of bf16 pairs four times. What detection could not read keeps the figure of the file.
     """
     shared = {"ddr": (1, host.memory_bytes), "l3": (1, host.l3_bytes)}
     private = {"l2": (host.cores, host.l2_bytes), "l1": (host.cores, host.l1d_bytes)}
@@ -108,8 +108,11 @@ def _sized(tier: Tier, instances: int, bytes_each: int | None) -> Tier:
 
 def _widened(unit: Unit, host: HostCpu) -> Unit:
     factor = host.vector_bits / VECTOR_BITS["portable"]
+    pairs = {("mac", "bf16"): 2.0} if host.isa == "avx512bf16" else {}
     rates = {
-        operator: MappingProxyType({dtype: rate * factor for dtype, rate in by_dtype.items()})
+        operator: MappingProxyType(
+            {dtype: rate * factor * pairs.get((operator, dtype), 1.0) for dtype, rate in by_dtype.items()}
+        )
         for operator, by_dtype in unit.ops_per_cycle.items()
     }
     clock_hz = host.clock_hz or unit.clock_hz

@@ -55,6 +55,7 @@ def as_stored(count: GroupCount) -> GroupCount:
     return replace(
         count,
         dtype=BF16,
+        products=BF16 if count.products else "",
         bytes_read=count.bytes_read * BF16_BYTES // wide,
         bytes_written=count.bytes_written * BF16_BYTES // wide,
         bytes_unfused=count.bytes_unfused * BF16_BYTES // wide,

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...ir.build import EinsumView, integer, string, strings
+from ...ir.build import EinsumView, element_type, integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, ITERATE
 from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.errors import InputError
@@ -21,6 +21,7 @@ from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 
 NODES = "penstock.nodes"
+_COMPUTED = {"bf16": "f32"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class GroupCount:
         operations: count by operator class; a multiply-accumulate counts two under ``mac``.
         bytes_read, bytes_written: bytes across the group's border.
         bytes_unfused: bytes moved if every Einsum read its operands from and wrote its result to memory.
-        dtype: MLIR name of the first floating output's (else the first output's) element type.
+        dtype: MLIR name of the first floating output's (else the first output's) element type; a bf16 one is
+            worked out in f32.
+        products: likewise of the operands of most of its multiply-accumulates; empty where it has none.
         passes_before, passes_after, over, rewrites, footprint_before, footprint_after, derivation: as found
             by analysis (FuseMax §III), copied from the op.
     """
@@ -56,6 +59,7 @@ class GroupCount:
     footprint_before: str = ""
     footprint_after: str = ""
     derivation: tuple[str, ...] = field(default=(), repr=False)
+    products: str = ""
 
 
 def count_groups(module: ir.Module, entry: str) -> tuple[GroupCount, ...]:
@@ -111,7 +115,8 @@ def tensor_bytes(value: ir.Value) -> int:
 def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCount:
     operations: Counter[str] = Counter()
     lines: list[str] = []
-    moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, lines)
+    products: Counter[str] = Counter()
+    moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, products, lines)
     packed = linear_group(op, function)
     less = 0 if packed is None else tensor_bytes(op.operands[packed.weight]) - packed.weight_bytes
     elements = [str(ir.RankedTensorType(result.type).element_type) for result in op.results]
@@ -124,7 +129,9 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
         bytes_read=sum(tensor_bytes(value) for value in op.operands) - less,
         bytes_written=sum(tensor_bytes(value) for value in op.results),
         bytes_unfused=moved - less,
-        dtype=next((name for name in elements if name.startswith("f")), elements[0]),
+        dtype=next(
+            (name for name in elements if name.startswith("f")), _COMPUTED.get(elements[0], elements[0])
+        ),
         passes_before=integer(op, "passes_before"),
         passes_after=integer(op, "passes_after"),
         over=string(op, "over"),
@@ -132,6 +139,7 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
         footprint_before=string(op, "footprint_before"),
         footprint_after=string(op, "footprint_after"),
         derivation=strings(op, "derivation"),
+        products=max(products, key=lambda element: products[element], default=""),
     )
 
 
@@ -142,14 +150,19 @@ def _label(op: ir.Operation) -> str:
 
 
 def _count_block(
-    block: ir.Block, times: int, tiles: Mapping[str, int], operations: Counter[str], lines: list[str]
+    block: ir.Block,
+    times: int,
+    tiles: Mapping[str, int],
+    operations: Counter[str],
+    products: Counter[str],
+    lines: list[str],
 ) -> int:
-    """Add a block's operations; `tiles` maps a tile rank to the extent it covers over all generations."""
+    """Add a block's operations, its products by their operands' type; `tiles` maps a tile rank to the extent it covers over all generations."""
     moved = 0
     for inner in block.operations:
         op = inner.operation
         if op.name == EINSUM:
-            moved += _count_einsum(op, times, tiles, operations)
+            moved += _count_einsum(op, times, tiles, operations, products)
             lines.append(string(op, "expr"))
         elif op.name == ITERATE:
             lines.append(f"iterate {string(op, 'rank')} until {string(op, 'until')}:")
@@ -158,17 +171,25 @@ def _count_block(
                 inside[string(op, "tile_rank")] = integer(op, "extent")
             body: list[str] = []
             generations = times * integer(op, "generations")
-            moved += _count_block(op.regions[0].blocks[0], generations, inside, operations, body)
+            moved += _count_block(op.regions[0].blocks[0], generations, inside, operations, products, body)
             lines += [f"  {line}" for line in body]
     return moved
 
 
-def _count_einsum(op: ir.Operation, times: int, tiles: Mapping[str, int], operations: Counter[str]) -> int:
+def _count_einsum(
+    op: ir.Operation,
+    times: int,
+    tiles: Mapping[str, int],
+    operations: Counter[str],
+    products: Counter[str],
+) -> int:
     view = EinsumView.of(op)
     extents = view.extents()
     visited = _points(view.einsum.ranks, extents, tiles, times)
     if (view.einsum.map, view.einsum.reduce) == ("mul", "sum"):
         operations["mac"] += 2 * visited
+        if view.operands:
+            products[str(element_type(view.operands[0]))] += visited
     else:
         for kind, cost in MAPS[view.einsum.map].flops.items():
             operations[kind] += cost * visited

@@ -33,7 +33,9 @@ def roofs(target: Target) -> Roofs:
 
 
 def _price(count: GroupCount, target: Target) -> GroupCost:
-    work = GroupWork(count.kernel, count.operations, count.bytes_read, count.bytes_written, count.dtype)
+    work = GroupWork(
+        count.kernel, count.operations, count.bytes_read, count.bytes_written, count.dtype, count.products
+    )
     roofline = price(work, target)
     return GroupCost(
         name=count.kernel,
@@ -46,7 +48,7 @@ def _price(count: GroupCount, target: Target) -> GroupCost:
         footprint_before=count.footprint_before,
         footprint_after=count.footprint_after,
         derivation=tuple(count.derivation),
-        dtype=count.dtype,
+        dtype=count.products or count.dtype,
         flops=work.flops,
         bytes_read=count.bytes_read,
         bytes_written=count.bytes_written,

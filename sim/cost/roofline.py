@@ -28,6 +28,7 @@ class GroupWork:
             free, its bytes are not).
         bytes_read, bytes_written: traffic with the target's main tier.
         dtype: number type of the arithmetic.
+        products: that of the operands of multiply-accumulates, where it is another.
 
     Raises:
         InputError: an unknown class, or a figure that is negative or not finite.
@@ -38,6 +39,7 @@ class GroupWork:
     bytes_read: float
     bytes_written: float
     dtype: str
+    products: str = ""
 
     def __post_init__(self) -> None:
         unknown = [operator for operator in self.operations if operator not in (*OPERATOR_CLASSES, FREE)]
@@ -114,7 +116,8 @@ def _busiest_unit_seconds(work: GroupWork, target: Target) -> float:
     for operator, count in work.operations.items():
         if operator == FREE:
             continue
-        dtype = target.nearest_dtype(operator, work.dtype)
+        wanted = (operator == "mac" and work.products) or work.dtype
+        dtype = target.nearest_dtype(operator, wanted)
         seconds = count / target.ops_per_s(operator, dtype)
         for unit in target.unit:
             if unit.ops_per_s(operator, dtype):

@@ -24,6 +24,8 @@ def summary(contents: Contents) -> str:
         ("entry points", str(len(contents.entries))),
         ("compile time", units.duration(sum(step.seconds for step in contents.cost.passes))),
     ]
+    if "precision" in manifest["model"]:
+        figures.append(("contractions of", manifest["model"]["precision"]))
     if contents.verification is not None:
         figures.append(("verification", "passed" if contents.verification.ok else "FAILED"))
     entries = [

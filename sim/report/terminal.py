@@ -25,11 +25,13 @@ def tables(contents: Contents) -> RenderableType:
     """Every table of one bundle's report, as something rich prints."""
     verification = contents.verification
     compile_time = units.duration(sum(step.seconds for step in contents.cost.passes))
+    rounded = contents.manifest["model"].get("precision")
     parts: list[RenderableType] = [
         Text(f"{contents.model} on {contents.cost.target}", style="bold"),
         Text(
             f"{units.amount(contents.parameters)} parameters, "
-            f"{units.size(contents.parameter_bytes)} of weights, compiled in {compile_time}"
+            f"{units.size(contents.parameter_bytes)} of weights, "
+            f"{f'contractions of {rounded}, ' if rounded else ''}compiled in {compile_time}"
         ),
     ]
     parts += [_groups(name, entry) for name, entry in contents.cost.entries.items()]

@@ -275,6 +275,13 @@ def test_specialised_cpu_scales_with_width_cores_and_clock():
     assert sizes == {"l1": 8 * 49152, "l2": 8 * (2 << 20), "l3": 32 << 20, "ddr": 64 << 30}
 
 
+@pytest.mark.parametrize(("isa", "factor"), [("portable", 1), ("avx2", 1), ("avx512", 1), ("avx512bf16", 2)])
+def test_products_of_bf16_are_faster_only_where_the_machine_makes_them_in_pairs(isa: str, factor: float):
+    machine = host.HostCpu("toy", isa, 2, 3e9, 49152, 2 << 20, 32 << 20, 64 << 30)
+    target = host.specialise(targets.load("cpu"), machine)
+    assert target.ops_per_s("mac", "bf16") == factor * target.ops_per_s("mac", "f32")
+
+
 def test_undetected_figures_keep_the_files_values():
     generic = targets.load("cpu")
     target = host.specialise(generic, host.HostCpu("toy", "portable", 1, None, None, None, None, None))

@@ -56,6 +56,15 @@ def test_groups_are_priced_on_the_target():
     assert linear.intensity == 4
 
 
+def test_products_of_bf16_are_priced_at_their_own_rate():
+    target = targets.load("h200")
+    work = {"operations": {"mac": 10**12, "add": 1}, "bytes_read": 1, "bytes_written": 1}
+    full, half = price_groups([counted(**work), counted(**work, products="bf16")], target)
+    assert half.dtype == "bf16"
+    assert half.seconds == 10**12 / roofs(target).flops_per_s["bf16"]
+    assert half.seconds < full.seconds
+
+
 def test_entry_sums_its_groups_over_their_instances():
     entry = record().entries["main"]
     assert entry.flops == 2 * (2000 + 5)

@@ -1,4 +1,4 @@
-"""bf16 in kernels for every instruction set: conversions to the bit, and what reads and writes such tensors."""
+"""bf16 in kernels for every instruction set: conversions to the bit, what reads and writes such tensors."""
 
 from __future__ import annotations
 
