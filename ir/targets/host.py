@@ -68,7 +68,8 @@ def specialise(target: Target, host: HostCpu) -> Target:
     """The generic cpu target with this machine's cores, clock, vector width and sizes put in.
 
     Arithmetic rates scale with the vector width: two vector operations a core and cycle, a fused
-    multiply-add counting twice, a product of bf16 pairs four times. What detection could not read keeps the figure of the file.
+    multiply-add counting twice, and twice again where bf16 is multiplied in pairs. What detection could not
+    read keeps the figure of the file.
     """
     shared = {"ddr": (1, host.memory_bytes), "l3": (1, host.l3_bytes)}
     private = {"l2": (host.cores, host.l2_bytes), "l1": (host.cores, host.l1d_bytes)}

@@ -119,7 +119,8 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
     moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, products, lines)
     packed = linear_group(op, function)
     less = 0 if packed is None else tensor_bytes(op.operands[packed.weight]) - packed.weight_bytes
-    elements = [str(ir.RankedTensorType(result.type).element_type) for result in op.results]
+    elements = [str(element_type(result)) for result in op.results]
+    elements = [_COMPUTED.get(element, element) for element in elements]
     return GroupCount(
         kernel=_label(op),
         function=function.name.value,
@@ -129,9 +130,7 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
         bytes_read=sum(tensor_bytes(value) for value in op.operands) - less,
         bytes_written=sum(tensor_bytes(value) for value in op.results),
         bytes_unfused=moved - less,
-        dtype=next(
-            (name for name in elements if name.startswith("f")), _COMPUTED.get(elements[0], elements[0])
-        ),
+        dtype=next((name for name in elements if name.startswith("f")), elements[0]),
         passes_before=integer(op, "passes_before"),
         passes_after=integer(op, "passes_after"),
         over=string(op, "over"),
@@ -157,7 +156,10 @@ def _count_block(
     products: Counter[str],
     lines: list[str],
 ) -> int:
-    """Add a block's operations, its products by their operands' type; `tiles` maps a tile rank to the extent it covers over all generations."""
+    """Add a block's operations, and its products by their operands' type.
+
+    `tiles` maps a tile rank to the extent it covers over all generations.
+    """
     moved = 0
     for inner in block.operations:
         op = inner.operation

@@ -127,7 +127,9 @@ func.func @main(%q: tensor<5x8xf32> {penstock.kind = "input", penstock.name = "q
 
 def test_attention_keeps_its_one_pass_form_and_rows_that_see_nothing_stay_zero() -> None:
     draw = np.random.default_rng(1)
-    given = {name: draw.standard_normal((n, 8)) for name, n in (("q", 5), ("k", 300), ("v", 300))}
+    given: dict[str, np.ndarray] = {
+        name: draw.standard_normal((n, 8)) for name, n in (("q", 5), ("k", 300), ("v", 300))
+    }
     seen = draw.random((5, 300)) < 0.5
     seen[2], seen[3, 1:], seen[4, :200] = False, False, False
     given["m"] = seen

@@ -1,4 +1,4 @@
-"""Bundles whose contractions round to bf16: what they hold, run, cost and verify against, and what is refused."""
+"""Bundles with contractions of bf16: what they hold, run, cost and verify against, and what is refused."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_a_bf16_bundle_verifies_in_float64_and_kernel_by_kernel(bundle: penstock
     assert outputs.layers
     assert kernels.bound == KERNEL_BOUND
     assert "kernels beside the interpreter" in kernels.outputs[0].name
-    assert bundle.subject().module.words.weight.dtype == torch.float32, "the model is as it was"
+    kinds = {each.dtype for each in bundle.subject().module.parameters()}
+    assert kinds == {torch.float32}, "the model is as it was"
     assert bundle.manifest["model"]["precision"] == "bf16"
     assert "contractions of bf16" in bundle.report().text()
 
