@@ -35,6 +35,9 @@ def numpy_name(dtype: torch.dtype) -> str:
     Raises:
         InputError: the type has no place in the IR (bfloat16, complex, quantized …).
     """
+    if dtype == torch.bfloat16:
+        accepted = "the model in float32, with --precision bf16"
+        raise InputError("a program exported in bfloat16", accepted=accepted)
     if dtype not in _NUMPY:
         accepted = ", ".join(str(known).removeprefix("torch.") for known in _NUMPY)
         raise InputError(f"element type {dtype} has no place in the IR", accepted=accepted)

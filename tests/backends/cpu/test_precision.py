@@ -143,5 +143,20 @@ def test_precision_is_refused_where_it_means_nothing(
     assert not Path(out).exists()
 
 
+def test_a_bfloat16_module_is_computed_in_float32_and_an_exported_one_refused(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(64, 64), nn.Softmax(-1)).bfloat16().eval()
+    given = torch.randn(3, 64).bfloat16()
+    with torch.inference_mode():
+        wanted = model(given).float().numpy()
+    torch.export.save(torch.export.export(model, (given,)), tmp_path / "m.pt2")
+    with pytest.raises(InputError, match=r"exported in bfloat16 .*float32, with --precision bf16"):
+        penstock.compile(str(tmp_path / "m.pt2"))
+    for precision in ("fp32", "bf16"):
+        bundle = penstock.compile(model, (given,), precision=precision)
+        (spec,) = bundle.files.entries["main"].inputs
+        (got,) = bundle.run({spec.name: given.float().numpy()}).values()
+        assert np.linalg.norm(got - wanted) <= 1e-2 * np.linalg.norm(wanted)
+
+
 def test_bits_have_a_name_of_their_own_in_numpy() -> None:
     assert BY_NUMPY["uint16"].mlir == "bf16"
