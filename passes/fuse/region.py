@@ -226,15 +226,23 @@ class Finder:
                 region.add(producer, mapping)
 
     def _trim(self, region: Region, rank: tuple[str, ...]) -> None:
-        """Drop work behind the last reduction that only one result needs: it is an epilogue."""
+        """Drop work behind the last reduction that only one result needs: it is an epilogue.
+
+        What only rounds it stays: then less leaves the group, and nothing else.
+        """
         for node in reversed(region.ordered(self.graph)):
             names = region.members[node]
             streams = any(names[name] in rank for name in node.notation.ranks)
             inside = [tensor for tensor in node.operands if tensor in region.dims]
             read = any(reader in region.members for reader in self.consumers.get(node.result, []))
-            if not streams and not read and len(set(inside)) < 2:
+            if not streams and not read and len(set(inside)) < 2 and not self._rounds(node, inside):
                 del region.members[node]
                 del region.dims[node.result]
+
+    def _rounds(self, node: Node, inside: list[Tensor]) -> bool:
+        """Whether a node does nothing but round what nobody else reads."""
+        rounding = node.pointwise and node.notation.map == "to_float" and node.result.element == "bf16"
+        return rounding and all(len(self.consumers.get(tensor, [])) == 1 for tensor in inside)
 
 
 def names_from_readers(

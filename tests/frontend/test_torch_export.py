@@ -210,5 +210,5 @@ def test_a_model_that_changes_itself_is_refused() -> None:
 
 
 def test_half_precision_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="bfloat16.*accepted: the model in float32, with --precision bf16"):
+    with pytest.raises(InputError, match=r"bfloat16.*accepted: the model in float32, with --precision bf16"):
         raise_model(nn.Linear(2, 2, dtype=torch.bfloat16), (torch.ones(1, 2, dtype=torch.bfloat16),))
