@@ -71,6 +71,26 @@ def test_a_bundle_runs_in_a_process_without_torch(minilm: penstock.Bundle, tmp_p
 @pytest.mark.parametrize(
     "model",
     [
+        "zoo:minilm-l6,layers=1",
+        "zoo:gpt2-small,layers=1",
+        "zoo:llama-tiny,layers=1",
+        "zoo:vit-small,layers=1",
+        "zoo:resnet50",
+        "zoo:mlp",
+    ],
+)
+def test_contractions_of_bf16_stay_within_their_bounds(model: str, tmp_path: Path) -> None:
+    """Against eager PyTorch in float64, and kernel by kernel against the interpreter."""
+    shapes = {"s": [16]} if "layers" in model and "vit" not in model else None
+    bundle = penstock.compile(model, out=tmp_path / "b", shapes=shapes, precision="bf16")
+    report = bundle.verify()
+    assert report.ok, report.text()
+    assert report.verification.cases[-1].bound < report.verification.cases[0].bound
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
         "zoo:bert-base",
         "zoo:gpt2-small",
         "zoo:llama-tiny",

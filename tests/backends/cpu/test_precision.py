@@ -52,10 +52,11 @@ class Attends(nn.Module):
 
 
 def inputs(kind: str = "some") -> dict[str, torch.Tensor]:
-    """Words and a mask that hides what is later; under ``float`` some of the rest by -inf."""
+    """Words and a mask that hides what is later; under ``float`` by -inf, and from one row everything."""
     ids = torch.arange(ROWS)[None] * 5 % 40
     mask = torch.ones(ROWS, ROWS, dtype=torch.bool).tril()
     if kind == "float":
+        mask[3] = False
         return {"ids": ids, "mask": torch.where(mask, torch.randn(ROWS, ROWS), -math.inf)}
     return {"ids": ids, "mask": mask}
 
