@@ -20,7 +20,7 @@ def encode(values: NDArray) -> NDArray[np.uint16]:
     """The bits of floats rounded to bfloat16."""
     if values.dtype != np.float32:
         values = rounded(values).astype(np.float32)
-    bits = np.ascontiguousarray(values).view(np.uint32)
+    bits = values.view(np.uint32)
     half = bits >> 16
     nearest = (bits + (np.uint32(0x7FFF) + (half & 1))) >> 16
     return np.where(np.isnan(values), half | _QUIET, nearest).astype(np.uint16)
@@ -28,7 +28,7 @@ def encode(values: NDArray) -> NDArray[np.uint16]:
 
 def decode(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """The numbers that bits stand for, exact."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def rounded(values: NDArray) -> NDArray[np.float64]:

@@ -57,6 +57,13 @@ def test_a_wider_float_is_rounded_once(value: float, wanted: float) -> None:
     np.testing.assert_array_equal(decode(encode(given)), [wanted])
 
 
+def test_scalars_and_strided_arrays_keep_their_shape() -> None:
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4).T[::2]
+    for array in (values, np.array(1.5, np.float32), np.array(1.5), np.zeros((0, 3), np.float32)):
+        assert encode(array).shape == decode(encode(array)).shape == array.shape
+        np.testing.assert_array_equal(decode(encode(array)), array)
+
+
 @given(st.floats(width=64, allow_nan=False))
 def test_no_bfloat16_is_nearer(value: float) -> None:
     got = float(rounded(np.array(value)))

@@ -25,6 +25,7 @@ from penstock.ir.cascade import FUSED, ITERATE
 from penstock.ir.einsum import Einsum
 from penstock.ir.mlir import ir
 from penstock.ir.module import context
+from penstock.ir.targets.host import detect
 
 ELEMENTS = {
     "float32": "f32",
@@ -192,6 +193,12 @@ def aligned(array: np.ndarray) -> np.ndarray:
 
 # With bf16 instructions the code for other types is no other: only modules about bf16 ask for that too.
 PLAIN = [name for name, isa in ISAS.items() if not isa.bf16]
+
+
+def runs_here(isa: str) -> None:
+    """Skip what this machine has no instructions for."""
+    if list(ISAS).index(isa) < list(ISAS).index(detect().isa):
+        pytest.skip(f"this machine has no {isa}")
 
 
 @pytest.fixture(scope="module", params=PLAIN)

@@ -10,9 +10,8 @@ import pytest
 
 from penstock.backends.cpu.isa import ISAS
 from penstock.ir.bfloat16 import decode, encode, rounded
-from penstock.ir.targets.host import detect
 
-from .conftest import Case, Library
+from .conftest import Case, Library, runs_here
 
 RNG = np.random.default_rng(3)
 CASES: list[dict[str, Any]] = []
@@ -105,9 +104,7 @@ case("extremes", ["Y[i,j] = sum[k] mul(A[i,k], W[k,j])"], {"A": a, "W": w}, {"Y"
 
 @pytest.fixture(scope="module", params=list(ISAS))
 def library(request: pytest.FixtureRequest) -> Library:
-    order = list(ISAS)
-    if order.index(request.param) < order.index(detect().isa):
-        pytest.skip(f"this machine has no {request.param}")
+    runs_here(request.param)
     return Library([Case(**case) for case in CASES], request.param)
 
 

@@ -1,4 +1,4 @@
-"""Random groups (affine and absent accesses, any outer ranks and tiles) against the interpreter."""
+"""Random groups (affine and absent accesses, any outer ranks and tiles; f32, bf16) beside the interpreter."""
 
 from __future__ import annotations
 
@@ -10,20 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock.backends.cpu.isa import ISAS
+from penstock.ir.bfloat16 import decode, encode, rounded
 from penstock.ir.einsum import Einsum, solve_extents
 from penstock.ir.errors import NotationError
 from penstock.ir.interpreter.einsum import evaluate
 
-COUNT = 60
+from .conftest import Case, Library, runs_here
+
+COUNT, HALVES = 60, 60
 EXTENTS = (1, 2, 3, 5, 8, 16, 17, 33, 40)
 UNARY = ("relu", "tanh", "sigmoid", "abs", "square", "neg", "id")
 BINARY = ("mul", "mul", "add", "sub", "max", "min")
 
 
 class Draw:
-    """One group: Einsums that read new inputs and earlier results, at plain and other affine indices."""
+    """One group: Einsums that read new inputs and earlier results, at plain and other affine indices.
 
-    def __init__(self, seed: int) -> None:
+    With `halves`, about half of the tensors are of bf16.
+    """
+
+    def __init__(self, seed: int, *, halves: bool = False) -> None:
+        self.halves, self.elements = halves, dict[str, str]()
         self.random, self.values = random.Random(seed), np.random.default_rng(seed)
         names = "abcde"[: self.random.randint(2, 5)]
         self.extents = {rank: self.random.choice(EXTENTS) for rank in names}
@@ -51,8 +59,14 @@ class Draw:
         name = f"I{len(self.inputs)}"
         self.inputs.append(name)
         array = self.values.standard_normal(shape).astype(np.float32)
-        self.tensors[name] = array > 0 if boolean else array
+        self.tensors[name] = array > 0 if boolean else self.stored(name, array)
         return f"{name}[{','.join(index)}]"
+
+    def stored(self, name: str, array: np.ndarray) -> np.ndarray:
+        """The values of a tensor in the type it gets."""
+        half = self.halves and self.random.random() < 0.5
+        self.elements[name] = "bf16" if half else "f32"
+        return rounded(array) if half else array
 
     def einsum(self) -> None:
         pool = self.some(list(self.extents), 0.8) or list(self.extents)[:1]
@@ -77,7 +91,7 @@ class Draw:
         value = evaluate(einsum, wide, extents, np.dtype(np.float64), {})
         if not np.isfinite(value).all():
             raise NotationError("an output point nobody visits")
-        self.tensors[name], self.ranks[name] = value, output
+        self.tensors[name], self.ranks[name] = self.stored(name, value), output
         self.program.append(str(einsum))
 
     def case(self, name: str) -> dict[str, Any]:
@@ -89,7 +103,12 @@ class Draw:
         return {
             "name": name,
             "program": self.program,
-            "inputs": {tensor: self.tensors[tensor] for tensor in self.inputs},
+            "inputs": {
+                tensor: encode(self.tensors[tensor])
+                if self.elements.get(tensor) == "bf16"
+                else self.tensors[tensor]
+                for tensor in self.inputs
+            },
             "outputs": outputs,
             "reference": [self.tensors[tensor] for tensor in outputs],
             "order": " ".join(order),
@@ -97,20 +116,20 @@ class Draw:
             "tiles": [f"{r}={self.random.choice([2, 5, 16])}" for r in order if self.random.random() < 0.3],
             "params": [tensor for tensor in self.inputs if self.random.random() < 0.5],
             "shapes": {t: tuple(self.extents[r] for r in ranks) for t, ranks in self.ranks.items()},
-            "elements": dict.fromkeys(self.ranks, "f32"),
+            "elements": self.elements,
         }
 
 
-def groups() -> list[dict[str, Any]]:
+def groups(count: int, *, halves: bool = False) -> list[dict[str, Any]]:
     made, seed = [], 0
-    while len(made) < COUNT:
+    while len(made) < count:
         with suppress(NotationError):  # a rank without an extent, or a maximum over nothing: not a case
-            made.append(Draw(seed).case(f"group{seed}"))
+            made.append(Draw(seed, halves=halves).case(f"group{seed}"))
         seed += 1
     return made
 
 
-CASES = groups()
+CASES = groups(COUNT)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -121,3 +140,15 @@ def test_random_groups_match_the_interpreter(compiled, threads: int) -> None:
         ):
             error = np.linalg.norm(out - reference) / max(np.linalg.norm(reference), 1e-3)
             assert error < 3e-5, (name, tensor, error, case.program, case.order, case.parallel, case.tiles)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_random_groups_with_bf16_match_the_interpreter(isa: str) -> None:
+    """A value beside a tie may be rounded to the other side of it: up to a step of bf16 each, 2⁻⁷ in norm."""
+    runs_here(isa)
+    library = Library([Case(**case) for case in groups(HALVES, halves=True)], isa)
+    for name, case in library.cases.items():
+        for out, reference, tensor in zip(library.run(name, 3), case.reference, case.outputs, strict=True):
+            found = decode(out) if out.dtype == np.uint16 else out
+            error = np.linalg.norm(found - reference) / max(np.linalg.norm(reference), 1e-3)
+            assert error < 1e-2, (name, tensor, error, case.program, case.elements)
