@@ -257,6 +257,7 @@ def _compile(
     progress: Progress | None,
 ) -> None:
     from .backends.cpu.build import build
+    from .backends.cpu.isa import isa_for
     from .ir.entries import read_entries
     from .ir.module import print_module
     from .ir.native import c_compiler
@@ -287,7 +288,7 @@ def _compile(
             if rounding
             else quantized.arrays
         )
-        facts = stages.run("cpu", lambda: build(module, params, writer, title=name))
+        facts = stages.run("cpu", lambda: build(module, params, writer, isa=isa_for(target), title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))

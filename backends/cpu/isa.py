@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 from ...ir.errors import TargetError
+from ...ir.targets.description import Target
 from ...ir.targets.host import detect
 
 
@@ -22,6 +24,7 @@ class Isa:
         registers: vector registers the micro-kernel may count on.
         cpu: LLVM's processor name.
         features: LLVM's feature string on top of it.
+        l2_bytes: a core's second-level cache, which tiles and stretches of the depth are made for.
         bf16: whether it multiplies bf16 in pairs (``vdpbf16ps``) and rounds to it (``vcvtneps2bf16``).
     """
 
@@ -31,6 +34,7 @@ class Isa:
     cpu: str
     features: str
     bf16: bool = False
+    l2_bytes: int = 1 << 20
 
     def lanes(self, element_bits: int) -> int:
         """Elements of that size in a vector register."""
@@ -64,3 +68,11 @@ def isa_named(name: str) -> Isa:
 def host_isa() -> Isa:
     """The widest instruction set this machine runs."""
     return ISAS[detect().isa]
+
+
+def isa_for(target: Target) -> Isa:
+    """The widest instruction set this machine runs, code being blocked for the target's caches."""
+    isa = host_isa()
+    shared = {tier.name: tier.capacity_bytes for tier in target.tier}.get("l2")
+    cores = max((prod(unit.shape) for unit in target.unit), default=1)
+    return replace(isa, l2_bytes=int(shared) // cores) if shared else isa

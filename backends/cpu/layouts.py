@@ -112,7 +112,8 @@ def weight_name(name: str, layout: Layout | None) -> str:
         return f"{name} packed {spec.mark.format}"
     lanes = ",".join(f"{rank} by {tile}" for (rank, _), tile in zip(spec.lanes, spec.tiles, strict=True))
     depth = ",".join(rank for rank, _ in spec.depth)
-    return f"{name} packed {spec.access} [{lanes}/{spec.block}][{depth}][{spec.block}]"
+    deep, block = (f"{depth}/2", f"{spec.block}*2") if spec.pairs else (depth, str(spec.block))
+    return f"{name} packed {spec.access} [{lanes}/{spec.block}][{deep}][{block}]"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 One operand is the *vector side*: its own ranks, the *lanes*, lie along the vectors; the other's own
 ranks are the *rows*, whose scalars are broadcast. A block of rows × vectors of the output is held in
-registers while the *depth* (the summed ranks) runs; long depths are cut so that a panel stays in L1.
+registers while the *depth* (the summed ranks) runs; long depths are cut so that a panel of the vector
+side takes a small part of the second-level cache, beside the rows and the output of a tile.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from .frame import Frame, Stream, collapse
 from .group import Step
 from .kernel import Pack
 from .lanes import BITS, Lanes, Vec
+from .pairs import dot, row_pair, side_pairs
 from .rows import RowsCopy, crowded
 from .text import Linear
 
-PANEL_BYTES = 36 << 10  # of the vector side, kept in a 48 KiB (or larger) L1 beside the rows
 _WIDE_ENOUGH = 4  # vectors of the output over which copying the rows side is spread
 
 
@@ -70,6 +71,7 @@ class Contraction:
         batch: ranks of both sides and the output, looped around.
         pack: layout of the vector side when it is a packed parameter.
         block: register block for one tile.
+        pairs: operands are bf16 and multiplied in pairs along the depth; the vector side lies in pairs.
     """
 
     step: Step
@@ -80,6 +82,7 @@ class Contraction:
     batch: tuple[str, ...]
     pack: Pack | None = None
     block: Block = Block(1, 1)
+    pairs: bool = False
 
     def write(self, frame: Frame) -> None:
         """Write the loops."""
@@ -90,7 +93,16 @@ class Contraction:
 def fits_panel(plan: Contraction, extents: Mapping[str, int], isa: Isa) -> bool:
     """Whether the whole depth surely runs in one stretch."""
     line = plan.block.vectors * isa.bits // 8
-    return prod(extents[rank] for rank in plan.depth) * line <= PANEL_BYTES
+    return prod(extents[rank] for rank in plan.depth) * line <= panel_bytes(isa)
+
+
+def panel_bytes(isa: Isa) -> int:
+    """Of the vector side of a block over a stretch of the depth.
+
+    It streams from the second-level cache as fast as registers take it, so that long stretches, whose sums
+    are seldom put away and taken up again, are better than panels that fit the first level.
+    """
+    return 3 * isa.l2_bytes // 32
 
 
 class _Micro:
@@ -113,10 +125,11 @@ class _Micro:
         self.scalar, self.side, self.output = streams
         self.classes = classes
         self.along = self._along()
-        if self.along is None:
+        if self.along is None and not plan.pairs:
             self.vector = Lanes(frame.writer, 1)
         self.width = self.extents[self.along] if self.along else 1
         self.depth = sorted(self._of("depth"), key=lambda rank: -abs(self.scalar.coeffs[rank]))
+        self.pair = self._pair()
         rows = sorted(self._of("rows"), key=lambda rank: self.extents[rank])
         self.rows, self.tall = rows[:-1], rows[-1] if rows else None
         self.copy = self._rows_copy()
@@ -133,11 +146,10 @@ class _Micro:
             tile = tile * count + frame.number.get(rank, Linear())
         for (rank, _), size in zip(reversed(pack.lanes), reversed(pack.tiles), strict=True):
             if rank in coeffs:
-                coeffs[rank] = scale
+                coeffs[rank] = scale * (2 if pack.pairs else 1)
             scale *= size
-        _, deep, block = pack.shape
-        base = tile * (pack.panels * deep * block)
-        scale = block
+        base = tile * (pack.panels * pack.deep * pack.block)
+        scale = pack.block
         for rank, extent in reversed(pack.depth):
             if rank in coeffs:
                 coeffs[rank] = scale
@@ -146,27 +158,44 @@ class _Micro:
 
     def _along(self) -> str | None:
         """The lane rank that is contiguous in the vector side and in the output."""
-        ranks = [r for r in self._of("lanes") if self.side.coeffs[r] == 1 and self.output.coeffs[r] == 1]
+        step = 2 if self.plan.pairs else 1
+        ranks = [r for r in self._of("lanes") if self.side.coeffs[r] == step and self.output.coeffs[r] == 1]
         return max(ranks, key=lambda rank: self.extents[rank], default=None)
 
-    def _rows_copy(self) -> RowsCopy | None:
-        """Room for a copy of the rows side, where it is worth one."""
-        if self.tall is None or not self.depth or self.scalar.guards:
+    def _pair(self) -> str | None:
+        """The depth rank that is walked in pairs, put innermost; None too where it has one point."""
+        if not self.plan.pairs or not self.depth:
             return None
-        stride = abs(self.scalar.coeffs[self.tall]) * BITS[self.element] // 8
-        wide = self.width >= _WIDE_ENOUGH * self.vector.count
-        if not wide or not crowded(stride, min(self.plan.block.rows, self.extents[self.tall])):
+        inner = min(self.depth, key=lambda rank: self.side.coeffs[rank])
+        if inner.split("_")[-1] != self.plan.depth[-1].split("_")[-1]:
+            return None
+        self.depth = [*(rank for rank in self.depth if rank != inner), inner]
+        return inner
+
+    def _rows_copy(self) -> RowsCopy | None:
+        """Room for a copy of the rows side, where it is worth one or pairs lie apart."""
+        if not self.depth or self.scalar.guards:
+            return None
+        rows = [*self.rows, self.tall] if self.tall else []
+        apart = self.pair is not None and self.scalar.coeffs[self.pair] != 1
+        if not apart and (not rows or self.width < _WIDE_ENOUGH * self.vector.count or not self._crowded()):
             return None
         extents = {**self.extents, self.depth[0]: self._stretch()}
-        return RowsCopy(self.frame, self.scalar, [*self.rows, self.tall], self.depth, extents)
+        return RowsCopy(self.frame, self.scalar, rows, self.depth, extents)
+
+    def _crowded(self) -> bool:
+        assert self.tall is not None
+        stride = abs(self.scalar.coeffs[self.tall]) * BITS[self.scalar.element] // 8
+        return crowded(stride, min(self.plan.block.rows, self.extents[self.tall]))
 
     def _stretch(self) -> int:
         """Points of the outermost depth in one stretch."""
         extent = self.extents[self.depth[0]]
         inner = prod(self.extents[rank] for rank in self.depth[1:])
-        line = self.plan.block.vectors * self.vector.count * BITS[self.element] // 8
-        most = max(1, PANEL_BYTES // (line * inner))
-        return extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+        line = self.plan.block.vectors * self.vector.count * BITS[self.side.element] // 8
+        most = max(1, panel_bytes(self.frame.isa) // (line * inner))
+        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+        return min(extent, size + size % 2) if self.depth[0] == self.pair else size
 
     def _of(self, kind: str) -> list[str]:
         return [rank for rank in self.ranks if self.classes[rank] == kind]
@@ -206,7 +235,8 @@ class _Micro:
         """Blocks of vectors, then the rest of the lanes."""
         count, vectors = self.vector.count, self.plan.block.vectors
         if self.along is None:
-            self._rows(places, 1, None, size, first)
+            mask = head_mask(self.vector, 1) if self.vector.count > 1 else None
+            self._rows(places, 1, mask, size, first)
             return
         step = vectors * count
         whole = self.width // step * step
@@ -275,16 +305,12 @@ class _Micro:
                 for r, k in cells
             ]
 
-        def turn(at: Places, names: list[str]) -> list[str]:
-            sides = [self._float(self._side(self._shift(at, 0, None, k), masks[k])) for k in range(vectors)]
-            ends: list[str] = []
-            for row in range(high):
-                one = self._float(load(self.vector, self.scalar, self._shift(at, row, tall, 0), None, None))
-                for k in range(vectors):
-                    ends.append(
-                        self.vector.fma(one, sides[k], Vec(names[row * vectors + k], self.element)).name
-                    )
-            return ends
+        def turn(at: Places, names: list[str], single: bool) -> list[str]:
+            sides = [(self._shift(at, 0, None, k), masks[k]) for k in range(vectors)]
+            ones = [self._shift(at, row, tall, 0) for row in range(high)]
+            return (
+                self._dots(sides, ones, names, single) if self.plan.pairs else self._fmas(sides, ones, names)
+            )
 
         ends = self._deep(self.depth, size, {**places, **start}, carried, turn)
         for name, (row, k) in zip(ends, cells, strict=True):
@@ -297,18 +323,57 @@ class _Micro:
         size: int,
         places: Places,
         carried: Sequence[tuple[str, str]],
-        turn: Callable[[Places, list[str]], list[str]],
+        turn: Callable[[Places, list[str], bool], list[str]],
     ) -> list[str]:
-        """Loops over the depth (the outermost only `size` long) around `turn`, carrying the accumulators."""
+        """Loops over the depth (the outermost only `size` long) around `turn`, carrying the accumulators.
+
+        In pairs a last odd point is a turn by itself, with `single` set.
+        """
+        names = [name for name, _ in carried]
         if not ranks:
-            return turn(places, [name for name, _ in carried])
-        rank = ranks[0]
+            return turn(places, names, self.pair is None)
+        rank, step = ranks[0], 2 if ranks[0] == self.pair else 1
+        extent = size or self.extents[rank]
+        whole = extent // step * step
 
         def body(place: Linear, names: list[str]) -> list[str]:
             pairs = [(name, kind) for name, (_, kind) in zip(names, carried, strict=True)]
             return self._deep(ranks[1:], 0, {**places, rank: places[rank] + place}, pairs, turn)
 
-        return self.writer.fold(rank, size or self.extents[rank], 1, carried, body)
+        if whole:
+            names = self.writer.fold(rank, whole, step, carried, body)
+        if extent > whole:
+            names = turn({**places, rank: places[rank] + whole}, names, True)
+        return names
+
+    def _fmas(
+        self, sides: Sequence[tuple[Places, Vec | None]], rows: Sequence[Places], sums: list[str]
+    ) -> list[str]:
+        """One point of the depth: every row's scalar times every vector of the side."""
+        vectors = [self._float(self._side(at, mask)) for at, mask in sides]
+        totals = iter(sums)
+        ends: list[str] = []
+        for at in rows:
+            one = self._float(load(self.vector, self.scalar, at, None, None))
+            ends += [self.vector.fma(one, side, Vec(next(totals), self.element)).name for side in vectors]
+        return ends
+
+    def _dots(
+        self,
+        sides: Sequence[tuple[Places, Vec | None]],
+        rows: Sequence[Places],
+        sums: list[str],
+        single: bool,
+    ) -> list[str]:
+        """Two neighbours of the depth, or a `single` last one."""
+        streams = [self._panel(at) for at, _ in sides]
+        vectors = [side_pairs(self.vector, stream, at) for stream, at in streams]
+        totals = iter(sums)
+        ends: list[str] = []
+        for at in rows:
+            one = row_pair(self.vector, self.scalar, at, single)
+            ends += [dot(self.vector, Vec(next(totals), self.element), one, side).name for side in vectors]
+        return ends
 
     def _float(self, value: Vec) -> Vec:
         """The value in the type that is summed in: bf16 operands are widened, their products are exact."""
@@ -316,15 +381,20 @@ class _Micro:
 
     def _side(self, places: Places, mask: Vec | None) -> Vec:
         """A vector of the vector side."""
-        pack = self.plan.pack
         if self.along is None:
             return load(self.vector, self.side, places, None, None)
-        if pack is None:
+        if self.plan.pack is None:
             return load(self.vector, self.side, places, self.along, mask)
-        _, deep, block = pack.shape
-        # Lane l of a tile sits at (l // block)·deep·block + k·block + l % block.
-        lane = places[self.along]
-        begin = Linear(lane.terms, lane.const // block * block)
-        stream = replace(self.side, base=self.side.base + begin * deep)
-        inside = {**places, self.along: Linear((), lane.const % block)}
+        stream, inside = self._panel(places)
         return load(self.vector, stream, inside, self.along, None)
+
+    def _panel(self, places: Places) -> tuple[Stream, Places]:
+        """The vector side's addresses in the packed panel of these lanes, and the place in it."""
+        pack = self.plan.pack
+        if pack is None or self.along is None:
+            return self.side, places
+        # Lane l of a tile sits at (l // block)·depth·block + k·block + l % block (in pairs: twice that).
+        lane = places[self.along]
+        begin = Linear(lane.terms, lane.const // pack.block * pack.block)
+        stream = replace(self.side, base=self.side.base + begin * pack.deep)
+        return stream, {**places, self.along: Linear((), lane.const % pack.block)}

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from ....ir.errors import PassError
 from ....ir.mlir import ir
 from ..isa import Isa
-from .contraction import Contraction
 from .frame import Frame
 from .group import Group, Iteration, Step, Tensor, read_group
 from .kernel import C_TYPES, Kernel
@@ -152,10 +151,10 @@ class _Emitter:
 
     def _segments(self, frame: Frame, segments: Sequence[Segment], stored: set[Tensor]) -> None:
         for segment in segments:
-            if isinstance(segment, Contraction):
-                segment.write(frame)
-            else:
+            if isinstance(segment, tuple):
                 Nest(frame, segment, stored).write()
+            else:
+                segment.write(frame)
 
     def _iteration(self, node: Iteration, segments: Sequence[Segment], stored: set[Tensor]) -> None:
         """Whole generations in a loop, then the ragged last one with its own extents."""

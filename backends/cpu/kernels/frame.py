@@ -135,8 +135,8 @@ class Frame:
         for place, axis in enumerate(reversed(order)):
             if place == tensor.lanes:
                 size = -(-size // lanes) * lanes
-            strides[axis] = size
-            size *= local[axis]
+            strides[axis] = size * 2 if tensor.pairs and place < tensor.lanes else size
+            size *= local[axis] + (local[axis] % 2 if tensor.pairs and place == tensor.lanes else 0)
         size = -(-size // lanes) * lanes
         width = 1 if stored == "i8" else BITS[tensor.element] // 8
         kind = f"memref<{size}x{stored}>"

@@ -27,6 +27,7 @@ class Tensor:
         order: dimensions of a scratch tensor, innermost last; None leaves the choice open.
         lanes: how many innermost dimensions of `order` are laid end to end and padded to whole vectors.
         reads: number of accesses that read it.
+        pairs: two neighbours of the dimension outside the lanes lie side by side (``pairs.py``).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Tensor:
     order: tuple[int, ...] | None = None
     lanes: int = 1
     reads: int = 0
+    pairs: bool = False
 
 
 @dataclass(eq=False)

@@ -33,6 +33,8 @@ class Pack:
         tiles: tile of every lane rank.
         depth: ranks summed over, with extents; flattened.
         block: lanes in a panel.
+        pairs: two neighbours of the depth lie side by side, ``[depth/2][block][2]``, the last of an odd
+            depth with a zero (``pairs.py``).
     """
 
     access: str
@@ -40,6 +42,13 @@ class Pack:
     tiles: tuple[int, ...]
     depth: tuple[tuple[str, int], ...]
     block: int
+    pairs: bool = False
+
+    @property
+    def deep(self) -> int:
+        """Length of the depth in a panel."""
+        points = prod(extent for _, extent in self.depth)
+        return points + points % 2 if self.pairs else points
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -53,8 +62,9 @@ class Pack:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of the packed array: panels of all tiles, depth, block."""
-        return prod(self.counts) * self.panels, prod(extent for _, extent in self.depth), self.block
+        """Shape of the packed array: panels of all tiles, depth (in pairs: half of it), block (twice it)."""
+        group = 2 if self.pairs else 1
+        return prod(self.counts) * self.panels, self.deep // group, self.block * group
 
 
 @dataclass(frozen=True)
@@ -91,8 +101,20 @@ def pack(array: np.ndarray, spec: Pack) -> np.ndarray:
         rows = np.lib.stride_tricks.as_strided(flat[origin:], shape, strides).reshape(width, -1)
         for panel in range(spec.panels):
             part = rows[panel * spec.block : (panel + 1) * spec.block]
-            packed[number * spec.panels + panel, :, : len(part)] = part.T
+            _fill(packed[number * spec.panels + panel], part, spec)
     return packed
+
+
+def _fill(panel: np.ndarray, part: np.ndarray, spec: Pack) -> None:
+    """Lay the lanes of one panel, ``[lanes, depth]``."""
+    wide = len(part)
+    if not spec.pairs:
+        panel[:, :wide] = part.T
+        return
+    pairs = panel.reshape(-1, spec.block, 2)
+    for place in (0, 1):
+        column = part[:, place::2].T
+        pairs[: len(column), :wide, place] = column
 
 
 @dataclass(frozen=True)

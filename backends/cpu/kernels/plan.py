@@ -61,7 +61,9 @@ def plan_group(group: Group, isa: Isa) -> Plan:
         for step in [node] if isinstance(node, Step) else list(node.body):
             option = _best(step, node if isinstance(node, Iteration) else None, group, isa)
             if option is not None:
-                if isinstance(node, Iteration) and option.panel and option.hoisted:
+                # A factor of a panel of pairs would round it once more.
+                scaled = option.panel and option.hoisted and not option.contraction.pairs
+                if isinstance(node, Iteration) and scaled:
                     option = replace(option, factor=_take_factor(step, node))
                 chosen[step] = option
                 _prefer(step, option)
@@ -127,7 +129,8 @@ def _option(
     pack = (
         tensor.param and tensor.reads == 1 and not outside and set(access.ranks) <= {*lanes, *einsum.reduced}
     )
-    panel = not pack and (outside or not _direct(access, tensor, lanes))
+    pairs = isa.bf16 and tensor.element == "bf16" and not outside and _pairable(step)
+    panel = not pack and (pairs or outside or not _direct(access, tensor, lanes))
     detour = step.output.argument is not None and not contiguous(einsum.output, step.output, lanes)
     count = isa.lanes(BITS[step.output.element])
     times = prod(step.extents[rank] for rank in batch)
@@ -138,7 +141,7 @@ def _option(
         cycles += _PANEL * times * deep * wide * max(1.0, high / _ROWS_IN_TILE) * again
     if detour:
         cycles += _DETOUR * times * high * wide
-    made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch)
+    made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch, pairs=pairs)
     return Option(made, panel, hoisted, detour, pack, cycles)
 
 
@@ -165,6 +168,12 @@ def _take_factor(step: Step, around: Iteration) -> Literal | None:
     step.output = scaling.output
     step.einsum = step.einsum.with_tensors(scaling.output.name, [a.tensor for a in step.einsum.accesses])
     return factor
+
+
+def _pairable(step: Step) -> bool:
+    """Whether neighbours of the depth stay neighbours when it is flattened and cut in pairs."""
+    depth = step.einsum.reduced
+    return len(depth) == 1 or step.extents[depth[-1]] % 2 == 0
 
 
 def _direct(access: Access, tensor: Tensor, lanes: Sequence[str]) -> bool:
@@ -207,6 +216,7 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     local = {rank: tiles.get(rank, extent) for rank, extent in step.extents.items()}
     width = prod(local[rank] for rank in contraction.lanes)
     rows = prod(local[rank] for rank in contraction.rows)
+    contraction.pairs = contraction.pairs and local[contraction.lanes[-1]] > 1
     contraction.block = register_block(rows, -(-width // count), isa.registers)
     place = step.inputs[contraction.side].argument
     if not option.pack or place is None:
@@ -215,7 +225,8 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     depth = tuple((rank, step.extents[rank]) for rank in contraction.depth)
     cuts = tuple(local[rank] for rank in contraction.lanes)
     block = contraction.block.vectors * count
-    contraction.pack = Pack(str(step.einsum.accesses[contraction.side]), lanes, cuts, depth, block)
+    access = str(step.einsum.accesses[contraction.side])
+    contraction.pack = Pack(access, lanes, cuts, depth, block, contraction.pairs)
     packs[place] = contraction.pack
 
 
@@ -244,7 +255,7 @@ def _insert_panel(group: Group, step: Step, option: Option) -> None:
     taken = {other.name for other in group.tensors}
     while panel.name in taken:
         panel.name += "_"
-    panel.order, panel.reads = tuple(range(len(ranks))), 1
+    panel.order, panel.reads, panel.pairs = tuple(range(len(ranks))), 1, contraction.pairs
     group.tensors.append(panel)
     target = Access(panel.name, tuple(Index.of(rank) for rank in ranks))
     source = step.einsum.accesses[side]

@@ -57,9 +57,10 @@ class RowsCopy:
                 scale *= extents[rank]
         count = apart * prod(extents[rank] for rank in rows)
         name = frame.writer.fresh("rows")
-        kind = f"memref<{count}x{source.element}>"
+        stored = source.buffer.element
+        kind = f"memref<{count}x{stored}>"
         frame.arena.place(name, kind, count * size)
-        self.stream = Stream(Buffer(name, kind, source.element, (1,), True), source.element, Linear(), coeffs)
+        self.stream = Stream(Buffer(name, kind, stored, (1,), True), source.element, Linear(), coeffs)
 
     def at(self, start: Linear) -> Stream:
         """The copy's addresses for the stretch that begins there."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from .contraction import Contraction
 from .frame import Frame
 from .group import Group, Step, Tensor
+from .pairs import PairPanel
 
-Segment = Contraction | tuple[Step, ...]
+Segment = Contraction | PairPanel | tuple[Step, ...]
 _LONGEST = 24  # Einsums in one nest: beyond that values spill out of registers
 
 
@@ -25,16 +26,19 @@ class Schedule:
         left, done = list(steps), list[Segment]()
         while left:
             first = left.pop(0)
-            if first in self.contractions:
-                done.append(self.contractions[first])
+            if self._alone(first):
+                done.append(self.contractions.get(first) or PairPanel(first))
                 continue
             run, passed = [first], list[Step]()
             for step in left:
-                fits = step not in self.contractions and self._joins(run, step)
+                fits = not self._alone(step) and self._joins(run, step)
                 (run if fits and _independent(step, passed) else passed).append(step)
             left = passed
             done.append(tuple(run))
         return done
+
+    def _alone(self, step: Step) -> bool:
+        return step in self.contractions or step.output.pairs
 
     def _space(self, step: Step) -> dict[str, int]:
         extents = {rank: self.frame.extent(step, rank) for rank in step.einsum.ranks}
@@ -113,4 +117,4 @@ def kept(group: Group, segments: Sequence[Segment]) -> set[Tensor]:
 
 def steps_of(segment: Segment) -> tuple[Step, ...]:
     """The Einsums of a segment."""
-    return (segment.step,) if isinstance(segment, Contraction) else segment
+    return segment if isinstance(segment, tuple) else (segment.step,)

@@ -12,8 +12,8 @@ from .lanes import BITS
 
 _TILES = 8  # at least so many, when the work is worth splitting
 _POINTWISE = 4096  # elements of a tile without contractions
-_ROWS, _LANES, _PANEL_LANES, _PANEL_ROWS = 96, 192, 112, 256
-_SCRATCH, _PANEL = 384 << 10, 1 << 20  # bytes of a tile's results, of its panel
+_ROWS, _LANES, _PANEL_LANES, _PANEL_ROWS = 128, 384, 112, 256
+_PANEL = 1 << 20  # bytes of a tile's panel
 _WORTH = 1 << 18  # multiply-adds below which a kernel is not split further
 
 
@@ -92,17 +92,20 @@ def _for_contractions(
     _fill(plan.lanes, extents, tiles, wide, count)
     width = prod(tiles.get(rank, extents[rank]) for rank in plan.lanes)
     high = _PANEL_ROWS if panel else _ROWS
-    _fill(plan.rows, extents, tiles, max(8, min(high, _SCRATCH // (4 * width))), 1)
+    _fill(plan.rows, extents, tiles, max(8, min(high, 3 * isa.l2_bytes // 8 // (4 * width))), 1)
     if work[main] >= _WORTH:
         _split(plan, extents, tiles, count)
 
 
 def _split(plan: Contraction, extents: Mapping[str, int], tiles: dict[str, int], count: int) -> None:
-    """Halve rows or lanes until there are tiles enough."""
+    """Halve rows or lanes until there are tiles enough.
+
+    A tile twice as wide as high is kept longest: rows may have to be copied, which more lanes share.
+    """
     while _count(extents, tiles) < _TILES:
         rows = [r for r in plan.rows if r in tiles and tiles[r] > 16]
         lanes = [r for r in plan.lanes if r in tiles and tiles[r] >= 4 * count]
-        best = max([*rows, *lanes], key=lambda rank: tiles[rank], default=None)
+        best = max([*lanes, *rows], key=lambda r: tiles[r] * (1 if r in lanes else 2), default=None)
         if best is None:
             return
         half = -(-tiles[best] // 2)

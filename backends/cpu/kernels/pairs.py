@@ -1,0 +1,206 @@
+"""Operands of bf16 dot products: two neighbours of the depth in one 32-bit word.
+
+``vdpbf16ps`` adds to each lane's float the products of two bf16 pairs. The vector side therefore lies as
+``[depth / 2][lanes][2]``, the rows side with its depth contiguous; an odd depth ends with a zero. The
+instruction takes denormals for zero, gives none, and rounds each of its two sums to nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from .access import Places, head_mask, load, store
+from .frame import Frame, Stream, collapse
+from .group import Step
+from .lanes import Lanes, Vec
+from .text import Linear, vector_type
+from .transpose import transposed
+
+_WORD = 32
+_Body = Callable[[Places, int], None]
+
+
+def dot(lanes: Lanes, total: Vec, a: str, b: str) -> Vec:
+    """total + a₀·b₀ + a₁·b₁ in every lane, of words that hold bf16 pairs."""
+    floats, pairs = lanes.kind("f32"), vector_type(2 * lanes.count, "bf16")
+    name = f'"llvm.x86.avx512bf16.dpbf16ps.{lanes.count * _WORD}"'
+    kinds = f"({floats}, {pairs}, {pairs}) -> {floats}"
+    text = f"llvm.call_intrinsic {name}({total.name}, {a}, {b}) : {kinds}"
+    return Vec(lanes.writer.op("dot", text), "f32")
+
+
+def side_pairs(lanes: Lanes, stream: Stream, places: Places) -> str:
+    """Pairs of neighbouring lanes of the vector side."""
+    words = Lanes(lanes.writer, 2 * lanes.count)
+    place = lanes.writer.index(stream.at(places))
+    kind = words.kind("bf16")
+    text = f"vector.load {stream.buffer.name}[{place}] : {stream.buffer.kind}, {kind}"
+    return _as_pairs(lanes, lanes.writer.op(f"{stream.buffer.name[1:]}_v", text), kind)
+
+
+def row_pair(lanes: Lanes, stream: Stream, places: Places, single: bool) -> str:
+    """The pair at an element of the rows side in every lane; a `single` one is followed by zero."""
+    writer, buffer = lanes.writer, stream.buffer
+    place = writer.index(stream.at(places))
+    hint = f"{buffer.name[1:]}_s"
+    if single:
+        short = writer.op(hint, f"memref.load {buffer.name}[{place}] : {buffer.kind}")
+        word = writer.op(hint, f"arith.extui {short} : i16 to i32")
+    else:
+        short = writer.op(hint, f"vector.load {buffer.name}[{place}] : {buffer.kind}, vector<2xi16>")
+        one = writer.op(hint, f"vector.bitcast {short} : vector<2xi16> to vector<1xi32>")
+        word = writer.op(hint, f"vector.extract {one}[0] : i32 from vector<1xi32>")
+    kind = lanes.kind("i32")
+    return _as_pairs(lanes, writer.op(hint, f"vector.broadcast {word} : i32 to {kind}"), kind)
+
+
+def _as_pairs(lanes: Lanes, name: str, kind: str) -> str:
+    pairs = vector_type(2 * lanes.count, "bf16")
+    return lanes.writer.op("pairs", f"vector.bitcast {name} : {kind} to {pairs}")
+
+
+class PairPanel:
+    """Copies a vector side into a panel of pairs.
+
+    Args:
+        step: ``panel[batch, depth, lanes] = id(source[…])``, its output a tensor of pairs.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def write(self, frame: Frame) -> None:
+        """Write the loops."""
+        frame.writer.comment(self.step.text)
+        _PanelLoops(self.step, frame).write()
+
+
+class _PanelLoops:
+    """One copy: whole blocks by registers, what the source's order does not allow element by element."""
+
+    def __init__(self, step: Step, frame: Frame) -> None:
+        self.frame, self.writer = frame, frame.writer
+        panel = step.output
+        lanes = set(panel.ranks[len(panel.ranks) - panel.lanes :])
+        pair = panel.ranks[-panel.lanes - 1]
+        loops = [r for r in step.einsum.ranks if r not in frame.fixed and frame.extent(step, r) > 1]
+        extents = {rank: frame.extent(step, rank) for rank in loops}
+        streams = [
+            frame.stream(step, step.einsum.accesses[0], step.inputs[0], loops),
+            frame.stream(step, step.einsum.output, panel, loops),
+        ]
+        classes: dict[str, object] = {r: None if r == pair else r in lanes for r in loops}
+        ranks, self.extents, streams = collapse(loops, extents, streams, classes)
+        self.source, self.target = streams
+        self.pair = pair if pair in ranks else None
+        across = [rank for rank in ranks if self.target.coeffs[rank] == 2 and rank != pair]
+        self.along = across[0] if across else None
+        self.around = [rank for rank in ranks if rank not in (self.pair, self.along)]
+        self.count = frame.isa.lanes(_WORD)
+
+    def write(self) -> None:
+        deep = self.extents[self.pair] if self.pair else 1
+        wide = self.extents[self.along] if self.along else 1
+        with ExitStack() as stack:
+            places: Places = {}
+            for rank in self.around:
+                loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
+                places[rank] = stack.enter_context(loop)
+            if self.along and self.source.coeffs[self.along] == 1:
+                self._in_parts(self.pair, deep, 2, places, self._rows_of_lanes(wide))
+            elif self.along and self.pair and self.source.coeffs[self.pair] == 1:
+                self._in_parts(self.along, wide, self.count, places, self._rows_of_depth(deep))
+            else:
+                self._in_parts(self.pair, deep, 2, places, self._single(wide))
+
+    def _in_parts(self, rank: str | None, extent: int, size: int, places: Places, body: _Body) -> None:
+        """`body(places, n)` for whole parts of a rank, then for what is left of it."""
+        if rank is None:
+            body(places, 1)
+            return
+        whole = extent // size * size
+        if whole:
+            with self.writer.loop(rank, Linear(), Linear((), whole), size) as place:
+                body({**places, rank: place}, size)
+        if extent > whole:
+            body({**places, rank: Linear((), whole)}, extent - whole)
+
+    def _next(self, places: Places) -> Places:
+        return {**places, self.pair: places[self.pair] + 1} if self.pair else places
+
+    def _rows_of_lanes(self, wide: int) -> _Body:
+        """The source has its lanes side by side: two rows are interleaved."""
+        lanes = Lanes(self.writer, self.count)
+
+        def rows(places: Places, deep: int) -> None:
+            def vector(here: Places, size: int) -> None:
+                mask = head_mask(lanes, size) if size < self.count else None
+                first = load(lanes, self.source, here, self.along, mask)
+                second = lanes.constant(0.0, "bf16")
+                if deep == 2:
+                    second = load(lanes, self.source, self._next(here), self.along, mask)
+                kind, both = lanes.kind("bf16"), vector_type(2 * self.count, "i16")
+                text = f"vector.interleave {first.name}, {second.name} : {kind} -> {both}"
+                self._store(here, self.writer.op("pairs", text))
+
+            self._in_parts(self.along, wide, self.count, places, vector)
+
+        return rows
+
+    def _rows_of_depth(self, deep: int) -> _Body:
+        """The source has its depth side by side: blocks of words are transposed."""
+        singles, shorts = Lanes(self.writer, self.count), Lanes(self.writer, 2 * self.count)
+
+        def block(places: Places, lanes: int) -> None:
+            def words(here: Places, size: int) -> None:
+                mask = head_mask(shorts, size) if size < shorts.count else None
+                rows = []
+                for lane in range(lanes):
+                    at = {**here, self.along: here[self.along] + lane} if self.along else here
+                    rows.append(self._words(load(shorts, self.source, at, self.pair, mask).name))
+                rows += [singles.constant(0, "i32")] * (self.count - lanes)
+                turned = transposed(singles, rows)
+                for number in range(-(-size // 2)):
+                    assert self.pair is not None
+                    self._store(
+                        {**here, self.pair: here[self.pair] + 2 * number}, self._shorts(turned[number])
+                    )
+
+            self._in_parts(self.pair, deep, shorts.count, places, words)
+
+        return block
+
+    def _single(self, wide: int) -> _Body:
+        one = Lanes(self.writer, 1)
+
+        def rows(places: Places, deep: int) -> None:
+            def element(here: Places, _: int) -> None:
+                first = load(one, self.source, here, None, None)
+                store(one, self.target, here, None, first, None)
+                second = load(one, self.source, self._next(here), None, None) if deep == 2 else None
+                place = self.writer.index(self.target.at(here) + 1)
+                name = (second or one.constant(0.0, "bf16")).name
+                buffer = self.target.buffer
+                self.writer.line(
+                    f"vector.store {name}, {buffer.name}[{place}] : {buffer.kind}, {one.kind('bf16')}"
+                )
+
+            self._in_parts(self.along, wide, 1, places, element)
+
+        return rows
+
+    def _words(self, name: str) -> Vec:
+        shorts, words = vector_type(2 * self.count, "i16"), vector_type(self.count, "i32")
+        return Vec(self.writer.op("words", f"vector.bitcast {name} : {shorts} to {words}"), "i32")
+
+    def _shorts(self, name: str) -> str:
+        shorts, words = vector_type(2 * self.count, "i16"), vector_type(self.count, "i32")
+        return self.writer.op("pairs", f"vector.bitcast {name} : {words} to {shorts}")
+
+    def _store(self, places: Places, name: str) -> None:
+        """Pairs of a vector's lanes; a panel has room for whole vectors."""
+        buffer = self.target.buffer
+        place = self.writer.index(self.target.at(places))
+        kind = vector_type(2 * self.count, "i16")
+        self.writer.line(f"vector.store {name}, {buffer.name}[{place}] : {buffer.kind}, {kind}")
