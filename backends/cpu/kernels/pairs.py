@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from .access import Places, head_mask, load, store
+from .access import Places, head_mask, load
 from .frame import Frame, Stream, collapse
 from .group import Step
 from .lanes import Lanes, Vec
@@ -172,19 +172,20 @@ class _PanelLoops:
         return block
 
     def _single(self, wide: int) -> _Body:
-        one = Lanes(self.writer, 1)
+        """Neither lies side by side: element by element."""
+        source, target, kind = self.source.buffer, self.target.buffer, "vector<1xi16>"
+
+        def loaded(places: Places) -> str:
+            place = self.writer.index(self.source.at(places))
+            return self.writer.op("one", f"vector.load {source.name}[{place}] : {source.kind}, {kind}")
 
         def rows(places: Places, deep: int) -> None:
             def element(here: Places, _: int) -> None:
-                first = load(one, self.source, here, None, None)
-                store(one, self.target, here, None, first, None)
-                second = load(one, self.source, self._next(here), None, None) if deep == 2 else None
-                place = self.writer.index(self.target.at(here) + 1)
-                name = (second or one.constant(0.0, "bf16")).name
-                buffer = self.target.buffer
-                self.writer.line(
-                    f"vector.store {name}, {buffer.name}[{place}] : {buffer.kind}, {one.kind('bf16')}"
-                )
+                zero = self.writer.constant(f"dense<0> : {kind}", "none")
+                both = (loaded(here), loaded(self._next(here)) if deep == 2 else zero)
+                for number, name in enumerate(both):
+                    place = self.writer.index(self.target.at(here) + number)
+                    self.writer.line(f"vector.store {name}, {target.name}[{place}] : {target.kind}, {kind}")
 
             self._in_parts(self.along, wide, 1, places, element)
 
