@@ -153,7 +153,7 @@ class _PanelLoops:
         singles, shorts = Lanes(self.writer, self.count), Lanes(self.writer, 2 * self.count)
 
         def block(places: Places, lanes: int) -> None:
-            def words(here: Places, size: int) -> None:
+            def square(here: Places, size: int) -> None:
                 mask = head_mask(shorts, size) if size < shorts.count else None
                 rows = []
                 for lane in range(lanes):
@@ -161,13 +161,11 @@ class _PanelLoops:
                     rows.append(self._words(load(shorts, self.source, at, self.pair, mask).name))
                 rows += [singles.constant(0, "i32")] * (self.count - lanes)
                 turned = transposed(singles, rows)
-                for number in range(-(-size // 2)):
-                    assert self.pair is not None
-                    self._store(
-                        {**here, self.pair: here[self.pair] + 2 * number}, self._shorts(turned[number])
-                    )
+                assert self.pair is not None
+                for number, words in enumerate(turned[: -(-size // 2)]):
+                    self._store({**here, self.pair: here[self.pair] + 2 * number}, self._shorts(words))
 
-            self._in_parts(self.pair, deep, shorts.count, places, words)
+            self._in_parts(self.pair, deep, shorts.count, places, square)
 
         return block
 
@@ -195,9 +193,9 @@ class _PanelLoops:
         shorts, words = vector_type(2 * self.count, "i16"), vector_type(self.count, "i32")
         return Vec(self.writer.op("words", f"vector.bitcast {name} : {shorts} to {words}"), "i32")
 
-    def _shorts(self, name: str) -> str:
+    def _shorts(self, value: Vec) -> str:
         shorts, words = vector_type(2 * self.count, "i16"), vector_type(self.count, "i32")
-        return self.writer.op("pairs", f"vector.bitcast {name} : {words} to {shorts}")
+        return self.writer.op("pairs", f"vector.bitcast {value.name} : {words} to {shorts}")
 
     def _store(self, places: Places, name: str) -> None:
         """Pairs of a vector's lanes; a panel has room for whole vectors."""

@@ -82,7 +82,7 @@ def in_place(group: Group, segments: Sequence[Segment], stored: set[Tensor]) -> 
     outside = {node.output for node in group.nodes if isinstance(node, Step)}
     taken: dict[Tensor, Tensor] = {}
     for segment in segments:
-        if isinstance(segment, Contraction):
+        if not isinstance(segment, tuple):
             continue
         for place, step in enumerate(segment):
             made = step.output
@@ -100,7 +100,7 @@ def in_place(group: Group, segments: Sequence[Segment], stored: set[Tensor]) -> 
 
 
 def _shape(tensor: Tensor) -> tuple[object, ...]:
-    return tensor.shape, tensor.element, tensor.ranks, tensor.order, tensor.lanes
+    return tensor.shape, tensor.element, tensor.ranks, tensor.order, tensor.lanes, tensor.pairs
 
 
 def kept(group: Group, segments: Sequence[Segment]) -> set[Tensor]:
