@@ -26,20 +26,25 @@ class Timing:
         return min(self.seconds)
 
 
-def take_turns(ways: Mapping[str, Callable[[], Any]], rounds: int, pause: float) -> dict[str, Timing]:
+def take_turns(
+    ways: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    pause: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Timing]:
     """Time each way once a round, after `WARM_ROUNDS` that are not kept.
 
     A turn is a pause of that many seconds (threads of the turn before spin on the cores for a while, to the
-    cost of whoever comes next), one run that is not timed, and one that is.
+    cost of whoever comes next), one run that is not timed, and one that is, by `clock`.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + WARM_ROUNDS):
         for name, run in ways.items():
             time.sleep(pause)
             run()
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds = time.perf_counter() - start
+            seconds = clock() - start
             if turn >= WARM_ROUNDS:
                 taken[name].append(seconds)
     return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
