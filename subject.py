@@ -100,7 +100,9 @@ def from_zoo(
 
     model = zoo.build(spec, device="meta" if meta else None)
     entry = model.entry
-    lengths, batch = _sizes(entry.name, entry.lengths, shapes or {})
+    lengths, batch = _sizes(entry.name, model.lengths, shapes or {})
+    if model.cache and batch != 1:
+        raise InputError(f"a batch of {batch} with a cache", where="--shape b", accepted="b=1, or cache=0")
     kind = getattr(torch, _dtype(dtype))
     model.module.to(kind)
     entries = {}
@@ -111,7 +113,10 @@ def from_zoo(
             key: value.to(kind) if value.is_floating_point() else value for key, value in inputs.items()
         }
     ranks = {
-        name: (None, *(SEQUENCE if size is None else None for size in given.shape))
+        name: (
+            *(() if given.kind == "positions" else (None,)),
+            *(SEQUENCE if size is None else None for size in given.shape),
+        )
         for name, given in model.inputs.items()
     }
     outputs = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ class Body:
         location: of the ops made for it.
         dtype: element type of its (first) result.
         shape: shape of its (first) result.
+        states: tensors that are updated in place.
     """
 
     library: Library
@@ -38,6 +39,7 @@ class Body:
     location: ir.Location | None = None
     dtype: torch.dtype = torch.float32
     shape: tuple[int, ...] = ()
+    states: set[ir.Value] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._views: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}

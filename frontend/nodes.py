@@ -17,6 +17,10 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in')
 _TORCH = str(Path(str(torch.__file__)).parent)
 
 
+# Rows put at a list of coordinates of one dimension, the rest of the tensor left as it is.
+PUTS = ("aten.index_copy.default", "aten.index_put.default")
+
+
 @dataclass(frozen=True)
 class Param:
     """A parameter, buffer or constant: its name in the weights and its value."""
@@ -35,6 +39,9 @@ class Graph:
         params: placeholder → what the model brings.
         literals: placeholder → number, for constants without dimensions.
         outputs: nodes returned, with the place each had among the program's outputs.
+        states: placeholder of a tensor the model updates when called → its name.
+        updates: state's placeholder → the node that is its value afterwards.
+        limits: placeholder of an input of coordinates → the least extent it is a coordinate of a state in.
     """
 
     nodes: list[fx.Node] = field(default_factory=list)
@@ -42,11 +49,29 @@ class Graph:
     params: dict[fx.Node, Param] = field(default_factory=dict)
     literals: dict[fx.Node, Number] = field(default_factory=dict)
     outputs: list[tuple[int, fx.Node]] = field(default_factory=list)
+    states: dict[fx.Node, str] = field(default_factory=dict)
+    updates: dict[fx.Node, fx.Node] = field(default_factory=dict)
+    limits: dict[fx.Node, int] = field(default_factory=dict)
 
 
 def op_name(node: fx.Node) -> str:
     """``aten.add.Tensor``; ``getitem`` for the choice of one of several results."""
     return "getitem" if node.target is operator.getitem else str(node.target)
+
+
+def coordinates(node: fx.Node) -> list[fx.Node]:
+    """The index nodes of one of `PUTS`."""
+    given = node.args[2] if op_name(node) == PUTS[0] else node.args[1]
+    every = given if isinstance(given, list | tuple) else [given]
+    return [each for each in every if isinstance(each, fx.Node)]
+
+
+def dimension(node: fx.Node) -> int:
+    """The dimension one of `PUTS` writes along."""
+    if op_name(node) == PUTS[0]:
+        return int(node.args[1]) % len(node.meta["val"].shape)  # pyright: ignore
+    assert isinstance(node.args[1], list | tuple)
+    return next(dim for dim, each in enumerate(node.args[1]) if each is not None)
 
 
 def node_name(node: fx.Node) -> str:

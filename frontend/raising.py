@@ -12,6 +12,7 @@ from torch import fx
 
 from ..ir.errors import UnsupportedOp, UnsupportedOps
 from ..ir.mlir import ir
+from ..ir.steps import UPDATES, updated, updates
 from . import fallback
 from .body import Body, NoForm
 from .einsums import lookup
@@ -52,6 +53,7 @@ class Raiser:
         self.params: dict[str, np.ndarray] = {}
         self.instances: dict[str, dict[str, dict[str, str]]] = {}
         self._missing: dict[str, _Missing] = {}
+        self._updates: dict[str, tuple[int, ...]] = {}  # of each layer's function
         self._open: list[object] = []  # ops being decomposed
         self._arrays: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
 
@@ -66,8 +68,8 @@ class Raiser:
         Args:
             name: of the public function.
             graph: its nodes.
-            inputs: attributes of each input.
-            outputs: attributes of each result.
+            inputs: attributes of each input, then of each state.
+            outputs: attributes of each result, then of each state updated.
             suffix: told apart the layer functions of several entries.
         """
         layers = find_layers(graph)
@@ -76,11 +78,14 @@ class Raiser:
         body = Body(self.library)
         values: dict[fx.Node, Value] = {}
         with ir.InsertionPoint(function.block):
-            for node, attributes in zip(graph.inputs, inputs, strict=True):
-                kind = {"penstock.kind": ir.StringAttr.get("input")}
+            for node, attributes in zip((*graph.inputs, *graph.states), inputs, strict=True):
+                kind = {"penstock.kind": ir.StringAttr.get("state" if node in graph.states else "input")}
                 values[node] = self._argument(function, node, {**attributes, **kind}, camel(node.name))
+                if node in graph.states:
+                    body.states.add(body.value(self._tensor(values[node])))
             self._run(body, graph, layers, shared, values, function, name)
-            results = [self._returned(graph, node, values, function) for _, node in graph.outputs]
+            ends = [*(node for _, node in graph.outputs), *graph.updates.values()]
+            results = [self._returned(graph, node, values, function) for node in ends]
             finish(function, [body.value(result) for result in results], outputs)
         remove_unused(function)
 
@@ -128,10 +133,13 @@ class Raiser:
                 label = label.removeprefix(f"{instance.label}.")
                 attributes = {"penstock.name": label, "penstock.kind": kind}
                 values[node] = self._argument(function, node, _strings(attributes), _short(label))
+                if node in graph.states:
+                    body.states.add(body.value(self._tensor(values[node])))
             for node in instance.nodes:
                 self._node(body, graph, node, values, function)
             results = [self._tensor(values[instance.nodes[place]]) for place in layer.outputs]
             finish(function, [body.value(result) for result in results], None)
+            self._updates[layer.name + suffix] = updates(function.block)
         remove_unused(function)
         return layer.name + suffix
 
@@ -150,11 +158,16 @@ class Raiser:
         }
         if len(returned) == 1 and node_name(returned[0]):
             attributes["penstock.node"] = ir.StringAttr.get(node_name(returned[0]))
+        in_place = self._updates[symbol]
+        if any(operand >= 0 for operand in in_place):
+            attributes[UPDATES] = ir.DenseI64ArrayAttr.get(in_place)
         location = _location(returned[0] if returned else instance.nodes[-1])
         made = ir.Operation.create("func.call", types, operands, attributes, loc=location)
         for node, value in zip(returned, made.results, strict=True):
             like = node.meta["val"]
             values[node] = Tensor(tuple(like.shape), like.dtype, value, name=camel(node.name))
+            if updated(value) in body.states:
+                body.states.add(value)
 
     # -- nodes -----------------------------------------------------------------------------------------
 

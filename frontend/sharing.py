@@ -153,7 +153,7 @@ def _layer(instances: list[Instance], graph: Graph, taken: set[str]) -> Layer:
         count += 1
         name = f"{wanted}_{count}"
     taken.add(name)
-    returned = {node for _, node in graph.outputs}
+    returned = {node for _, node in graph.outputs} | set(graph.updates.values())
     used: set[int] = set()
     for instance in instances:
         own = set(instance.nodes)

@@ -146,8 +146,8 @@ def raise_programs(programs: Mapping[str, ExportedProgram], *, naming: Naming | 
             raiser.entry(
                 name,
                 graph,
-                [_attributes(spec) for spec in signature.inputs],
-                [_attributes(spec) for spec in signature.outputs],
+                [_attributes(spec) for spec in (*signature.inputs, *signature.states)],
+                [_attributes(spec) for spec in (*signature.outputs, *signature.states)],
                 suffix,
             )
             entries.append(signature)
@@ -189,10 +189,12 @@ def _signature(name: str, program: ExportedProgram, graph: Graph, naming: Naming
     # The caller's names; a node of the prepared graph may be called otherwise (``input_1`` for ``input``).
     given = [spec for spec in program.graph_signature.input_specs if spec.kind == InputKind.USER_INPUT]
     names = [spec.arg.name for spec in given if not isinstance(spec.arg, ConstantArgument)]
+    names = [called for called in names if called not in graph.states.values()]
     inputs = [
-        _spec(called, node.meta["val"], naming, naming.pads.get(called, 0))
+        _spec(called, node.meta["val"], naming, naming.pads.get(called, 0), graph.limits.get(node))
         for called, node in zip(names, graph.inputs, strict=True)
     ]
+    states = [_spec(called, node.meta["val"], naming, 0) for node, called in graph.states.items()]
     every = naming.outputs or _output_names(program)
     outputs = []
     for place, node in graph.outputs:
@@ -202,14 +204,14 @@ def _signature(name: str, program: ExportedProgram, graph: Graph, naming: Naming
         if not is_static(node):  # reported as unsupported when the node is raised
             value = torch.empty((), device="meta")
         outputs.append(_spec(every[place], value, naming, 0))
-    return Entry(name, tuple(inputs), tuple(outputs))
+    return Entry(name, tuple(inputs), tuple(outputs), tuple(states))
 
 
-def _spec(name: str, like: torch.Tensor, naming: Naming, pad: Scalar) -> TensorSpec:
+def _spec(name: str, like: torch.Tensor, naming: Naming, pad: Scalar, below: int | None = None) -> TensorSpec:
     ranks = tuple(naming.ranks.get(name, (None,) * like.dim()))
     if len(ranks) != like.dim():
         raise InputError(f"{len(ranks)} axes named", where=name, accepted=f"{like.dim()} axes")
-    return TensorSpec(name, numpy_name(like.dtype), tuple(like.shape), ranks, pad)
+    return TensorSpec(name, numpy_name(like.dtype), tuple(like.shape), ranks, pad, below)
 
 
 def _output_names(program: ExportedProgram) -> list[str]:
@@ -242,6 +244,8 @@ def _attributes(spec: TensorSpec) -> dict[str, ir.Attribute]:
         ranks = [ir.StringAttr.get(rank or "") for rank in spec.ranks]
         attributes["penstock.ranks"] = ir.ArrayAttr.get(ranks)
         attributes["penstock.pad"] = _scalar(spec.pad)
+    if spec.below is not None:
+        attributes["penstock.below"] = _scalar(spec.below)
     return attributes
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..ir.mlir import ir
+from ..ir.steps import PUT, UPDATES
 from .tensor import Tensor, camel, element
 
 if TYPE_CHECKING:
@@ -85,6 +86,38 @@ def call(body: Body, symbol: str, operands: Sequence[Tensor], results: Sequence[
             "func.call", types, [body.value(operand) for operand in operands], callee, loc=body.location
         )
     return [replace(result, value=value) for result, value in zip(results, made.results, strict=True)]
+
+
+def put(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """The state `x` with the source's slices at the listed coordinates of a dimension, the last one staying.
+
+    Coordinates out of range put nothing. The result is `x` itself, updated in place.
+    """
+    operands = [x, body.materialised(index), body.materialised(source)]
+    count, kind, state = len(x.shape), element(x.dtype), _type(x)
+    slices = _map(count + 1, [count if place == dim else place for place in range(count)])
+    maps = f"{_map(count + 1, [count])}, {slices}, {_map(count + 1, range(count))}"
+    loops = ", ".join([*['"parallel"'] * count, '"reduction"'])
+    index_kind = element(index.dtype)
+    text = f"""
+func.func private @FUNCTION(%state: {state}, %index: {_type(index)}, %slices: {_type(source)}) -> {state}
+    attributes {{{PUT} = {dim} : i64}} {{
+  %result = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{loops}]}}
+      ins(%index, %slices : {_type(index)}, {_type(source)}) outs(%state : {state}) {{
+  ^bb0(%at: {index_kind}, %new: {kind}, %old: {kind}):
+    %place = arith.index_cast %at : {index_kind} to index
+    %here = linalg.index {dim} : index
+    %hit = arith.cmpi eq, %place, %here : index
+    %value = arith.select %hit, %new, %old : {kind}
+    linalg.yield %value : {kind}
+  }} -> {state}
+  return %result : {state}
+}}"""
+    made = call(body, body.library.symbol("put", text), operands, [x])[0]
+    assert made.value is not None
+    made.value.owner.attributes[UPDATES] = ir.DenseI64ArrayAttr.get([0])
+    body.states.add(made.value)
+    return made
 
 
 def _map(count: int, read: Sequence[int | None]) -> str:

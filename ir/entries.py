@@ -1,9 +1,10 @@
 """The entry points a module declares: its public functions, their inputs and outputs as people know them.
 
-Attributes of an entry's arguments: ``penstock.name``, ``penstock.kind`` (``input`` or ``param``), for a
-parameter that stands for another one rounded to bf16 ``penstock.rounded`` (the other's name), and for
-inputs, ``penstock.ranks`` (per axis the ragged rank, ``""`` for a fixed extent) and ``penstock.pad``. Of its
-results: ``penstock.name`` and ``penstock.ranks``.
+Attributes of an entry's arguments: ``penstock.name``, ``penstock.kind`` (``input``, ``state`` or ``param``),
+for a parameter that stands for another one rounded to bf16 ``penstock.rounded`` (the other's name), and for
+inputs ``penstock.ranks`` (per axis the ragged rank, ``""`` for a fixed extent), ``penstock.pad`` and
+``penstock.below`` (a bound of its numbers). Of its results: ``penstock.name`` and ``penstock.ranks``. States
+come behind the inputs and are kept between runs; a result that is one, updated in place, is no output.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 from .dtypes import BY_MLIR, lookup
 from .mlir import func, ir
 from .signature import Entry, Scalar, TensorSpec
-from .steps import functions, is_entry
+from .steps import functions, is_entry, updates
 
 KIND = "penstock.kind"
 NAME = "penstock.name"
 RANKS = "penstock.ranks"
 PAD = "penstock.pad"
 ROUNDED = "penstock.rounded"
+BELOW = "penstock.below"
+STATE = "state"
 
 
 def text_attribute(table: ir.DictAttr, name: str, default: str) -> str:
@@ -42,6 +45,11 @@ def is_param(table: ir.DictAttr) -> bool:
     return text_attribute(table, KIND, "input") == "param"
 
 
+def is_state(table: ir.DictAttr) -> bool:
+    """Whether an argument with these attributes is a state."""
+    return text_attribute(table, KIND, "input") == STATE
+
+
 def _pad(table: ir.DictAttr) -> Scalar:
     if PAD not in table:
         return 0
@@ -57,7 +65,9 @@ def _spec(kind: ir.Type, table: ir.DictAttr, default: str) -> TensorSpec:
     if RANKS in table:
         ranks = tuple(ir.StringAttr(rank).value or None for rank in ir.ArrayAttr(table[RANKS]))
     dtype = lookup(BY_MLIR, str(tensor.element_type)).numpy
-    return TensorSpec(text_attribute(table, NAME, default), dtype, tuple(tensor.shape), ranks, _pad(table))
+    below = ir.IntegerAttr(table[BELOW]).value if BELOW in table else None
+    name = text_attribute(table, NAME, default)
+    return TensorSpec(name, dtype, tuple(tensor.shape), ranks, _pad(table), below)
 
 
 def read_entries(module: ir.Module) -> list[Entry]:
@@ -67,15 +77,16 @@ def read_entries(module: ir.Module) -> list[Entry]:
 
 def _entry(name: str, function: func.FuncOp) -> Entry:
     results = function.type.results
-    inputs = [
-        _spec(kind, table, f"input{number}")
-        for number, (kind, table) in enumerate(zip(function.type.inputs, arguments(function), strict=True))
-        if not is_param(table)
-    ]
+    given = enumerate(zip(function.type.inputs, arguments(function), strict=True))
+    brought = [(number, kind, table) for number, (kind, table) in given if not is_param(table)]
+    specs = [(_spec(kind, table, f"input{number}"), is_state(table)) for number, kind, table in brought]
+    in_place = updates(function.entry_block)
     outputs = [
         _spec(kind, table, f"output{number}")
         for number, (kind, table) in enumerate(
             zip(results, tables(function, "res_attrs", len(results)), strict=True)
         )
+        if in_place[number] < 0
     ]
-    return Entry(name, tuple(inputs), tuple(outputs))
+    inputs, states = (tuple(spec for spec, state in specs if state is wanted) for wanted in (False, True))
+    return Entry(name, inputs, tuple(outputs), states)

@@ -23,6 +23,7 @@ class TensorSpec:
         shape: static extents.
         ranks: per axis the ragged rank it is, or None for an axis of fixed extent.
         pad: what fills an input beyond the caller's extent.
+        below: values of a whole-numbered input must be at least 0 and below it; None says nothing.
     """
 
     name: str
@@ -30,6 +31,7 @@ class TensorSpec:
     shape: tuple[int, ...]
     ranks: tuple[str | None, ...] = ()
     pad: Scalar = 0
+    below: int | None = None
 
     @property
     def ragged(self) -> dict[int, str]:
@@ -49,14 +51,14 @@ class TensorSpec:
             "shape": list(self.shape),
             "ranks": list(self.ranks),
             "pad": self.pad,
+            "below": self.below,
         }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> TensorSpec:
         """The specification that `to_json` wrote."""
-        return TensorSpec(
-            data["name"], data["dtype"], tuple(data["shape"]), tuple(data["ranks"]), data["pad"]
-        )
+        shape, ranks = tuple(data["shape"]), tuple(data["ranks"])
+        return TensorSpec(data["name"], data["dtype"], shape, ranks, data["pad"], data.get("below"))
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,13 @@ class Entry:
     Attributes:
         name: of the function in the module.
         inputs, outputs: in the order of the function's signature; parameters are not inputs.
+        states: tensors kept from run to run and updated in place, behind the inputs; zeros at first.
     """
 
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    states: tuple[TensorSpec, ...] = ()
 
     @property
     def extents(self) -> dict[str, int]:
@@ -82,15 +86,17 @@ class Entry:
         return {
             "inputs": [tensor.to_json() for tensor in self.inputs],
             "outputs": [tensor.to_json() for tensor in self.outputs],
+            "states": [tensor.to_json() for tensor in self.states],
         }
 
     @staticmethod
     def from_json(name: str, data: Mapping[str, Any]) -> Entry:
         """The entry that `to_json` wrote."""
-        inputs, outputs = (
-            tuple(TensorSpec.from_json(tensor) for tensor in data[key]) for key in ("inputs", "outputs")
+        inputs, outputs, states = (
+            tuple(TensorSpec.from_json(tensor) for tensor in data.get(key, ()))
+            for key in ("inputs", "outputs", "states")
         )
-        return Entry(name, inputs, outputs)
+        return Entry(name, inputs, outputs, states)
 
 
 def entries_json(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A fused function as a sequence of steps: what runs in order, and which tensors share storage.
 
 After fusion a function holds kernels (``cascade.fused``), calls, and views, which are other names for the
-same bytes: tensors are row-major without gaps, so reshaping moves nothing. `root` finds the bytes' owner.
+same bytes: tensors are row-major without gaps, so reshaping moves nothing. A call may update an operand in
+place: that result is the operand's bytes too, as they are afterwards. `root` finds the bytes' owner.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ VIEWS = frozenset({ALLOC, "tensor.expand_shape", "tensor.collapse_shape"})
 
 # Attributes on functions, calls and kernels.
 UPSTREAM = "penstock.upstream"  # on a function: its body is linalg, tensor, arith, math and scf only
+PUT = "penstock.put"  # on an upstream function: it puts slices into its first argument along this dimension
 INSTANCE = "penstock.instance"  # on a call: the path of the module this layer is
 NODES = "penstock.nodes"  # on a kernel: per output the graph node it computes, or ""
 NODE = "penstock.node"  # on any op: the graph node it computes
 FRAME_BYTES = "tier.frame_bytes"  # on a function: size of its frame
 FRAME_OFFSET = "tier.frame_offset"  # on a call: the callee's frame within the caller's
+UPDATES = "penstock.updates"  # on a call: per result the operand it is, updated in place, or -1
 
 
 def functions(module: ir.Module) -> dict[str, func.FuncOp]:
@@ -91,11 +94,40 @@ def instance(op: ir.Operation) -> str:
     return callee(op)
 
 
-def root(value: ir.Value) -> ir.Value:
-    """The value whose bytes a value is: an argument, or the result of a step."""
+def viewed(value: ir.Value) -> ir.Value:
+    """The argument or step's result that a value is a view of."""
     while not isinstance(value.owner, ir.Block) and value.owner.operation.name in VIEWS:
         value = value.owner.operation.operands[0]
     return value
+
+
+def updated(value: ir.Value) -> ir.Value | None:
+    """The operand that a call's result is, updated in place; None for any other value."""
+    if isinstance(value.owner, ir.Block) or UPDATES not in value.owner.attributes:
+        return None
+    op = value.owner.operation
+    operand = list(ir.DenseI64ArrayAttr(op.attributes[UPDATES]))[ir.OpResult(value).result_number]
+    return None if operand < 0 else op.operands[operand]
+
+
+def root(value: ir.Value) -> ir.Value:
+    """The value whose bytes a value is: an argument, or the result of a step."""
+    value = viewed(value)
+    while (before := updated(value)) is not None:
+        value = viewed(before)
+    return value
+
+
+def made(op: ir.Operation) -> list[ir.Value]:
+    """A step's results that have bytes of their own: those that update no operand."""
+    return [value for value in op.results if updated(value) is None]
+
+
+def updates(block: ir.Block) -> tuple[int, ...]:
+    """Per result of a function with this body the argument it is, updated in place, or -1."""
+    numbers = {value: number for number, value in enumerate(block.arguments)}
+    ends = list(block.operations)[-1].operation.operands
+    return tuple(numbers.get(root(v), -1) if updated(viewed(v)) is not None else -1 for v in ends)
 
 
 def dtype_of(value: ir.Value) -> DType:

@@ -1,7 +1,8 @@
 """The verifier of placements: no two live tensors share a byte, and all lie in their frame.
 
 Written from the definition (liveness backwards from the return), sharing nothing with the planner. Frames
-are relative: a callee's frame is bytes the caller keeps free for the time of the call.
+are relative: a callee's frame is bytes the caller keeps free for the time of the call. And what was updated
+in place is not read as it was before.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from .steps import (
     callees_first,
     functions,
     is_upstream,
+    made,
     placement,
     root,
     size_bytes,
     steps,
+    updated,
+    viewed,
     written_results,
 )
 from .weights import ALIGN
@@ -50,6 +54,21 @@ def verify_placement(module: ir.Module) -> None:
                 "the function has no frame", where=function.name.value, accepted="a placed module"
             )
         _verify_function(function, table)
+        _verify_updates(function)
+
+
+def _verify_updates(function: func.FuncOp) -> None:
+    """Nothing reads what was updated in place as it was before."""
+    latest: dict[ir.Value, ir.Value] = {}
+    for number, op in enumerate([*steps(function), function.entry_block.operations[-1].operation]):
+        for value in op.operands:
+            if latest.get(root(value), viewed(value)) != viewed(value):
+                raise PlanError(
+                    f"step {number} ({op.name}) reads {value.type} as it was before its update in place",
+                    where=function.name.value,
+                    accepted="reads of the updated value, or before the update",
+                )
+        latest |= {root(value): value for value in op.results if updated(value) is not None}
 
 
 def _verify_function(function: func.FuncOp, table: dict[str, func.FuncOp]) -> None:
@@ -59,7 +78,7 @@ def _verify_function(function: func.FuncOp, table: dict[str, func.FuncOp]) -> No
     names: dict[ir.Value, str] = {}
     sequence = steps(function)
     for number, op in enumerate(sequence):
-        names.update({value: f"result {at} of step {number}" for at, value in enumerate(op.results)})
+        names.update({value: f"result {at} of step {number}" for at, value in enumerate(made(op))})
     live: set[ir.Value] = set()
     for number in range(len(sequence) - 1, -1, -1):
         op = sequence[number]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..ir.mlir import func, ir
-from ..ir.steps import CALL, NODES, callee, instance, root, size_bytes, steps, written_results
+from ..ir.steps import CALL, NODES, callee, instance, made, root, size_bytes, steps, written_results
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def lifetimes(function: func.FuncOp, frames: Mapping[str, int]) -> list[Life]:
         last.update({root(value): number for value in op.operands})
     lives = []
     for number, op in enumerate(sequence):
+        own = made(op)
         for at, value in enumerate(op.results):
-            if value not in outside:
+            if value in own and value not in outside:
                 end = last.get(value, number) + 1
                 lives.append(Life(_name(op, number, at), number, end, size_bytes(value), value=value))
         frame = frames.get(callee(op), 0) if op.name == CALL else 0

@@ -115,7 +115,7 @@ def _compile(
         writer.path(f"{FOLDER}/{name}").write_bytes(code)
     here = resources.files(__name__.rpartition(".")[0])
     needed = {name: here / "runtime" / name for name in _RUNTIME}
-    if any(kernel.source for kernel in groups.kernels.values()):
+    if any(kernel.packed for kernel in groups.kernels.values()):
         needed |= {name: here / "packed" / name for name in (*PACKED_KERNELS, *PACKED_HEADERS)}
     for name, source in needed.items():
         writer.write_text(f"{FOLDER}/{name}", source.read_text())
@@ -148,6 +148,6 @@ def _tables(
             for symbol, kernel in groups.kernels.items()
         },
         "weights": {name: array.nbytes for name, array in stored.arrays.items()},
-        "packed": any(kernel.source for kernel in groups.kernels.values()),
+        "packed": any(kernel.packed for kernel in groups.kernels.values()),
         "images": dict(images),
     }

@@ -19,6 +19,7 @@ from .kernels import Kernel, emit_kernel
 from .layouts import param_arguments
 from .names import identifier
 from .packed.kernel import packed_kernel
+from .put import is_put, put_kernel
 from .upstream import compile_upstream
 
 # What a kernel is generated from; other attributes of a group are names and findings.
@@ -94,7 +95,7 @@ def find_groups(module: ir.Module, isa: Isa) -> Groups:
                 symbols[key] = kernel.symbol
                 kernels[kernel.symbol] = kernel
                 einsums[kernel.symbol] = tuple(string(e, "expr") for e in walk(op) if e.name == EINSUM)
-                if op.name == CALL:
+                if op.name == CALL and not is_put(table[callee(op)]):
                     alone.add(kernel.symbol)
             used[name, number] = symbols[key]
     return Groups(kernels, used, frozenset(alone), einsums)
@@ -108,7 +109,8 @@ def _is_param(op: ir.Operation, function: func.FuncOp, params: tuple[bool, ...])
 
 def _write(op: ir.Operation, key: object, prefix: str, table: Mapping[str, func.FuncOp], isa: Isa) -> Kernel:
     if op.name == CALL:
-        return compile_upstream(table[callee(op)], prefix + identifier(callee(op)))
+        function, symbol = table[callee(op)], prefix + identifier(callee(op))
+        return put_kernel(function, symbol) if is_put(function) else compile_upstream(function, symbol)
     label = string(op, "kernel")
     if isinstance(key, LinearGroup):
         return packed_kernel(key, len(op.operands), prefix + identifier(label))

@@ -57,6 +57,7 @@ def _fit(entry: Entry, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.n
     for spec in entry.inputs:
         fitted[spec.name] = _cast(spec, arrays[spec.name])
         _check_shape(spec, arrays[spec.name].shape, extents)
+        _check_values(spec, arrays[spec.name])
     return fitted, extents
 
 
@@ -66,6 +67,14 @@ def _cast(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
     if not np.can_cast(array.dtype, spec.dtype, "safe"):
         raise InputError(f"input {spec.name} is {array.dtype.name}, not {spec.dtype}")
     return array.astype(spec.dtype)
+
+
+def _check_values(spec: TensorSpec, array: np.ndarray) -> None:
+    if spec.below is None:
+        return
+    outside = array[(array < 0) | (array >= spec.below)]
+    if outside.size:
+        raise InputError(f"input {spec.name} holds {outside[0]}, 0 to {spec.below - 1} are needed")
 
 
 def _check_shape(spec: TensorSpec, shape: Sequence[int], extents: dict[str, int]) -> None:

@@ -24,6 +24,7 @@ from ...ir.signature import Entry
 from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
 from .inputs import choose_entry, cut, fill
+from .state import State
 
 BACKEND = "cpu"
 PROFILE = "__profile__"
@@ -125,6 +126,7 @@ class Program:
         threads: int | None = None,
         probe: Probe | None = None,
         profile: bool = False,
+        state: State | None = None,
     ) -> dict[str, Any]:
         """Run the model.
 
@@ -135,6 +137,7 @@ class Program:
             probe: called after every step, on this thread.
             profile: adds the time of every step under ``__profile__``: rows of ``step`` (name), ``kernel``,
                 ``instance`` and ``ms``.
+            state: what earlier runs left, of `new_state`; updated. Zeros, and forgotten, when None.
 
         Returns:
             Outputs by name, new arrays at every call.
@@ -145,6 +148,9 @@ class Program:
         chosen, arrays, extents = choose_entry(self.entries, inputs, entry)
         count = _thread_count(threads)
         given = [fill(spec, arrays[spec.name], aligned_array) for spec in chosen.inputs]
+        if chosen.states:
+            kept = state or self.new_state()
+            given += [kept.arrays[spec.name] for spec in chosen.states]
         outputs = [aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs]
         with self._lock:
             watch = _Watch(self, probe, profile, int(self._entries[chosen.name]["steps"]))
@@ -155,6 +161,10 @@ class Program:
         if profile:
             results[PROFILE] = watch.rows()
         return results
+
+    def new_state(self) -> State:
+        """The states as they are at first: zeros."""
+        return State(next(iter(self.entries.values())).states)
 
     def arena_bytes(self, entry: str, threads: int | None = None) -> int:
         """Bytes of the arena of one entry: its frame and the workspaces of the threads."""

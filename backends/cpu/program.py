@@ -26,10 +26,13 @@ from ...ir.steps import (
     functions,
     instance,
     is_entry,
+    made,
     placement,
     returned,
     root,
     steps,
+    updated,
+    updates,
     written_results,
 )
 from .groups import Groups
@@ -86,7 +89,8 @@ def write_program(
     whole = _Whole(module, groups, wanted, weights, workspace)
     bodies = [_Function(whole, function).text() for function in callees_first(module)]
     prototypes = [kernel.prototype() for kernel in kernels if not kernel.source]
-    packed = [kernel.source for kernel in kernels if kernel.source]
+    packed = [kernel.source for kernel in kernels if kernel.packed]
+    puts = [kernel.source for kernel in kernels if kernel.source and not kernel.packed]
     text = "\n".join(
         [
             f"/* {title}",
@@ -98,6 +102,7 @@ def write_program(
             *prototypes,
             "",
             *(["/* Linear layers on packed weights: linear.c */", *packed, ""] if packed else []),
+            *([*puts, ""] if puts else []),
             "typedef struct {",
             "    const void *const *inputs;",
             "    void *const *outputs;",
@@ -116,7 +121,8 @@ def _header(title: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
         f"/* {title}: its entry points, for callers in C.",
         "   All pointers on cache lines of 64 bytes. weights: the data of weights.safetensors, which begins",
         "   8 bytes and the header's length (the first 8 bytes, little endian) into the file. arena: as many",
-        "   bytes as asked for below, holding anything. Inputs and outputs in the manifest's order.",
+        "   bytes as asked for below, holding anything. Inputs, then states (zeros at first, updated where",
+        "   they are), and outputs in the manifest's order.",
         "   Gives 0, or an errno when a thread cannot be started. */",
         "#include <stdint.h>",
     ]
@@ -164,8 +170,10 @@ class _Function:
         self.entry = is_entry(function)
         self.numbers = {value: number for number, value in enumerate(function.arguments)}
         self.results = written_results(function)
+        self.updates = updates(function.entry_block)
         results = [f"result{number}" for number in range(len(function.type.results))]
-        self.names = Names(("thread", "scope", "frame", "argument", "given", *results))
+        taken = (*results, *whole.symbols.values())
+        self.names = Names(("thread", "scope", "frame", "argument", "given", *taken))
         self.handed: dict[Demand, str] = {}
         self.pointers: dict[ir.Value, str] = {}
         self.hazards = Hazards()
@@ -190,8 +198,8 @@ class _Function:
         arguments = ["const pst_thread *thread", "const pst_scope *scope", "char *frame"]
         for demand in self.whole.wanted[self.name]:
             self.handed[demand] = self._argument_name(demand)
-            arguments.append(f"const void *{self.handed[demand]}")
-        arguments += [f"void *{self._result(n)}" for n in range(len(self.function.type.results))]
+            arguments.append(f"{self._qualified(demand[0])} *{self.handed[demand]}")
+        arguments += [f"void *{self._result(n)}" for n in self._outputs()]
         frame = integer(self.function, FRAME_BYTES)
         return [
             f"/* A layer; its frame takes {frame} bytes of its caller's. */",
@@ -214,16 +222,29 @@ class _Function:
             name = self._argument_name((number, None))
             self.handed[number, None] = name
             kind = self.function.arguments[number].type
-            lines.append(f"    const void *const {name} = given->inputs[{place}]; /* {_described(kind)} */")
+            cast = "(void *)" if number in self.updates else ""
+            lines.append(
+                f"    {self._qualified(number)} *const {name} = {cast}given->inputs[{place}]; "
+                f"/* {_described(kind)} */"
+            )
         for demand in self.whole.wanted[self.name]:
             if demand not in self.handed:
                 stored, offset = self.whole.weights[parameter_name(self.function, demand[0]), demand[1]]
                 self.handed[demand] = f"(const void *)(thread->weights + {offset}) /* {stored} */"
         lines += [
-            f"    void *const {self._result(n)} = given->outputs[{n}]; /* {_described(kind)} */"
-            for n, kind in enumerate(self.function.type.results)
+            f"    void *const {self._result(n)} = given->outputs[{place}]; "
+            f"/* {_described(self.function.type.results[n])} */"
+            for place, n in enumerate(self._outputs())
         ]
         return lines
+
+    def _outputs(self) -> list[int]:
+        """The results that are written to a place of the caller's: not those updated where they are."""
+        return [number for number, argument in enumerate(self.updates) if argument < 0]
+
+    def _qualified(self, number: int) -> str:
+        """What an argument's pointer points to: states are written to."""
+        return "void" if number in self.updates else "const void"
 
     def _entry_tail(self) -> list[str]:
         symbol = self.whole.symbols[self.name]
@@ -260,8 +281,10 @@ class _Function:
 
     def _declare(self, op: ir.Operation) -> list[str]:
         """Name the places a step writes to; their pointers."""
-        nodes = _nodes(op)
+        nodes, own = _nodes(op), made(op)
         for at, value in enumerate(op.results):
+            if value not in own:
+                continue
             if value in self.results:
                 self.pointers[value] = self._result(self.results[value])
                 continue
@@ -272,7 +295,7 @@ class _Function:
             self.lines.append(
                 f"void *const {name} = frame + {integer(alloc, 'offset')}; /* {_described(value.type)} */"
             )
-        return [self.pointers[value] for value in op.results]
+        return [self.pointers[value] for value in own]
 
     def _step(self, number: int, op: ir.Operation) -> None:
         symbol = self.whole.groups.used.get((self.name, number))
@@ -291,7 +314,7 @@ class _Function:
         outputs = self._declare(op)
         guard = "if (thread->id == 0) " if kernel.symbol in self.whole.groups.alone else ""
         self.lines.append(f"{guard}{_called(kernel.symbol, [*handed, *outputs, *kernel.workspace])};")
-        pointers = f"(void *const[]){{{', '.join(outputs)}}}"
+        pointers = f"(void *const[]){{{', '.join(outputs)}}}" if outputs else "NULL"
         self.lines.append(f"pst_after(thread, scope, {step}, {len(outputs)}, {pointers});")
         self.runs += 1
 
@@ -311,7 +334,7 @@ class _Function:
         """Results that are arguments, or the same value as another result."""
         for number, value in enumerate(returned(self.function)):
             owner = root(value)
-            if self.results.get(owner) == number:
+            if self.results.get(owner) == number or self.updates[number] >= 0:
                 continue
             reads, writes = {self._storage(owner)}, {(f"result{number}", 0, 1)}
             self._await(reads, writes)
@@ -353,6 +376,7 @@ class _Function:
         outputs = [
             {"node": node, "dtype": dtype_of(value).numpy, "shape": list(shape_of(value))}
             for node, value in zip(_nodes(op), op.results, strict=True)
+            if updated(value) is None
         ]
         self.whole.steps.append(
             {"step": step, "function": self.name, "kernel": symbol, "name": _label(op), "outputs": outputs}

@@ -300,6 +300,8 @@ def index_put(
 
 
 def _placed(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, add: bool) -> Tensor:
-    """The index read the same at every point of the other dimensions, then as a scatter."""
+    """Into a state in place; else the index read at every point of the other dimensions, as a scatter."""
+    if not add and x.value in body.states:
+        return upstream.put(body, x, dim, index, source)
     wide = body.reshape(index, (*[1] * dim, index.shape[0], *[1] * (len(x.shape) - dim - 1)))
     return (_add if add else _put)(body, x, dim, wide, source)

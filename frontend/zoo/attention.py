@@ -24,7 +24,7 @@ def attend(
         query: [b, h, p, e].
         key: [b, g, m, e], where g divides h.
         value: [b, g, m, e].
-        mask: what `padding_mask` of the same form made.
+        mask: what `padding_mask` or `earlier_mask` of the same form made.
         causal: whether position p sees only m ≤ p.
     """
     if form == "sdpa":
@@ -44,6 +44,17 @@ def padding_mask(form: str, attention_mask: Tensor, dtype: torch.dtype) -> Tenso
     if form == "sdpa":
         return expanded != 0
     return (1.0 - expanded.to(dtype)) * torch.finfo(dtype).min
+
+
+def earlier_mask(form: str, positions: Tensor, length: int, dtype: torch.dtype) -> Tensor:
+    """The mask [p, m] by which a query at positions[p] sees only m ≤ positions[p], for m below `length`.
+
+    Boolean (true: attend) for SDPA; for the explicit form additive, 0 or minus infinity.
+    """
+    seen = torch.arange(length, device=positions.device) <= positions[:, None]
+    if form == "sdpa":
+        return seen
+    return torch.where(seen, 0.0, -math.inf).to(dtype)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -1,6 +1,8 @@
 """Llama (Touvron et al., 2023, arXiv:2307.09288, §2.2): RMSNorm, rotary embeddings, SwiGLU and GQA.
 
-Modules are named as in the public checkpoints.
+Modules are named as in the public checkpoints. With a cache, keys and values of earlier positions are state
+of the attention modules, which calls update in place: a call brings the tokens at some positions, and what
+stands before them is known.
 """
 
 from __future__ import annotations
@@ -11,12 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import attend, merge_heads, split_heads
+from .attention import attend, earlier_mask, merge_heads, split_heads
 
 
 @dataclass(frozen=True)
 class LlamaConfig:
-    """Sizes of a Llama; `base` is the rotary base, `key_heads` the number of key and value heads."""
+    """Sizes of a Llama.
+
+    Attributes:
+        key_heads: number of key and value heads.
+        base: of the rotary angles.
+        cache: positions whose keys and values are kept, 0 for none.
+    """
 
     layers: int
     width: int
@@ -28,6 +36,7 @@ class LlamaConfig:
     attention: str = "sdpa"
     epsilon: float = 1e-5
     base: float = 10000.0
+    cache: int = 0
 
 
 LLAMA_TINY = LlamaConfig(
@@ -73,8 +82,10 @@ class Rotary(nn.Module):
         self.cos.copy_(angles.cos())
         self.sin.copy_(angles.sin())
 
-    def forward(self, length: int) -> tuple[Tensor, Tensor]:
-        """The tables of the first `length` positions."""
+    def forward(self, length: int, positions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The tables of the positions [s], of the first `length` where there are none."""
+        if positions is not None:
+            return self.cos[positions], self.sin[positions]
         return self.cos[:length], self.sin[:length]
 
 
@@ -86,7 +97,13 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class LlamaAttention(nn.Module):
-    """Causal attention over rotated queries and keys, key heads shared by groups of query heads."""
+    """Causal attention over rotated queries and keys, key heads shared by groups of query heads.
+
+    With a cache, over all keys and values [1, g, cache, e] up to each query's own position.
+    """
+
+    keys: Tensor
+    values: Tensor
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -96,13 +113,28 @@ class LlamaAttention(nn.Module):
         self.k_proj = nn.Linear(config.width, config.key_heads * size, bias=False)
         self.v_proj = nn.Linear(config.width, config.key_heads * size, bias=False)
         self.o_proj = nn.Linear(config.heads * size, config.width, bias=False)
+        if config.cache:
+            for name in ("keys", "values"):
+                kept = torch.empty(1, config.key_heads, config.cache, size)
+                self.register_buffer(name, kept, persistent=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """[b, s, d] to [b, s, d]."""
+    def fill_buffers(self) -> None:
+        """Nothing is kept at first."""
+        for kept in self.buffers(recurse=False):
+            kept.zero_()
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, positions: Tensor | None = None) -> Tensor:
+        """[b, s, d] to [b, s, d]; with a cache at positions [s]."""
+        form = self.config.attention
         query = rotate(split_heads(self.q_proj(x), self.config.heads), cos, sin)
         key = rotate(split_heads(self.k_proj(x), self.config.key_heads), cos, sin)
         value = split_heads(self.v_proj(x), self.config.key_heads)
-        return self.o_proj(merge_heads(attend(self.config.attention, query, key, value, causal=True)))
+        if positions is None:
+            return self.o_proj(merge_heads(attend(form, query, key, value, causal=True)))
+        self.keys.index_copy_(2, positions, key)
+        self.values.index_copy_(2, positions, value)
+        mask = earlier_mask(form, positions, self.config.cache, x.dtype)
+        return self.o_proj(merge_heads(attend(form, query, self.keys, self.values, mask=mask)))
 
 
 class LlamaMlp(nn.Module):
@@ -129,30 +161,30 @@ class LlamaLayer(nn.Module):
         self.post_attention_layernorm = RmsNorm(config.width, config.epsilon)
         self.mlp = LlamaMlp(config)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, positions: Tensor | None = None) -> Tensor:
         """[b, s, d] to [b, s, d]."""
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, positions)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class LlamaLayers(nn.Module):
-    """The decoder layers alone: hidden_states [b, s, d] to hidden states [b, s, d]."""
+    """The decoder layers alone: hidden_states [b, s, d] (and positions [s]) to hidden states [b, s, d]."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
         self.rotary = Rotary(config)
         self.layers = nn.ModuleList(LlamaLayer(config) for _ in range(config.layers))
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor, positions: Tensor | None = None) -> Tensor:
         """See the class."""
-        cos, sin = self.rotary(hidden_states.shape[1])
+        cos, sin = self.rotary(hidden_states.shape[1], positions)
         for layer in self.layers:
-            hidden_states = layer(hidden_states, cos, sin)
+            hidden_states = layer(hidden_states, cos, sin, positions)
         return hidden_states
 
 
 class Llama(nn.Module):
-    """The language model: input_ids [b, s] int64 to logits [b, s, vocabulary]."""
+    """The language model: input_ids [b, s] int64 (and positions [s]) to logits [b, s, vocabulary]."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -161,6 +193,6 @@ class Llama(nn.Module):
         self.norm = RmsNorm(config.width, config.epsilon)
         self.lm_head = nn.Linear(config.width, config.vocabulary, bias=False)
 
-    def forward(self, input_ids: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, positions: Tensor | None = None) -> Tensor:
         """See the class."""
-        return self.lm_head(self.norm(self.decoder(self.embed_tokens(input_ids))))
+        return self.lm_head(self.norm(self.decoder(self.embed_tokens(input_ids), positions)))

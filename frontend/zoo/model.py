@@ -12,7 +12,7 @@ from ...ir.errors import InputError
 from .bert import Bert, BertConfig
 from .gpt2 import Gpt2, Gpt2Config
 from .initialise import initialise
-from .llama import LLAMA_7B, LLAMA_TINY, Llama, LlamaLayers
+from .llama import LLAMA_7B, LLAMA_TINY, Llama, LlamaConfig, LlamaLayers
 from .minilm import load_weights
 from .mlp import Mlp
 from .resnet import ResNet50
@@ -21,6 +21,7 @@ from .table import OptionValue, ZooEntry
 from .vit import Vit, VitConfig
 
 Options = Mapping[str, OptionValue]
+PROMPT = 64  # tokens of a prompt that a model with a cache takes in one call
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class InputSpec:
     """One input: its kind and its shape without the batch; ``None`` in the shape is the sequence length.
 
     Attributes:
-        kind: ``tokens`` (below `vocabulary`), ``mask`` (1 for a real token, 0 for padding) or ``values``.
+        kind: ``tokens`` (below `vocabulary`), ``mask`` (1 for a real token, 0 for padding), ``values``, or
+            ``positions`` (of the tokens in the sequence, the same for every row: no batch axis).
         shape: sizes after the batch axis.
         vocabulary: number of tokens there are, for tokens.
     """
@@ -70,7 +72,24 @@ class ZooModel:
     @property
     def padding(self) -> Mapping[str, int] | None:
         """Value that fills each sequence input beyond the real tokens; None where there is no sequence."""
-        return self.entry.padding
+        if self.entry.padding is None:
+            return None
+        return {**self.entry.padding, **dict.fromkeys(self._positions, -1)}  # put nowhere in the cache
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths (tokens) it is compiled for when nothing else is asked; with a cache also one."""
+        cache = self.cache
+        return tuple(sorted({1, min(PROMPT, cache)})) if cache else self.entry.lengths
+
+    @property
+    def cache(self) -> int:
+        """Positions whose keys and values are kept, 0 where calls know nothing of each other."""
+        return _number(self.options, "cache") if "cache" in self.options else 0
+
+    @property
+    def _positions(self) -> tuple[str, ...]:
+        return tuple(name for name, spec in self.inputs.items() if spec.kind == "positions")
 
     def example_inputs(
         self,
@@ -101,12 +120,12 @@ class ZooModel:
         return made
 
     def _length(self, length: int | None) -> int:
-        most = self.entry.max_length
+        most = self.cache or self.entry.max_length
         if most is None:
             if length is not None:
                 raise InputError(f"{self.entry.name} has no sequence length", accepted="no length")
             return 0
-        chosen = self.entry.lengths[0] if length is None else length
+        chosen = self.lengths[0] if length is None else length
         if not 1 <= chosen <= most:
             raise InputError(
                 f"length {chosen} does not fit", where=self.entry.name, accepted=f"1 to {most} tokens"
@@ -163,6 +182,8 @@ def _fill_weights(module: nn.Module, entry: ZooEntry, options: Options) -> None:
 def _example(
     spec: InputSpec, batch: int, length: int, real: tuple[int, ...], generator: torch.Generator
 ) -> Tensor:
+    if spec.kind == "positions":
+        return torch.arange(length)
     shape = (batch, *(length if size is None else size for size in spec.shape))
     if spec.kind == "mask":
         return (torch.arange(length) < torch.tensor(real)[:, None]).to(torch.int64)
@@ -226,15 +247,25 @@ def _gpt2(options: Options) -> Built:
     return Gpt2(config), {"input_ids": _tokens(config.vocabulary)}, {"logits": 1}
 
 
+def _llama(config: LlamaConfig, options: Options) -> LlamaConfig:
+    sizes = {name: _number(options, name) for name in ("layers", "cache")}
+    return replace(config, attention=_word(options, "attention"), **sizes)
+
+
+def _with_positions(config: LlamaConfig, inputs: dict[str, InputSpec]) -> dict[str, InputSpec]:
+    return {**inputs, "positions": InputSpec("positions", (None,))} if config.cache else inputs
+
+
 def _llama_tiny(options: Options) -> Built:
-    config = replace(LLAMA_TINY, layers=_number(options, "layers"), attention=_word(options, "attention"))
-    return Llama(config), {"input_ids": _tokens(config.vocabulary)}, {"logits": 1}
+    config = _llama(LLAMA_TINY, options)
+    inputs = _with_positions(config, {"input_ids": _tokens(config.vocabulary)})
+    return Llama(config), inputs, {"logits": 1}
 
 
 def _llama_layers(options: Options) -> Built:
-    config = replace(LLAMA_7B, layers=_number(options, "layers"), attention=_word(options, "attention"))
-    hidden = InputSpec("values", (None, config.width))
-    return LlamaLayers(config), {"hidden_states": hidden}, {"hidden_states_out": 1}
+    config = _llama(LLAMA_7B, options)
+    inputs = _with_positions(config, {"hidden_states": InputSpec("values", (None, config.width))})
+    return LlamaLayers(config), inputs, {"hidden_states_out": 1}
 
 
 def _vit(options: Options) -> Built:

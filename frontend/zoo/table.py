@@ -76,6 +76,7 @@ class ZooEntry:
 
 
 SEED = Option(0, "seed of the random weights")
+CACHE = Option(0, "positions whose keys and values are kept from call to call", limits=(0, 4096))
 ATTENTION = Option("sdpa", "how attention is written", choices=("sdpa", "explicit"))
 
 
@@ -131,7 +132,7 @@ _ENTRIES = (
         description="Llama-shaped causal language model small enough for tests: GQA 8:2, width 256",
         parameters=1_910_016,
         source="the Llama 2 architecture (Touvron et al., 2023, arXiv:2307.09288, §2.2) at a size of our own",
-        options=_options(layers=_layers(2, 32), attention=ATTENTION, seed=SEED),
+        options=_options(layers=_layers(2, 32), attention=ATTENTION, cache=CACHE, seed=SEED),
         lengths=(128,),
         max_length=1024,
         padding=_TOKENS,
@@ -141,7 +142,7 @@ _ENTRIES = (
         description="decoder layers of Llama 2 7B (one by default), hidden states in and out",
         parameters=202_383_360,
         source="meta-llama/Llama-2-7b; Touvron et al., 2023 (arXiv:2307.09288), §2.2",
-        options=_options(layers=_layers(1, 32), attention=ATTENTION, seed=SEED),
+        options=_options(layers=_layers(1, 32), attention=ATTENTION, cache=CACHE, seed=SEED),
         lengths=(128,),
         max_length=4096,
         padding=MappingProxyType({"hidden_states": 0}),

@@ -143,6 +143,11 @@ class Kernel:
     source: str = ""
 
     @property
+    def packed(self) -> bool:
+        """Whether it calls the kernels on packed weights."""
+        return any(isinstance(spec, Image) for spec in self.packs.values())
+
+    @property
     def workspace(self) -> list[str]:
         """What a call hands on after the tensors, in C."""
         if self.source:

@@ -1,0 +1,37 @@
+"""What a program keeps from run to run: its states, in one block of memory, zeros at first."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...ir.signature import TensorSpec
+from ...ir.weights import aligned
+
+
+class State:
+    """The states of one sequence of runs.
+
+    Attributes:
+        arrays: views into the block, by name, each on a cache line; runs write to them.
+    """
+
+    def __init__(self, specs: Sequence[TensorSpec]) -> None:
+        sizes = {spec.name: int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in specs}
+        block = mmap.mmap(-1, max(sum(map(aligned, sizes.values())), mmap.PAGESIZE))
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            block.madvise(mmap.MADV_HUGEPAGE)
+        memory = np.frombuffer(block, np.uint8)
+        arrays, start = {}, 0
+        for spec in specs:
+            part = memory[start : start + sizes[spec.name]]
+            arrays[spec.name] = part.view(spec.dtype).reshape(spec.shape)
+            start += aligned(sizes[spec.name])
+        self.arrays: Mapping[str, np.ndarray] = arrays
+
+    def clear(self) -> None:
+        """Back to zeros."""
+        for array in self.arrays.values():
+            array.fill(0)
