@@ -23,6 +23,8 @@ CAPACITY = 12
 class Attend(nn.Module):
     """One head over a cache of its own, written as users write it."""
 
+    keys: torch.Tensor
+
     def __init__(self, assign: bool = False) -> None:
         super().__init__()
         torch.manual_seed(0)
