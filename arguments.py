@@ -18,6 +18,8 @@ from .options import (
     positive,
     shape,
     sizes,
+    temperature,
+    tokens,
     whole,
 )
 
@@ -77,6 +79,16 @@ COMMANDS = (
             option("--input", metavar="F.npz", help="arrays by input name (default: random, from --seed)"),
             option("-o", "--out", metavar="F.npz", help="write the outputs here"),
             option("--profile", action="store_true", help="time each step"),
+            option("--generate", type=positive, metavar="N", help="decoders: generate N tokens"),
+            option("--prompt", type=tokens, metavar="IDS", help="behind these tokens, as 1,2,3"),
+            option("--prompt-length", type=positive, metavar="P", help="or behind P random ones (default 8)"),
+            option(
+                "--temperature",
+                type=temperature,
+                default=0.0,
+                metavar="T",
+                help="draw tokens at this temperature (default 0: take the likeliest)",
+            ),
             SEED,
             THREADS,
         ),

@@ -16,6 +16,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     import numpy as np
 
+    from .backends.cpu.generate import Generation
     from .backends.cpu.loader import Program
     from .sim.report import Report
     from .sim.rtl.compare import SimResult
@@ -89,6 +90,45 @@ class Bundle:
         if profile:
             results["profile"] = results.pop(PROFILE)
         return results
+
+    def generate(
+        self,
+        prompt: Sequence[int] | np.ndarray | int,
+        count: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Generation:
+        """Generate tokens with a decoder that keeps its keys and values.
+
+        Args:
+            prompt: tokens; hidden states [n, d] of layers without a vocabulary; or how many random ones.
+            count: tokens to generate.
+            temperature: of the distribution they are drawn from; 0 takes the likeliest.
+            seed: of the random prompt and of the draw.
+            threads: as many as the process may use when None.
+            progress: told of each token.
+
+        Raises:
+            InputError: the bundle is no decoder, a token is unknown, or the cache is too small.
+        """
+        import numpy as np
+
+        from .backends.cpu.generate import Decoder, generate, random_prompt
+
+        decoder = Decoder(self.program(), threads)
+        if isinstance(prompt, int):
+            given = random_prompt(decoder, prompt, seed)
+        else:
+            given = np.asarray(prompt)
+            if given.ndim != len(decoder.tokens.shape) - 1:
+                raise InputError(
+                    f"a prompt of {given.ndim} dimensions",
+                    where=str(self.path),
+                    accepted=f"{decoder.tokens} without its first axis; or how many random ones",
+                )
+        return generate(decoder, given, count, temperature=temperature, seed=seed, progress=progress)
 
     def program(self) -> Program:
         """The CPU code, loaded; the bundle's hashes are checked once.

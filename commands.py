@@ -130,6 +130,10 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
 
     from . import api
 
+    if args.generate is not None:
+        return generated(args)
+    if args.prompt is not None or args.prompt_length is not None or args.temperature:
+        raise InputError("a prompt or a temperature for a single run", accepted="--generate N with them")
     bundle = api.load(args.bundle)
     inputs = arrays(args.input) if args.input else bundle.example_inputs(seed=args.seed)
     start = time.perf_counter()
@@ -155,6 +159,42 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     if profile is not None:
         data["profile"] = profile
         said.append(listing(profile))
+    return Outcome(data, "\n".join(said))
+
+
+def generated(args: argparse.Namespace) -> Outcome:
+    """``penstock run --generate``."""
+    import numpy as np
+
+    from . import api
+
+    if args.profile or args.input or (args.prompt and args.prompt_length):
+        raise InputError(
+            "--generate with --profile or --input, or with two prompts",
+            accepted="--generate N, with --prompt IDS or --prompt-length P",
+        )
+    prompt: list[int] | int = args.prompt or args.prompt_length or 8
+    with bar() as progress:
+        made = api.load(args.bundle).generate(
+            prompt, args.generate, args.temperature, args.seed, args.threads, progress
+        )
+    if args.out:
+        with open(args.out, "wb") as file:
+            arrays = {"tokens": np.array(made.tokens)} if made.hidden is None else {"hidden": made.hidden}
+            np.savez(file, allow_pickle=False, **arrays)
+    rate = made.tokens_per_s
+    data = {
+        "tokens": list(made.tokens),
+        "prompt_tokens": made.prompt,
+        "prefill_seconds": made.prefill_s,
+        "step_seconds": list(made.step_s),
+        "tokens_per_second": rate,
+        "written": args.out,
+    }
+    said = [" ".join(map(str, made.tokens))] if made.tokens else []
+    said.append(f"prompt: {made.prompt} tokens in {made.prefill_s * 1e3:.1f} ms")
+    if made.step_s:
+        said.append(f"decode: {len(made.step_s)} steps, median {1e3 / rate:.3f} ms, {rate:.1f} tokens/s")
     return Outcome(data, "\n".join(said))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,22 @@ def whole(text: str) -> int:
 def sizes(text: str) -> list[int]:
     """``64,128,256`` as numbers."""
     return [positive(part) for part in text.split(",")]
+
+
+def tokens(text: str) -> list[int]:
+    """``1,2,3`` as token numbers."""
+    return [whole(part) for part in text.split(",")]
+
+
+def temperature(text: str) -> float:
+    """A number from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return number
 
 
 def shape(text: str) -> tuple[str, list[int]]:

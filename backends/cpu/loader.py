@@ -23,6 +23,7 @@ from ...ir.errors import BundleError, InputError, TargetError
 from ...ir.signature import Entry
 from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
+from .call import Call
 from .inputs import choose_entry, cut, fill
 from .state import State
 
@@ -166,6 +167,20 @@ class Program:
         """The states as they are at first: zeros."""
         return State(next(iter(self.entries.values())).states)
 
+    def bind(self, entry: str, state: State, threads: int | None = None) -> Call:
+        """An entry with arrays of its own, for runs too short to make them each time."""
+        chosen, count = self.entries[entry], _thread_count(threads)
+        inputs = {spec.name: aligned_array(spec.shape, spec.dtype) for spec in chosen.inputs}
+        outputs = {spec.name: aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs}
+        given = _pointers([*inputs.values(), *(state.arrays[spec.name] for spec in chosen.states)])
+        results = _pointers([*outputs.values()])
+
+        def run() -> None:
+            with self._lock:
+                self._enter(entry, given, results, count)
+
+        return Call(inputs, outputs, run)
+
     def arena_bytes(self, entry: str, threads: int | None = None) -> int:
         """Bytes of the arena of one entry: its frame and the workspaces of the threads."""
         size = getattr(self._library, self._entries[entry]["arena_bytes"])
@@ -175,18 +190,22 @@ class Program:
     def _call(
         self, name: str, given: list[np.ndarray], outputs: list[np.ndarray], threads: int, watch: _Watch
     ) -> None:
-        arena = self._arena.address(self.arena_bytes(name, threads))
         watch.attach(self._library)
         try:
-            status = getattr(self._library, self._entries[name]["run"])(
-                _pointers(given),
-                _pointers(outputs),
-                ctypes.c_void_p(self.weights.address),
-                ctypes.c_void_p(arena),
-                ctypes.c_int(threads),
-            )
+            self._enter(name, _pointers(given), _pointers(outputs), threads)
         finally:
             watch.detach(self._library)
+
+    def _enter(self, name: str, inputs: Any, outputs: Any, threads: int) -> None:
+        """Call an entry's C function."""
+        arena = self._arena.address(self.arena_bytes(name, threads))
+        status = getattr(self._library, self._entries[name]["run"])(
+            inputs,
+            outputs,
+            ctypes.c_void_p(self.weights.address),
+            ctypes.c_void_p(arena),
+            ctypes.c_int(threads),
+        )
         if status:
             raise InputError(
                 f"{threads} threads cannot be started: {os.strerror(status)}", accepted="fewer threads"
