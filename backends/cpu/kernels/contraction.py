@@ -26,6 +26,9 @@ from .text import Linear
 _WIDE_ENOUGH = 4  # vectors of the output over which copying the rows side is spread
 
 
+_MANY = 16  # rows for which the width of a parameter's panels is chosen
+
+
 @dataclass(frozen=True)
 class Block:
     """The register block: rows by whole vectors."""
@@ -52,6 +55,19 @@ def register_block(rows: int, vectors: int, registers: int, widest: int = 8) -> 
             if cost < best:
                 best, chosen = cost, Block(high, wide)
     return chosen
+
+
+def packed_block(rows: int, vectors: int, registers: int) -> Block:
+    """The block over panels of a parameter: as wide for one row as for many, and panels filled.
+
+    So entries for one token and for many read the same layout, stored once.
+    """
+    wide = register_block(_MANY, vectors, registers).vectors
+    if vectors % wide:
+        fits = [n for n in range(2, wide + 2) if vectors % n == 0]
+        wide = max(fits, default=wide)
+    high = max(n for n in range(1, min(rows, 14) + 1) if n == 1 or n * wide + wide + 1 <= registers)
+    return Block(-(-rows // -(-rows // high)), wide)
 
 
 def _parts(total: int, size: int) -> list[int]:

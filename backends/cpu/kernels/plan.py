@@ -8,7 +8,7 @@ from math import frexp, prod
 
 from ....ir.einsum import Access, Einsum, Index, Literal
 from ..isa import Isa
-from .contraction import Contraction, fits_panel, register_block
+from .contraction import Contraction, fits_panel, packed_block, register_block
 from .group import Group, Iteration, Step, Tensor, copy_step
 from .kernel import Pack
 from .lanes import BITS, FLOATS, arithmetic
@@ -217,7 +217,8 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     width = prod(local[rank] for rank in contraction.lanes)
     rows = prod(local[rank] for rank in contraction.rows)
     contraction.pairs = contraction.pairs and local[contraction.lanes[-1]] > 1
-    contraction.block = register_block(rows, -(-width // count), isa.registers)
+    choose = packed_block if option.pack else register_block
+    contraction.block = choose(rows, -(-width // count), isa.registers)
     place = step.inputs[contraction.side].argument
     if not option.pack or place is None:
         return

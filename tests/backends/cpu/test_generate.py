@@ -63,6 +63,13 @@ def test_keys_and_values_equal_eager_ones_step_by_step(bundle: Bundle) -> None:
     assert decoder.position == CAPACITY
 
 
+def test_entries_for_one_token_and_for_many_share_their_weights(bundle: Bundle) -> None:
+    stored = bundle.program().tables["weights"]
+    names = [name.partition(" packed")[0] for name in stored if name.endswith("]")]
+    assert names
+    assert len(set(names)) == len(names), sorted(stored)
+
+
 def test_one_sequence_leaves_nothing_to_the_next(bundle: Bundle) -> None:
     decoder = Decoder(bundle.program())
     first = decoder.feed(np.array([5, 6])).copy()
