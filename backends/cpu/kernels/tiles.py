@@ -14,6 +14,7 @@ _TILES = 8  # at least so many, when the work is worth splitting
 _POINTWISE = 4096  # elements of a tile without contractions
 _ROWS, _LANES, _PANEL_LANES, _PANEL_ROWS = 128, 384, 112, 256
 _PANEL = 1 << 20  # bytes of a tile's panel
+_SPLIT_LANES = 8  # vectors of lanes that are still halved: halves are whole panels, so layouts stay the same
 _WORTH = 1 << 18  # multiply-adds below which a kernel is not split further
 
 
@@ -104,7 +105,7 @@ def _split(plan: Contraction, extents: Mapping[str, int], tiles: dict[str, int],
     """
     while _count(extents, tiles) < _TILES:
         rows = [r for r in plan.rows if r in tiles and tiles[r] > 16]
-        lanes = [r for r in plan.lanes if r in tiles and tiles[r] >= 4 * count]
+        lanes = [r for r in plan.lanes if r in tiles and tiles[r] >= _SPLIT_LANES * count]
         best = max([*lanes, *rows], key=lambda r: tiles[r] * (1 if r in lanes else 2), default=None)
         if best is None:
             return

