@@ -2,7 +2,8 @@
 
 A causal mask, a sliding window and their combinations compare affine expressions of ranks. Whatever way
 they are written (``where``, ``masked_fill``, an additive ``triu`` of -inf), the values they choose between
-are constants on one side, so that a tensor of scores is -inf exactly where a formula does not hold.
+are constants on one side, so that a tensor of scores is -inf exactly where a formula does not hold. Whole
+numbers the kernel is given (the positions of a decoder's tokens) may stand in the expressions like ranks.
 """
 
 from __future__ import annotations
@@ -37,6 +38,18 @@ class Any:
 
 
 Formula = Atom | All | Any
+
+
+@dataclass(frozen=True)
+class Read:
+    """A whole number known when the kernel runs, under the name it has among the ranks of a formula."""
+
+    step: Step
+    access: Access
+    tensor: Tensor
+
+
+Reads = dict[str, Read]
 
 
 @dataclass(frozen=True)
@@ -85,12 +98,12 @@ _COMPARISONS: dict[str, Callable[[Index, Index], Formula]] = {
 }
 
 
-def hidden(steps: Iterable[Step]) -> list[tuple[Step, Formula]]:
-    """Einsums whose output is -inf wherever a formula does not hold, with the formula."""
+def hidden(steps: Iterable[Step], reads: Reads) -> list[tuple[Step, Formula]]:
+    """Einsums whose output is -inf wherever a formula does not hold, with the formula; `reads` is filled."""
     known: dict[Tensor, tuple[Step, Value]] = {}
     found: list[tuple[Step, Formula]] = []
     for step in steps:
-        value = None if step.einsum.reduce else _value(step, known)
+        value = None if step.einsum.reduce else _value(step, known, reads)
         known[step.output] = step, value
         if isinstance(value, Choice):
             if value.no == -math.inf and value.yes != -math.inf:
@@ -100,7 +113,7 @@ def hidden(steps: Iterable[Step]) -> list[tuple[Step, Formula]]:
     return found
 
 
-def _value(step: Step, known: dict[Tensor, tuple[Step, Value]]) -> Value:
+def _value(step: Step, known: dict[Tensor, tuple[Step, Value]], reads: Reads) -> Value:
     tensors = iter(step.inputs)
     operands: list[Value | float] = []
     for operand in step.einsum.operands:
@@ -109,16 +122,26 @@ def _value(step: Step, known: dict[Tensor, tuple[Step, Value]]) -> Value:
         elif isinstance(operand, Coord):
             operands.append(operand.index)
         else:
-            operands.append(_read(operand, next(tensors), known))
+            tensor = next(tensors)
+            if tensor in known:
+                operands.append(_read(operand, known[tensor], reads))
+            elif tensor.argument is not None and tensor.element in ("i32", "i64"):
+                name = f"{tensor.name}[{','.join(map(str, operand.index))}]"
+                reads[name] = Read(step, operand, tensor)
+                operands.append(Index.of(name))
+            else:
+                operands.append(None)
     return _applied(step.einsum.map, operands)
 
 
-def _read(access: Access, tensor: Tensor, known: dict[Tensor, tuple[Step, Value]]) -> Value:
-    """A tensor's value in the ranks it is read at."""
-    if tensor not in known:
-        return None
-    step, value = known[tensor]
+def _read(access: Access, made: tuple[Step, Value], reads: Reads) -> Value:
+    """A tensor's value in the ranks it is read at; None where that would move what the kernel is given."""
+    step, value = made
     table = dict(zip(step.einsum.output.ranks, access.index, strict=True))
+    named = set(value.ranks) if isinstance(value, Index) else ranks_of(value.condition) if value else set()
+    inner = {rank for name in named & reads.keys() for rank in reads[name].access.ranks}
+    if any(table.get(rank, Index.of(rank)).plain != rank for rank in inner):
+        return None
     if isinstance(value, Index):
         return value.substitute(table)
     if isinstance(value, Choice):

@@ -8,13 +8,14 @@ the body; the mask's affine conditions then give the first and last generation w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ....ir.einsum import Access, Index, Literal
+from .access import Places
 from .frame import Frame
 from .group import Group, Iteration, Step, Tensor
-from .masks import All, Any, Atom, Formula, hidden
+from .masks import All, Any, Atom, Formula, Read, Reads, hidden
 from .text import Linear, Writer
 
 _KEPT, _ONE = "kept", "one"
@@ -24,19 +25,24 @@ State = float | str | tuple[str, Tensor] | None
 
 @dataclass(frozen=True)
 class Live:
-    """Which points of an iteration matter: those where `formula` holds, as the scores `masked` say."""
+    """Which points of an iteration matter: those where `formula` holds, as the scores `masked` say.
+
+    `reads` are the numbers the formula names that are known when the kernel runs.
+    """
 
     masked: Step
     formula: Formula
+    reads: Mapping[str, Read]
 
 
 def live_points(group: Group, node: Iteration) -> Live | None:
     """What must hold at some point for a generation to change anything; None where that is not known."""
     outside = {other.output for other in group.nodes if isinstance(other, Step)}
     carried = {step.output for step in node.body} & outside
-    for step, formula in hidden(node.body):
+    reads: Reads = {}
+    for step, formula in hidden(node.body, reads):
         if _changes_nothing(node.body, step, carried):
-            return Live(step, formula)
+            return Live(step, formula, reads)
     return None
 
 
@@ -92,10 +98,13 @@ class Spans:
         frame: where the tile is.
         node: the iteration.
         extents: extents of the ranks a formula may name.
+        reads: the numbers it may name.
     """
 
-    def __init__(self, frame: Frame, node: Iteration, extents: Mapping[str, int]) -> None:
-        self.frame, self.node, self.extents = frame, node, extents
+    def __init__(
+        self, frame: Frame, node: Iteration, extents: Mapping[str, int], reads: Mapping[str, Read]
+    ) -> None:
+        self.frame, self.node, self.extents, self.reads = frame, node, extents, reads
         self.writer: Writer = frame.writer
 
     def somewhere(self, formula: Formula) -> tuple[str, str]:
@@ -125,6 +134,29 @@ class Spans:
             first, end = self._of("maxui", first, span[0]), self._of("minui", end, span[1])
         return first, end
 
+    def _number(self, read: Read, largest: bool) -> str:
+        """The largest or the smallest of a tensor's elements in the tile."""
+        frame, writer, kind = self.frame, self.writer, read.tensor.element
+        ranks = [r for r in read.access.ranks if r not in frame.fixed and frame.extent(read.step, r) > 1]
+        stream = frame.stream(read.step, read.access, read.tensor, ranks)
+
+        def walk(ranks: Sequence[str], places: Places, found: list[str]) -> list[str]:
+            if not ranks:
+                at = writer.index(stream.at(places))
+                element = writer.op("at", f"memref.load {stream.buffer.name}[{at}] : {stream.buffer.kind}")
+                text = f"arith.{'maxsi' if largest else 'minsi'} {element}, {found[0]} : {kind}"
+                return [writer.op("bound", text)]
+            carried = [(found[0], kind)]
+            extent = frame.extent(read.step, ranks[0])
+            return writer.fold(
+                ranks[0], extent, 1, carried,
+                lambda place, names: walk(ranks[1:], {**places, ranks[0]: place}, names),
+            )  # fmt: skip
+
+        beyond = 1 << (62 if kind == "i64" else 30)
+        (found,) = walk(ranks, {}, [writer.constant(f"{-beyond if largest else beyond} : {kind}", "far")])
+        return writer.op("bound", f"arith.index_cast {found} : {kind} to index")
+
     def _of(self, operation: str, a: str, b: str) -> str:
         return self.writer.pure("bound", f"arith.{operation} {a}, {b} : index")
 
@@ -134,6 +166,10 @@ class Spans:
         for rank, coeff in index.terms:
             if rank == self.node.rank:
                 step += coeff
+                continue
+            if rank in self.reads:
+                largest = (coeff > 0) == bool(extreme)
+                rest = rest + Linear.of(self._number(self.reads[rank], largest)) * coeff
                 continue
             rest = rest + self.frame.coordinate(rank) * coeff
             if rank not in self.frame.fixed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,20 @@ def test_no_step_copies_a_state(attend: tuple[Attend, Program]) -> None:
     text = attend[1].bundle.file("cpu/program.c").read_text()
     assert "pst_copy" not in text
     assert "void *const keys" in text
+
+
+def test_generations_past_the_positions_are_not_run(tmp_path: Path) -> None:
+    module, inputs = Attend(), {"x": torch.randn(3, 8), "at": torch.arange(3)}
+    tiles = "relabel,simplify,fuse{m_tile=4},place"
+    program = penstock.compile(module, inputs, pipeline=tiles, out=tmp_path / "bundle").program()
+    for places in ([0, 1, 2], [3, 2, 1], [7, 0, 4], [11, 3, 5]):
+        reached = max(places) // 4 * 4 + 4
+        state = program.new_state()
+        state.arrays["keys"][reached:] = np.nan  # would make every product with it NaN
+        module.keys.zero_()
+        got = program.run({"x": inputs["x"].numpy(), "at": np.array(places)}, state=state)
+        expected = module(inputs["x"], torch.tensor(places))
+        np.testing.assert_allclose(got["output"], expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("place", [-1, CAPACITY])
