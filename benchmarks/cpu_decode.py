@@ -1,17 +1,16 @@
-"""Decode on the CPU: one token through a model whose weights are packed BitMoD codes, beside float weights.
+"""Decode on the CPU: one token behind a cache of keys and values, weights in float32, bfloat16 or packed BitMoD codes.
 
-Llama's decoder layer of 7B size (attention over the one position: the zoo's models keep no cache of keys and
-values), or another zoo model with a sequence: penstock in float32, bitmod4 and bitmod3, eager PyTorch in
-float32 and bfloat16. A 7B layer's weights exceed the last-level cache in every format, so that each run reads
-them from memory. Ways are processes of their own and take turns; medians are printed. Beside each: its error
-(penstock's against eager PyTorch with the weights its codes stand for, as verified; PyTorch's against
-float64), how far the output is from the float model's, the weights' bytes on disk, and the memory of a
-process that has loaded and run the model, above what it took before.
+Llama's decoder layer of 7B size, or another zoo model with a cache: penstock beside eager PyTorch with a cache
+that holds just the positions asked for. A 7B layer's weights exceed the last-level cache in every format, so that
+each step reads them from memory; the read loop of roofs.py, measured in the same run, says how fast that can be.
+Ways are processes of their own and take turns; medians are printed. Beside each: the share of the read loop's
+rate that weights and cached keys and values are read at, the error (penstock's as verified, against eager PyTorch
+with the weights its codes stand for; PyTorch's against float64), and the weights' bytes.
 
 Bundles are compiled and verified once, into --bundles (minutes for the 7B layer), and used again.
 
-Usage: python benchmarks/cpu_decode.py --bundles DIR [--model zoo:llama-7b-layer] [--threads 1,2] [--rounds N]
-           [--runs N] [--layers 32] [--only NAME] [--json]
+Usage: python benchmarks/cpu_decode.py --bundles DIR [--model zoo:llama-7b-layer] [--positions 1,128,511]
+           [--threads 1,2] [--rounds N] [--runs N] [--pause S] [--only NAME] [--json]
 """
 
 from __future__ import annotations
@@ -22,22 +21,26 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from roofs import Roofs
 
 QUANTIZED = "relabel,simplify,quantize{format=%s,activations=%s},fuse,place"
 BUNDLES = {
-    "penstock fp32": None,
-    "penstock bitmod4": QUANTIZED % ("bitmod4", "float"),
-    "penstock bitmod4 int8": QUANTIZED % ("bitmod4", "int8"),
-    "penstock bitmod3": QUANTIZED % ("bitmod3", "float"),
-    "penstock bitmod3 int8": QUANTIZED % ("bitmod3", "int8"),
+    "penstock fp32": {},
+    "penstock bf16": {"precision": "bf16"},
+    "penstock bitmod4": {"pipeline": QUANTIZED % ("bitmod4", "float")},
+    "penstock bitmod4 int15": {"pipeline": QUANTIZED % ("bitmod4", "int15")},
+    "penstock bitmod4 int8": {"pipeline": QUANTIZED % ("bitmod4", "int8")},
 }
+CACHE, PROMPT = 512, 16
+TABLES = ("rotary.", "embed_tokens.")  # read a row at a time
 TORCH = {"torch fp32": "float32", "torch bf16": "bfloat16"}
 
 
@@ -49,70 +52,90 @@ def prepare(folder: Path, model: str, only: str) -> None:
     """Compile and verify what is not there yet."""
     import penstock
 
-    for way, pipeline in BUNDLES.items():
+    for way, options in BUNDLES.items():
         if only not in way:
             continue
         path = bundle_path(folder, model, way)
         if not (path / "verify.json").exists():
-            bundle = penstock.compile(model, shapes={"s": [1]}, pipeline=pipeline, out=path)
-            bundle.verify([1])
+            cached = f"{model},cache={CACHE}"
+            bundle = penstock.compile(cached, shapes={"s": [1, PROMPT]}, out=path, **options)
+            bundle.verify([1, PROMPT])
 
 
-def memory() -> int:
-    """Resident bytes of this process."""
-    fields = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", fields)[1]) << 10  # type: ignore[index]
+Step = Callable[[int], Callable[[], object]]
+"""Makes ready for a position; gives the step there."""
 
 
-def penstock_way(path: Path, threads: int) -> tuple[Callable[[], object], dict[str, Any]]:
+def penstock_way(path: Path, threads: int) -> tuple[Step, dict[str, Any]]:
+    from penstock.backends.cpu.generate import Decoder, random_prompt
     from penstock.backends.cpu.loader import load
 
-    before = memory()
     program = load(path)
-    (entry,) = program.entries.values()
-    draw = np.random.default_rng(0)
-    inputs = {
-        spec.name: draw.standard_normal(spec.shape).astype(spec.dtype)
-        if spec.dtype.startswith("float")
-        else np.ones(spec.shape, spec.dtype)
-        for spec in entry.inputs
-    }
-    program.run(inputs, threads=threads)
-    verified = json.loads((path / "verify.json").read_text())["cases"][0]
+    decoder = Decoder(program, threads)
+    token, draw = random_prompt(decoder, 1, 0), np.random.default_rng(0)
+    for kept in decoder.state.arrays.values():
+        kept[...] = draw.standard_normal(kept.shape)
+    cases = json.loads((path / "verify.json").read_text())["cases"]
+    stored = {name: size for name, size in program.tables["weights"].items() if not _table(name)}
     about = {
-        "error": max(each["relative"] for each in verified["outputs"]),
-        "bound": verified["bound"],
-        "from_float": max((each["relative"] for each in verified["quantization"]), default=0.0),
-        "file_bytes": (path / "weights.safetensors").stat().st_size,
-        "memory_bytes": memory() - before,
+        "error": max(each["relative"] for case in cases for each in case["outputs"]),
+        "bound": max(case["bound"] for case in cases),
+        "weight_bytes": sum(stored.values()),
+        "cache_bytes": sum(kept.nbytes for kept in decoder.state.arrays.values()) // CACHE,
     }
-    return lambda: program.run(inputs, threads=threads), about
+
+    def at(position: int) -> Callable[[], object]:
+        def run() -> object:
+            decoder.position = position
+            return decoder.feed(token)
+
+        return run
+
+    return at, about
 
 
-def torch_way(model: str, kind: str, threads: int) -> tuple[Callable[[], object], dict[str, Any]]:
+def _table(name: str) -> bool:
+    return any(table in name for table in TABLES)
+
+
+def torch_way(model: str, kind: str, threads: int) -> tuple[Step, dict[str, Any]]:
     import torch
 
-    from penstock.subject import resolve
+    from penstock.frontend.zoo import build
+    from penstock.frontend.zoo.llama import LlamaAttention
 
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    before = memory()
-    subject = resolve(model, {"s": [1]}, "f32", 0)
-    (inputs,) = subject.entries.values()
     dtype = getattr(torch, kind)
-    module = subject.module.eval()
-    exact = flat(module.double()(*converted(inputs, torch.float64)))
-    module = module.to(dtype)
+    built = build(f"{model},cache={CACHE}")
+    inputs = list(built.example_inputs(1).values())
+    exact = flat(built.module.double()(*converted(inputs, torch.float64)))
+    module = built.module.to(dtype)
     given = converted(inputs, dtype)
     found = flat(module(*given))
-    error = float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
-    size = sum(each.numel() * each.element_size() for each in module.parameters())
-    about = {"error": error, "from_float": error, "file_bytes": size, "memory_bytes": memory() - before}
-    return lambda: module(*given), about
+    layers = [each for each in module.modules() if isinstance(each, LlamaAttention)]
+    size = layers[0].keys.element_size()
+    tables = [name for name, _ in module.named_parameters() if _table(name)]
+    about = {
+        "error": float(np.linalg.norm(found - exact) / np.linalg.norm(exact)),
+        "weight_bytes": sum(p.numel() * size for name, p in module.named_parameters() if name not in tables),
+        "cache_bytes": sum(2 * size * each.keys.numel() // CACHE for each in layers),
+    }
+
+    def at(position: int) -> Callable[[], object]:
+        for each in layers:  # just the positions there are
+            each.config = replace(each.config, cache=position + 1)
+            for name in ("keys", "values"):
+                shape = (*getattr(each, name).shape[:2], position + 1, getattr(each, name).shape[3])
+                setattr(each, name, torch.randn(shape, dtype=torch.float32).to(dtype))
+        place = torch.tensor([position])
+        return lambda: module(given[0], place)
+
+    return at, about
 
 
-def converted(inputs: dict[str, Any], dtype: Any) -> list[Any]:
-    return [value.to(dtype) if value.is_floating_point() else value for value in inputs.values()]
+def converted(inputs: list[Any], dtype: Any) -> list[Any]:
+    return [value.to(dtype) if value.is_floating_point() else value for value in inputs]
 
 
 def flat(returned: Any) -> np.ndarray:
@@ -122,16 +145,15 @@ def flat(returned: Any) -> np.ndarray:
 
 
 def worker(way: str, options: argparse.Namespace) -> None:
-    """A process's life: what the way is, then seconds of some runs for each line it is given."""
+    """A process's life: what the way is, then seconds of some steps for each position it is given."""
     threads = int(options.threads)
     if way in TORCH:
-        run, about = torch_way(options.model, TORCH[way], threads)
+        at, about = torch_way(options.model, TORCH[way], threads)
     else:
-        run, about = penstock_way(bundle_path(options.bundles, options.model, way), threads)
-    run()
+        at, about = penstock_way(bundle_path(options.bundles, options.model, way), threads)
     print(json.dumps(about), flush=True)
-    for _ in sys.stdin:
-        seconds = []
+    for line in sys.stdin:
+        run, seconds = at(int(line)), []
         for number in range(options.runs + 1):
             start = time.perf_counter()
             run()
@@ -142,18 +164,18 @@ def worker(way: str, options: argparse.Namespace) -> None:
 
 @dataclass
 class Way:
-    """A way in its process."""
+    """A way in its process; seconds by position."""
 
     name: str
     process: subprocess.Popen[str]
     about: dict[str, Any]
-    seconds: list[float]
+    seconds: dict[int, list[float]]
 
-    def turn(self) -> None:
+    def turn(self, position: int) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(file=self.process.stdin, flush=True)
-        self.seconds += json.loads(self.process.stdout.readline())
+        print(position, file=self.process.stdin, flush=True)
+        self.seconds.setdefault(position, []).extend(json.loads(self.process.stdout.readline()))
 
 
 def start(name: str, threads: int, options: argparse.Namespace) -> Way:
@@ -161,68 +183,79 @@ def start(name: str, threads: int, options: argparse.Namespace) -> Way:
     command += ["--model", options.model, "--threads", str(threads), "--runs", str(options.runs)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    return Way(name, process, json.loads(process.stdout.readline()), [])
+    return Way(name, process, json.loads(process.stdout.readline()), {})
 
 
 def measure(threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each way."""
+    """A row for each way and position."""
     ways = [start(name, threads, options) for name in (*BUNDLES, *TORCH) if options.only in name]
-    try:
-        for _ in range(options.rounds):
+    with tempfile.TemporaryDirectory() as folder:
+        roofs = Roofs(Path(folder))
+        roof = roofs.read_bytes(threads)
+        try:
+            for _ in range(options.rounds):
+                for position in options.positions:
+                    for way in ways:
+                        time.sleep(options.pause)
+                        way.turn(position)
+        finally:
             for way in ways:
-                time.sleep(0.02)
-                way.turn()
-    finally:
-        for way in ways:
-            way.process.communicate()
-    return [
-        {
-            "way": way.name,
-            "threads": threads,
-            "microseconds": round(statistics.median(way.seconds) * 1e6, 1),
-            "fastest_tenth_microseconds": round(statistics.quantiles(way.seconds, n=10)[0] * 1e6, 1),
-            "tokens_per_second": round(1 / (statistics.median(way.seconds) * options.layers), 2),
-            **way.about,
-        }
-        for way in ways
-    ]
+                way.process.communicate()
+        roof = max(roof, roofs.read_bytes(threads))
+    return [row(way, position, threads, roof) for way in ways for position in options.positions]
 
 
-def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    per = f"tokens/s of {options.layers} layers" if options.layers > 1 else "tokens/s"
-    print(f"{'way':22} thr {'µs':>8} {'µs, 10%':>8} {per:>22} {'error':>9} from float {'MB':>7} MB in memory")
+def row(way: Way, position: int, threads: int, roof: float) -> dict[str, Any]:
+    median = statistics.median(way.seconds[position])
+    read = way.about["weight_bytes"] + (position + 1) * way.about["cache_bytes"]
+    return {
+        "way": way.name,
+        "threads": threads,
+        "position": position,
+        "microseconds": round(median * 1e6, 1),
+        "least_microseconds": round(min(way.seconds[position]) * 1e6, 1),
+        "tokens_per_second": round(1 / median, 2),
+        "roof_bytes_per_s": round(roof),
+        "fraction_of_roof": round(read / median / roof, 3),
+        **way.about,
+    }
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    print(f"{'way':22} thr  position {'µs':>8} {'least':>8} {'tokens/s':>9} of roof {'error':>9} {'MB':>7}")
     for one in rows:
         print(
-            f"{one['way']:22} {one['threads']:3} {one['microseconds']:8.0f} "
-            f"{one['fastest_tenth_microseconds']:8.0f} {one['tokens_per_second']:22.2f} {one['error']:9.1e} "
-            f"{one['from_float']:10.1e} {one['file_bytes'] / 1e6:7.1f} {one['memory_bytes'] / 1e6:7.1f}"
+            f"{one['way']:22} {one['threads']:3} {one['position']:9} {one['microseconds']:8.0f} "
+            f"{one['least_microseconds']:8.0f} {one['tokens_per_second']:9.1f} "
+            f"{one['fraction_of_roof']:7.2f} {one['error']:9.1e} {one['weight_bytes'] / 1e6:7.1f}"
         )
+    roofs = {one["threads"]: one["roof_bytes_per_s"] / 1e9 for one in rows}
+    print("read loop: " + ", ".join(f"{roof:.1f} GB/s on {n}" for n, roof in roofs.items()))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="one token through a model with packed weights")
+    parser = argparse.ArgumentParser(description="one token behind a cache")
     parser.add_argument("--bundles", type=Path, required=True, help="folder that keeps the compiled bundles")
     parser.add_argument("--model", default="zoo:llama-7b-layer")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=4, help="runs a turn (4)")
-    parser.add_argument(
-        "--layers", type=int, default=0, help="layers a token passes (32 of a 7B layer, else 1)"
-    )
+    parser.add_argument("--positions", default="1,128,511", help=f"below {CACHE}")
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds before each turn (.05)")
     parser.add_argument("--only", default="", help="ways whose name contains this")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.layers = options.layers or (32 if "7b-layer" in options.model else 1)
     if options.worker:
         worker(options.worker, options)
         return 0
+    options.positions = [int(number) for number in options.positions.split(",")]
     prepare(options.bundles, options.model, options.only)
     rows = [row for threads in map(int, options.threads.split(",")) for row in measure(threads, options)]
     if options.json:
-        print(json.dumps({"model": options.model, "layers": options.layers, "rows": rows}, indent=2))
+        print(json.dumps({"model": options.model, "rows": rows}, indent=2))
     else:
-        show(rows, options)
+        show(rows)
     return 0 if all(row["error"] <= row.get("bound", 1) for row in rows) else 1
 
 
