@@ -192,10 +192,14 @@ def _eager(subject: Subject, inputs: dict[str, torch.Tensor], wide: bool) -> lis
     given = [each.double() if wide and each.is_floating_point() else each for each in inputs.values()]
     if wide:
         subject.module.double()
+    buffers = dict(subject.module.named_buffers())
+    kept = {name: buffer.clone() for name, buffer in buffers.items()}
     try:
         with torch.inference_mode():
             return [value.numpy() for value in _flat(subject.module(*given))]
     finally:
+        for name, buffer in buffers.items():  # what the call left in its states
+            buffer.copy_(kept[name])
         if wide:
             subject.module.float()
 

@@ -65,6 +65,8 @@ class Bound:
 
         def after(results: list[object]) -> list[object]:
             name, outputs = next(given)
+            if not outputs:  # it updates a state where it is
+                return results
             for result, out in zip(results, outputs, strict=True):
                 reference = np.asarray(result)
                 error = difference(out.reshape(reference.shape), reference)
@@ -75,7 +77,8 @@ class Bound:
         if subject.programs is not None:
             alone = replace(alone, programs={entry: subject.programs[entry]})
         params = raise_subject(alone).params
-        values: dict[str, Any] = {**params, **self.stored, **inputs}
+        states = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.entries[entry].states}
+        values: dict[str, Any] = {**params, **self.stored, **inputs, **states}
         interpret(parse_module(self.text, where=entry), entry, values, after)
         worst = max(found, key=lambda error: error.relative)
         name = f"worst of {len(seen)} kernels beside the interpreter: {worst.name}"

@@ -71,6 +71,11 @@ def test_entries_for_one_token_and_for_many_share_their_weights(bundle: Bundle) 
     assert len(set(names)) == len(names), sorted(stored)
 
 
+def test_a_decoder_is_verified_from_an_empty_cache(bundle: Bundle) -> None:
+    assert bundle.verify([8]).ok
+    assert bundle.verify([1]).ok
+
+
 def test_one_sequence_leaves_nothing_to_the_next(bundle: Bundle) -> None:
     decoder = Decoder(bundle.program())
     first = decoder.feed(np.array([5, 6])).copy()
