@@ -1,7 +1,7 @@
 """Decode on the CPU: one token behind a cache, weights in float32, bfloat16 or packed BitMoD codes.
 
-Llama's decoder layer of 7B size, or another zoo model with a cache: penstock beside eager PyTorch with a cache
-that holds just the positions asked for. A 7B layer's weights exceed the last-level cache in every format, so
+Llama's decoder layer of 7B size, or another zoo model with a cache: penstock beside eager PyTorch whose cache
+holds just the positions asked for. A 7B layer's weights exceed the last-level cache in every format, so
 that each step reads them from memory; the read loop of roofs.py, measured in the same run, says how fast that
 can be. Ways are processes of their own and take turns; medians are printed. Beside each: the share of the
 read loop's rate that weights and cached keys and values are read at, the error (penstock's as verified,
