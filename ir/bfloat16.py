@@ -13,17 +13,33 @@ from numpy.typing import NDArray
 _PRECISION = 8  # significant bits
 _LOWEST = -133  # exponent of the smallest denormal
 _OVERFLOW = 2.0**128
-_QUIET = np.uint32(0x40)  # keeps a NaN whose payload lies in the lower half
+_INFINITY = 0x7F800000  # float32's bits; NaNs lie above
+_QUIET = 0x40  # keeps a NaN whose payload lies in the lower half
+_BLOCK = 1 << 16  # elements rounded at once: they stay in a core's cache
 
 
 def encode(values: NDArray) -> NDArray[np.uint16]:
     """The bits of floats rounded to bfloat16."""
     if values.dtype != np.float32:
         values = rounded(values).astype(np.float32)
-    bits = values.view(np.uint32)
+    bits = values.reshape(-1).view(np.uint32)
+    found = np.empty(bits.shape, np.uint16)
+    for start in range(0, bits.size, _BLOCK):
+        found[start : start + _BLOCK] = _nearest(bits[start : start + _BLOCK])
+    return found.reshape(values.shape)
+
+
+def _nearest(bits: NDArray[np.uint32]) -> NDArray:
+    """The upper halves of float32 bits, rounded."""
     half = bits >> 16
-    nearest = (bits + (np.uint32(0x7FFF) + (half & 1))) >> 16
-    return np.where(np.isnan(values), half | _QUIET, nearest).astype(np.uint16)
+    found = half & 1
+    found += 0x7FFF
+    found += bits
+    found >>= 16
+    nan = (bits & 0x7FFFFFFF) > _INFINITY
+    if nan.any():
+        found[nan] = half[nan] | _QUIET
+    return found
 
 
 def decode(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
