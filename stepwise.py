@@ -56,7 +56,7 @@ class Bound:
         seen: list[tuple[str, list[np.ndarray]]] = []
 
         def keep(step: Step, outputs: list[np.ndarray]) -> None:
-            what = " ".join([step.name, *[node for node in step.nodes if node][-1:]])
+            what = " ".join([step.kernel, *[node for node in step.nodes if node][-1:]])
             seen.append(("/".join((*step.instance, what)), [np.array(each) for each in outputs]))
 
         program.run(inputs, entry=entry, probe=keep)
