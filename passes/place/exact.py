@@ -278,6 +278,11 @@ class Model:
             serve(self.T, board, a)
 
 
+def small(desk: Desk) -> bool:
+    """Whether CP-SAT takes a problem."""
+    return desk.tables.tensor.size <= MOST_ACCESSES and not np.any(desk.tables.shared)
+
+
 def solve_exactly(
     desk: Desk, *, start: MemoryMap | None = None, time_limit_s: float = 60.0, workers: int = 0, seed: int = 0
 ) -> Exact:
@@ -294,7 +299,7 @@ def solve_exactly(
         InputError: a program too long for it, or with alias classes of several members.
     """
     T = desk.tables
-    if T.tensor.size > MOST_ACCESSES or np.any(T.shared):
+    if not small(desk):
         raise InputError(
             f"{T.tensor.size} accesses{', alias classes' if np.any(T.shared) else ''}",
             where=desk.problem.name,

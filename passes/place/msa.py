@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .board import NONE, Board, Desk, furthest, place_class, put, saved_s, serve
+from .board import NONE, Board, Desk, put, saved_s, serve
+from .laying import furthest, place_class
 from .rules import RECTANGLES, best_gap, is_clear
 
 

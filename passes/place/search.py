@@ -10,15 +10,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .board import Desk, clear_class, copy_to, lay, price, saved_s, wipe
+from .board import Desk, clear_class, copy_to, price, saved_s, wipe
+from .laying import lay, place_class
+
+NO_BOOK = np.zeros((0, 0))
+"""For `board.price` where nobody asks when each copy moves."""
 
 
 @njit(cache=True)
-def decode(T, L, B, order, book):
-    """Lay classes in an order, each where it does not cost; the latency."""
+def decode(T, L, B, order, whole, book):
+    """Lay classes in an order, each where it does not cost, ``whole`` lives or also parts; the latency."""
     wipe(T, B)
     for at in range(order.size):
-        lay(T, L, B, order[at], 0.0, 0.0)
+        if whole:
+            place_class(T, L, B, order[at], 0.0)
+        else:
+            lay(T, L, B, order[at], 0.0, 0.0)
     return price(T, B, book)
 
 
@@ -62,11 +69,12 @@ def _mutate(order):
 
 
 @njit(cache=True)
-def evolve(T, L, B, best, orders, fitness, seed, book, curve):
+def evolve(T, L, B, best, orders, fitness, whole, seed, book, curve):
     """Evolution over orders, steady state, tournaments of two; the best latency, its plan in `best`.
 
     ``orders`` [P, classes] is the population and ``fitness`` [P] its latencies, infinite where unknown; both
-    are changed. ``curve`` takes the best latency after each evaluation: there are as many as it is long.
+    are changed; ``whole`` is `decode`'s. ``curve`` takes the best latency after each evaluation: there are as
+    many as it is long.
     """
     np.random.seed(seed)
     count = orders.shape[0]
@@ -83,7 +91,7 @@ def evolve(T, L, B, best, orders, fitness, seed, book, curve):
             two = a if fitness[a] <= fitness[b] else b
             child = _crossed(orders[one], orders[two]) if np.random.random() < 0.5 else orders[one].copy()
             _mutate(child)
-        latency = decode(T, L, B, child, book)
+        latency = decode(T, L, B, child, whole, book)
         if latency <= fitness[slot]:
             orders[slot] = child
             fitness[slot] = latency

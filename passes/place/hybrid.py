@@ -1,0 +1,141 @@
+"""The hybrid: the best of the heuristics' plans, improved; never worse than any of them.
+
+Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of the
+rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose pieces
+are packed and priced, one evaluation; ruin and recreate improves the better of both with what is left.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir.errors import InputError
+from . import msa, search
+from .board import Board, Desk
+from .effort import SLICES, Budget, Clock, Found, Progress, parts, tell
+from .exact import small, solve_exactly
+from .heuristics import all_slow, assignment, evolve, fastest, greedy, insertion, played
+from .neighbourhood import improve
+from .packing import pack
+from .plan import MemoryMap
+from .problem import Machine, Problem
+from .program import MOST_CELLS, Effort, Program, takes
+
+EVOLVED = 0.4
+"""Of the evaluations, for evolution."""
+HEAT = 0.0005
+"""Relative tolerance for worse plans at the start of ruin and recreate."""
+WINDOW = 10
+"""Instructions in which the program moves a copy."""
+STEP = Effort(nodes=200, seconds=12.0)
+"""Of the program, within the hybrid."""
+PROOF = Effort(nodes=1_000_000, seconds=25.0)
+"""Of the program, for its bound."""
+ROUNDS = 12
+"""Neighbourhoods that are solved."""
+EXACT_S = 20.0
+"""Time limit of CP-SAT."""
+MET = 1e-5
+"""How close to a bound a plan meets it, relative: the proofs round."""
+
+
+def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    """The best heuristic's plan, improved, within one budget."""
+    desk, clock = Desk(problem, machine), Clock()
+    plans, best = _improved(desk, clock, budget, progress)
+    return clock.found(fastest([*plans, desk.memory_map(best)]))
+
+
+def neighbourhoods(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    """The hybrid, then some rounds of large-neighbourhood search by CP-SAT, an evaluation each.
+
+    Alias classes of several members are left to the hybrid.
+    """
+    desk, clock = Desk(problem, machine), Clock()
+    plans, best = _improved(desk, clock, budget, progress)
+    if not desk.tables.shared.any():
+        for number in range(ROUNDS):
+            clock.note(improve(desk, best, 1, budget.seed * ROUNDS + number))
+            if progress is not None:
+                progress(f"neighbourhoods: {clock.best * 1e6:.1f} µs", number + 1, ROUNDS)
+    return clock.found(fastest([*plans, desk.memory_map(best)]))
+
+
+def _improved(
+    desk: Desk, clock: Clock, budget: Budget, progress: Progress | None, step: bool = True
+) -> tuple[list[MemoryMap], Board]:
+    """The heuristics' plans, and the best board; with a ``step`` of the program or without."""
+    problem, machine = desk.problem, desk.machine
+    plans = played((all_slow, greedy, insertion, assignment), problem, machine, budget, clock)
+    best, assigned = desk.empty(), msa.Assignment(desk).run()
+    evolve(desk, best, False, int(EVOLVED * max(budget.evaluations - clock.evaluations, 0)), clock, budget)
+    clock.note([desk.price(assigned)])
+    best = min(best, assigned, key=desk.price)
+    left = max(budget.evaluations - clock.evaluations, 0)
+    stated = step and left > 1 and takes(problem)
+    best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress)
+    if stated:
+        best = _solved(desk, best, clock, progress)
+        best = _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
+    return plans, best
+
+
+def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> Board:
+    """The better of a board and what the program makes of it; one evaluation."""
+    if progress is not None:
+        progress("hybrid: mixed-integer program", clock.evaluations, None)
+    pieces = Program(desk, whole=True, window=WINDOW).solve(STEP, best).pieces
+    made = best if pieces is None else pack(desk, pieces)
+    clock.note([desk.price(made)])
+    return min(made, best, key=desk.price)
+
+
+def _recreated(
+    desk: Desk, start: Board, evaluations: int, clock: Clock, budget: Budget, progress: Progress | None
+) -> Board:
+    """The best plan that ruin and recreate finds from one."""
+    board, best, work = desk.empty(), desk.empty(), desk.empty()
+    search.copy_to(board, start)
+    search.copy_to(best, start)
+    worth, height = search.measures(desk)
+    slices = parts(evaluations)
+    for part, count in enumerate(slices):
+        curve = np.zeros(count)
+        seed = (budget.seed * SLICES + part) % (1 << 32)
+        heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
+        search.ruin_and_recreate(
+            desk.tables, desk.lists, board, best, work, worth, height, heat, seed, search.NO_BOOK, curve
+        )
+        clock.note(curve)
+        tell(progress, "hybrid", clock, budget)
+    return best
+
+
+def exact(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
+    """A proof, from a search's plan on: by CP-SAT, or by the program where that is too much for CP-SAT.
+
+    ``proved_s`` is the bound, ``optimal`` 1 where the plan meets it.
+
+    Raises:
+        InputError: a problem too large for either.
+    """
+    desk, clock = Desk(problem, machine), Clock()
+    plans, best = _improved(desk, clock, budget, progress, step=False)
+    if progress is not None:
+        progress("exact", clock.evaluations, None)
+    if small(desk):
+        solved = solve_exactly(desk, start=desk.memory_map(best), time_limit_s=EXACT_S, seed=budget.seed)
+        made, proved = solved.board, solved.bound_s
+    elif takes(problem):
+        answer = Program(desk, whole=True).solve(PROOF, best)
+        made, proved = pack(desk, answer.pieces) if answer.pieces else best, answer.bound_s
+    else:
+        raise InputError(
+            f"{len(problem.tensors)} tensors, {len(problem.instructions)} instructions",
+            where=problem.name,
+            accepted=f"for the exact player: a product up to {MOST_CELLS}",
+        )
+    clock.note([desk.price(made)])
+    plan = fastest([*plans, desk.memory_map(best), desk.memory_map(made)])
+    optimal = plan.latency_s <= proved * (1 + MET)
+    return clock.found(plan, proved_s=proved, optimal=float(optimal))
