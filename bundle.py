@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .ir.bundle import MODULE, BundleFiles
+from .ir.bundle import MODULE, PLAN, BundleFiles
 from .ir.errors import BundleError, InputError, VerifyError
 from .progress import Progress
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .backends.cpu.generate import Generation
     from .backends.cpu.loader import Program
+    from .sim.mapped import MapRuns
     from .sim.report import Report
     from .sim.rtl.compare import SimResult
     from .sim.verification import Verification
@@ -243,10 +244,11 @@ class Bundle:
         memory_latency: int | None = None,
         inputs: Mapping[str, np.ndarray] | None = None,
         progress: Progress | None = None,
-    ) -> SimResult:
+    ) -> SimResult | MapRuns:
         """Simulate the bundle's Verilog and compare with the integer oracle and the cost model.
 
-        The result is kept in the bundle for `report`.
+        The result is kept in the bundle for `report`. A bundle with memory maps has no Verilog: its entries
+        are executed at their tensors' places, and compared with the plain run.
 
         Args:
             design: which, where there are several.
@@ -254,7 +256,7 @@ class Bundle:
             trace: a waveform file to write.
             max_cycles: give up after so many.
             memory_latency: cycles the memory takes to answer; the target's when None.
-            inputs: other operands than the stored ones; such a run is not kept.
+            inputs: other operands than the stored ones; such a run is not kept. Of a map: by argument.
             progress: told of results done.
 
         Raises:
@@ -269,6 +271,9 @@ class Bundle:
         from .sim.rtl.record import record_run
         from .sim.rtl.simulate import simulate
 
+        maps = json.loads((self.path / PLAN).read_text(encoding="utf-8")).get("maps")
+        if maps:
+            return self._execute(maps, inputs, progress)
         again = {bitmod.KIND: with_activations, fusemax.KIND: with_operands}
         name, folder = self._design(design)
         with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
@@ -286,6 +291,20 @@ class Bundle:
         if inputs is None:
             record_run(self.path / SIMULATION, result)
         return result
+
+    def _execute(
+        self, maps: Mapping[str, Any], inputs: Mapping[str, np.ndarray] | None, progress: Progress | None
+    ) -> MapRuns:
+        from .ir.module import parse_module
+        from .sim.mapped import MapRuns, execute
+
+        module = parse_module((self.path / MODULE).read_text(encoding="utf-8"), where=str(self.path))
+        runs = []
+        for at, (entry, figures) in enumerate(maps.items()):
+            if progress is not None:
+                progress(f"executing {entry}", at, len(maps))
+            runs.append(execute(module, entry, figures, inputs))
+        return MapRuns(tuple(runs))
 
     def _design(self, design: str | None) -> tuple[str, str]:
         held: dict[str, str] = self.manifest["backends"].get("verilog", {}).get("designs", {})

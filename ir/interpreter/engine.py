@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .einsum import evaluate
 Array = np.ndarray
 Values = dict[ir.Value, object]
 After = Callable[[list[object]], list[object]]
+Machine = TypeVar("Machine", bound="Interpreter")
 
 
 def interpret(
@@ -42,11 +44,22 @@ def interpret(
     Raises:
         InputError: unknown entry, missing input, wrong shape, or an op the interpreter does not know.
     """
+    return run_on(Interpreter, module, entry, inputs, after)[0]
+
+
+def run_on(
+    kind: type[Machine],
+    module: ir.Module,
+    entry: str,
+    inputs: Mapping[str, Array],
+    after: After | None = None,
+) -> tuple[dict[str, Array], Machine]:
+    """The results of `interpret` on a kind of machine, and the machine."""
     with context(), ir.Location.unknown():
         plain = ir.Module.parse(str(module))
         # Named linalg ops are shorthand; only linalg.generic is left to interpret.
         PassManager.parse("builtin.module(func.func(linalg-generalize-named-ops))").run(plain.operation)
-        machine = _Machine(plain, after)
+        machine = kind(plain, after)
         function = machine.function(entry)
         arguments = [
             _bind(attributes, value, inputs, place)
@@ -58,7 +71,7 @@ def interpret(
         ]
         results = machine.call(function, arguments)
         names = _result_names(function, len(results))
-        return dict(zip(names, [np.asarray(result) for result in results], strict=True))
+        return dict(zip(names, [np.asarray(result) for result in results], strict=True)), machine
 
 
 def _dictionaries(function: ir.Operation, name: str) -> list[dict[str, ir.Attribute]]:
@@ -98,10 +111,10 @@ def _bind(
         raise InputError(f"shape {list(array.shape)}", where=name, accepted=str(value.type))
     if str(kind.element_type) == "bf16":
         return decode(array).astype(np.float64) if array.dtype == np.uint16 else rounded(array)
-    return array.astype(upstream.dtype_of(kind.element_type))
+    return array.astype(upstream.dtype_of(kind.element_type), order="C")
 
 
-class _Machine:
+class Interpreter:
     """Evaluates blocks; one dictionary of values per block activation."""
 
     def __init__(self, module: ir.Module, after: After | None = None) -> None:
@@ -112,11 +125,13 @@ class _Machine:
                 self.functions[string(op, "sym_name")] = op.operation
 
     def function(self, name: str) -> ir.Operation:
+        """A function by name."""
         if name not in self.functions:
             raise InputError(f"no function '{name}'", accepted=", ".join(self.functions))
         return self.functions[name]
 
     def call(self, function: ir.Operation, arguments: Sequence[object]) -> list[object]:
+        """Run a function; its results."""
         block = function.regions[0].blocks[0]
         return self.block(block, dict(zip(block.arguments, arguments, strict=True)), {}, {})
 
@@ -130,7 +145,7 @@ class _Machine:
             if operation.name in ("func.return", "cascade.yield"):
                 return operands
             results = self.step(operation, operands, values, fixed, clip)
-            values.update(zip(operation.results, results, strict=True))
+            values.update(zip(operation.results, map(_packed, results), strict=True))
         return []
 
     def step(
@@ -141,6 +156,7 @@ class _Machine:
         fixed: Mapping[str, int],
         clip: Mapping[str, int],
     ) -> list[object]:
+        """Run one operation; its results."""
         if op.name == "cascade.einsum":
             return [self.einsum(op, operands, fixed, clip)]
         if op.name == "cascade.iterate":
@@ -160,6 +176,7 @@ class _Machine:
     def einsum(
         self, op: ir.Operation, operands: list[object], fixed: Mapping[str, int], clip: Mapping[str, int]
     ) -> Array:
+        """Run one Einsum, over the extents that tiles clip and the coordinates that are fixed."""
         view = EinsumView.of(op)
         extents = {rank: clip.get(rank, extent) for rank, extent in view.extents().items()}
         element = ir.RankedTensorType(view.result.type).element_type
@@ -175,6 +192,7 @@ class _Machine:
         fixed: Mapping[str, int],
         clip: Mapping[str, int],
     ) -> list[object]:
+        """Run the generations of an iteration."""
         body = op.regions[0].blocks[0]
         rank, tile = string(op, "rank"), integer(op, "tile")
         carried = operands
@@ -185,6 +203,11 @@ class _Machine:
             scope = {**values, **dict(zip(body.arguments, carried, strict=True))}
             carried = self.block(body, scope, {**fixed, rank: generation}, inner)
         return carried
+
+
+def _packed(value: object) -> object:
+    """An array with its elements in order: how one lies would decide the order in which sums are rounded."""
+    return np.asarray(value, order="C") if isinstance(value, np.ndarray) else value
 
 
 _MEMORY: dict[str, Callable[[list[object]], list[object]]] = {
