@@ -41,6 +41,7 @@ class Place(Pass):
         target: a machine with a fast tier: map the tensors of every entry, its layers inlined, to that tier.
         solver: the player that maps them, a name of `players.PLAYERS`.
         evaluations: plans it may price.
+        pin: names of tensors, as shell patterns separated by ``|``, to hold in the fast tier all their lives.
     """
 
     name: ClassVar[str] = "place"
@@ -55,6 +56,7 @@ class Place(Pass):
     target: str = ""
     solver: str = "hybrid"
     evaluations: int = 2000
+    pin: str = ""
 
     def __post_init__(self) -> None:
         self.maps: dict[str, MappedProgram] = {}
@@ -65,6 +67,11 @@ class Place(Pass):
         if self.target and self.capacity:
             raise PassError(
                 "a capacity and a target, whose tiers have theirs", where=self.name, accepted="one"
+            )
+
+        if self.pin and not self.target:
+            raise PassError(
+                "pins without a target that has a fast tier", where=self.name, accepted="target=…"
             )
 
     def run(self, module: ir.Module) -> ir.Module:
@@ -81,7 +88,7 @@ class Place(Pass):
             from .players import Budget
 
             self.maps = map_entries(
-                module, load(self.target), self.solver, Budget(self.evaluations, self.seed)
+                module, load(self.target), self.solver, Budget(self.evaluations, self.seed), self.pin
             )
             return module
         frames: dict[str, int] = {}

@@ -30,6 +30,7 @@ class Lists(NamedTuple):
     access_at: np.ndarray  # [X + 1]
     member: np.ndarray  # [X]
     member_at: np.ndarray  # [X + 1] by class
+    pinned: np.ndarray  # [X + 1] by class: its place is given, on `Desk.bare`
 
 
 class Board(NamedTuple):
@@ -58,6 +59,7 @@ def lists(T: Tables) -> Lists:
         np.searchsorted(np.sort(T.tensor), np.arange(count + 1)),
         np.argsort(T.group, kind="stable"),
         np.searchsorted(np.sort(T.group), np.arange(count + 1)),
+        np.zeros(count + 1, np.bool_),
     )
 
 
@@ -92,16 +94,6 @@ def copy_to(target, source):
     target.r_from[:count] = source.r_from[:count]
     target.r_need[:count] = source.r_need[:count]
     target.r_done[:count] = source.r_done[:count]
-
-
-@njit(cache=True)
-def wipe(T, B):
-    """Take everything off a board."""
-    B.head[:] = 0
-    B.fast[:] = 0
-    B.slow_s[:] = T.traffic_s
-    B.fast_s[:] = 0.0
-    B.charged_s[:] = 0.0
 
 
 @njit(cache=True)
@@ -221,19 +213,30 @@ def out_from(B, r):
 
 
 class Desk:
-    """A problem on a machine with its lists, and plans made of boards."""
+    """A problem on a machine with its lists, and plans made of boards.
 
-    def __init__(self, problem: Problem, machine: Machine) -> None:
+    Args:
+        problem, machine: what is mapped to what.
+        pins: a board of pieces that every plan has (`pins.pinned_board`); None for none.
+    """
+
+    def __init__(self, problem: Problem, machine: Machine, pins: Board | None = None) -> None:
         self.problem, self.machine = problem, machine
         self.tables = tables(problem, machine)
         self.lists = lists(self.tables)
         self.classes = int(self.tables.group.max(initial=-1)) + 1
         self.all_slow_s = float(np.maximum(self.tables.compute_s, self.tables.traffic_s).sum())
+        self.bare = empty(self.tables) if pins is None else pins
+        self.pinned = {int(x) for x in self.bare.r_tensor[: self.bare.head[RECTANGLES]]}
+        for x in self.pinned:
+            self.lists.pinned[self.tables.group[x]] = True
         self._no_book = np.zeros((0, 0))
 
     def empty(self) -> Board:
-        """A board without pieces."""
-        return empty(self.tables)
+        """A board without pieces but the pinned ones."""
+        board = empty(self.tables)
+        copy_to(board, self.bare)
+        return board
 
     def price(self, board: Board) -> float:
         """Latency of a board's plan, seconds; charges are brought up to date."""

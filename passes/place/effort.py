@@ -39,11 +39,19 @@ class Training:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a player may do: evaluations, the seed of what is random, and where it learns, if it does."""
+    """How much a player may do.
+
+    Attributes:
+        evaluations: plans priced or games played.
+        seed: of what is random.
+        training: where it learns, if it does.
+        pinned: tensors to hold in fast memory all their lives; the hybrid alone takes them.
+    """
 
     evaluations: int = EVALUATIONS
     seed: int = 0
     training: Training = Training()
+    pinned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,17 @@ def evolve(
         curve = np.zeros(count)
         seed = (budget.seed * SLICES + part) % (1 << 32)
         search.evolve(
-            desk.tables, desk.lists, work, best, population, fitness, whole, seed, search.NO_BOOK, curve
+            desk.tables,
+            desk.lists,
+            work,
+            desk.bare,
+            best,
+            population,
+            fitness,
+            whole,
+            seed,
+            search.NO_BOOK,
+            curve,
         )
         clock.note(curve)
         tell(progress, name, clock, budget)

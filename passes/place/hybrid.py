@@ -17,6 +17,7 @@ from .exact import small, solve_exactly
 from .heuristics import all_slow, assignment, evolve, fastest, greedy, insertion, played
 from .neighbourhood import improve
 from .packing import pack
+from .pins import pinned_board
 from .plan import MemoryMap
 from .problem import Machine, Problem
 from .program import MOST_CELLS, Effort, Program, takes
@@ -41,7 +42,8 @@ MET = 1e-5
 
 def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
     """The best heuristic's plan, improved, within one budget."""
-    desk, clock = Desk(problem, machine), Clock()
+    pins = pinned_board(problem, machine, budget.pinned) if budget.pinned else None
+    desk, clock = Desk(problem, machine, pins), Clock()
     plans, best = _improved(desk, clock, budget, progress)
     return clock.found(fastest([*plans, desk.memory_map(best)]))
 
@@ -66,8 +68,10 @@ def _improved(
 ) -> tuple[list[MemoryMap], Board]:
     """The heuristics' plans, and the best board; with a ``step`` of the program or without."""
     problem, machine = desk.problem, desk.machine
-    plans = played((all_slow, greedy, insertion, assignment), problem, machine, budget, clock)
-    best, assigned = desk.empty(), msa.Assignment(desk).run()
+    known = () if desk.pinned else (all_slow, greedy, insertion, assignment)  # they do not know of pins
+    plans = played(known, problem, machine, budget, clock)
+    best = desk.empty()
+    assigned = desk.empty() if desk.pinned else msa.Assignment(desk).run()
     evolve(desk, best, False, int(EVOLVED * max(budget.evaluations - clock.evaluations, 0)), clock, budget)
     clock.note([desk.price(assigned)])
     best = min(best, assigned, key=desk.price)

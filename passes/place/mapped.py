@@ -14,17 +14,23 @@ from .arena import SOLVER, unplace
 from .compiled import Program, read_program
 from .emit import Emitter
 from .inline import inline_layers
+from .pins import matching
 from .players import Budget, solve
 from .profiles import of_target, tiers_of
 from .solved import MappedProgram
 
 
-def map_entries(module: ir.Module, target: Target, solver: str, budget: Budget) -> dict[str, MappedProgram]:
+def map_entries(
+    module: ir.Module, target: Target, solver: str, budget: Budget, pin: str = ""
+) -> dict[str, MappedProgram]:
     """Inline every entry's layers, let a player map its tensors, and write the map into the module.
+
+    ``pin`` names tensors to hold in the fast tier (`pins.matching`).
 
     Raises:
         TargetError: the target has no fast tier.
-        InputError: no such player.
+        InputError: no such player, or no tensor of a pinned name.
+        Infeasible: pinned tensors do not fit together.
         PlanError: slow memory is too small, or a verifier refuses the map.
     """
     fast, slow = tiers_of(target)
@@ -38,7 +44,8 @@ def map_entries(module: ir.Module, target: Target, solver: str, budget: Budget) 
             if not is_entry(function):
                 continue
             program = _named(read_program(module, target, name, name), function)
-            result = solve(program.problem, machine, solver, budget)
+            pinned = matching(program.problem, pin)
+            result = solve(program.problem, machine, solver, replace(budget, pinned=pinned))
             Emitter(function, program, result.found.plan, (fast, slow)).emit()
             function.attributes[SOLVER] = attributes({SOLVER: solver})[SOLVER]
             found[name] = MappedProgram(program.problem, machine, result)

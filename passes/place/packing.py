@@ -13,6 +13,7 @@ from ..offsets.search import Search, takes
 from .board import Board, Desk, clear_class, put, serve
 from .laying import lay
 from .program import Piece
+from .rules import RECTANGLES
 
 NODES = 20_000
 """Nodes of the exact search for offsets."""
@@ -21,12 +22,14 @@ NODES = 20_000
 def pack(desk: Desk, pieces: Sequence[Piece]) -> Board:
     """A board of the pieces of lone tensors; where some do not fit, their tensors are laid anew.
 
-    Classes of several members are laid last, each at one offset or not at all.
+    Pinned tensors lie where they lie. Classes of several members are laid last, each at one offset or not at
+    all.
     """
+    board = desk.empty()
+    pieces = [piece for piece in pieces if piece.tensor not in desk.pinned]
     alone = [piece for piece in pieces if not desk.tables.shared[piece.tensor]]
-    placed = _offsets(desk, alone)
-    board, again = desk.empty(), set()
-    for piece, offset in zip(alone, placed, strict=True):
+    again = {int(desk.tables.group[piece.tensor]) for piece in pieces if desk.tables.shared[piece.tensor]}
+    for piece, offset in zip(alone, _offsets(desk, alone, board), strict=True):
         if offset < 0:
             again.add(int(desk.tables.group[piece.tensor]))
             continue
@@ -34,9 +37,6 @@ def pack(desk: Desk, pieces: Sequence[Piece]) -> Board:
         put(desk.tables, board, piece.tensor, int(offset), *row)
         for a in piece.accesses:
             serve(desk.tables, board, a)
-    again |= {int(desk.tables.group[piece.tensor]) for piece in pieces} - {
-        int(desk.tables.group[piece.tensor]) for piece in alone
-    }
     for group in again:
         clear_class(desk.tables, desk.lists, board, group)
     desk.price(board)
@@ -45,16 +45,19 @@ def pack(desk: Desk, pieces: Sequence[Piece]) -> Board:
     return board
 
 
-def _offsets(desk: Desk, pieces: Sequence[Piece]) -> np.ndarray:
-    """Offsets of pieces, -1 where one is left out: as few instructions × bytes as the greedies leave."""
+def _offsets(desk: Desk, pieces: Sequence[Piece], base: Board) -> np.ndarray:
+    """Offsets of pieces among those of a board, -1 where one is left out: the least bytes × instructions."""
     if not pieces:
         return np.zeros(0, np.int64)
     capacity, align = int(desk.tables.machine[0]), desk.machine.alignment
-    heights = [int(desk.tables.height[piece.tensor]) for piece in pieces]
     buffers = [
-        Buffer(str(at), piece.first, piece.last + 1, height, align)
-        for at, (piece, height) in enumerate(zip(pieces, heights, strict=True))
+        Buffer(str(at), piece.first, piece.last + 1, int(desk.tables.height[piece.tensor]), align)
+        for at, piece in enumerate(pieces)
     ]
+    for r in range(int(base.head[RECTANGLES])):
+        columns = (base.r_first, base.r_last, base.r_top, base.r_offset)
+        first, last, top, offset = (int(column[r]) for column in columns)
+        buffers.append(Buffer(f"base {r}", first, last + 1, top - offset, align, offset=offset))
     layout = Layout(buffers)
     area = layout.size * (layout.end - layout.start)
     best, least = np.full(len(pieces), -1, np.int64), np.inf
@@ -63,7 +66,7 @@ def _offsets(desk: Desk, pieces: Sequence[Piece]) -> np.ndarray:
             found = layout.place(order(layout), fit, capacity)
             left = float(area[found < 0].sum())
             if left < least:
-                best, least = found, left
+                best, least = found[: len(pieces)], left
             if not left:
                 return best
     if takes(buffers) and available():

@@ -13,6 +13,7 @@ from .bound import lower_bound_s
 from .effort import Budget, Found, Player, Progress, Training
 from .heuristics import all_slow, assignment, evicting, evolution, greedy, insertion, random
 from .hybrid import exact, hybrid, neighbourhoods
+from .pins import check_pinned
 from .problem import Machine, Problem
 from .program import relaxed_bound_s
 from .simulate import queued
@@ -81,7 +82,8 @@ def solve(
     """Let a player map a problem, and have the verifier judge its plan.
 
     Raises:
-        InputError: no such player, or a budget below 1 evaluation.
+        InputError: no such player, a budget below 1 evaluation, tensors pinned for another than the hybrid.
+        Infeasible: pinned tensors do not fit together.
         PlanError: the verifier refuses the plan, which is a mistake of ours.
     """
     known = {**PLAYERS, **TRAINED}
@@ -94,7 +96,10 @@ def solve(
             where="memory map",
             accepted="1 evaluation or more, a seed from 0 up",
         )
+    if allowed.pinned and player != "hybrid":
+        raise InputError(f"{player} does not know of pinned tensors", where="memory map", accepted="hybrid")
     found = known[player](problem, machine, allowed, progress)
+    check_pinned(problem, found.plan, allowed.pinned)
     verdict = verify(problem, machine, found.plan)
     if not verdict.ok:
         raise PlanError(f"{player}'s plan breaks a rule: {verdict.faults[0]}", where=problem.name)

@@ -111,6 +111,8 @@ class Program:
             accesses = [int(a) for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]]
             if accesses and self.T.movable[x]:
                 self._tensor(x, accesses)
+                for variable in (*(self.fast[a] for a in accesses), *(self.held[a] for a in accesses[1:])):
+                    variable.lower_bound = float(x in desk.pinned)
         self._instructions()
 
     def _variable(self, *, flag: bool = False, cost: float = 0.0) -> Variable:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .board import Desk, clear_class, copy_to, price, saved_s, wipe
+from .board import Desk, clear_class, copy_to, price, saved_s
 from .laying import lay, place_class
 
 NO_BOOK = np.zeros((0, 0))
@@ -18,10 +18,15 @@ NO_BOOK = np.zeros((0, 0))
 
 
 @njit(cache=True)
-def decode(T, L, B, order, whole, book):
-    """Lay classes in an order, each where it does not cost, ``whole`` lives or also parts; the latency."""
-    wipe(T, B)
+def decode(T, L, B, bare, order, whole, book):
+    """Lay classes in an order, each where it does not cost, ``whole`` lives or also parts; the latency.
+
+    ``bare`` is the board to begin with.
+    """
+    copy_to(B, bare)
     for at in range(order.size):
+        if L.pinned[order[at]]:
+            continue
         if whole:
             place_class(T, L, B, order[at], 0.0)
         else:
@@ -69,12 +74,12 @@ def _mutate(order):
 
 
 @njit(cache=True)
-def evolve(T, L, B, best, orders, fitness, whole, seed, book, curve):
+def evolve(T, L, B, bare, best, orders, fitness, whole, seed, book, curve):
     """Evolution over orders, steady state, tournaments of two; the best latency, its plan in `best`.
 
     ``orders`` [P, classes] is the population and ``fitness`` [P] its latencies, infinite where unknown; both
-    are changed; ``whole`` is `decode`'s. ``curve`` takes the best latency after each evaluation: there are as
-    many as it is long.
+    are changed; ``bare`` and ``whole`` are `decode`'s. ``curve`` takes the best latency after each
+    evaluation: there are as many as it is long.
     """
     np.random.seed(seed)
     count = orders.shape[0]
@@ -91,7 +96,7 @@ def evolve(T, L, B, best, orders, fitness, whole, seed, book, curve):
             two = a if fitness[a] <= fitness[b] else b
             child = _crossed(orders[one], orders[two]) if np.random.random() < 0.5 else orders[one].copy()
             _mutate(child)
-        latency = decode(T, L, B, child, whole, book)
+        latency = decode(T, L, B, bare, child, whole, book)
         if latency <= fitness[slot]:
             orders[slot] = child
             fitness[slot] = latency
@@ -171,7 +176,7 @@ def ruin_and_recreate(T, L, B, best, work, worth, height, heat, seed, book, curv
         wanted = 2 + np.random.randint(14)
         near = 0
         for g in range(classes):
-            if first[g] <= middle + reach and last[g] >= middle - reach:
+            if first[g] <= middle + reach and last[g] >= middle - reach and not L.pinned[g]:
                 chosen[near] = g
                 near += 1
         for at in range(min(wanted, near)):  # a random few of those near come first
