@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def results() -> list[Played]:
         played(graph, profile, player, latency_s)
         for profile in HEADLINE
         for graph, found in {
-            "one": {"msa": 4.0, "evolution": 2.0, "hybrid": 2.0},
-            "two": {"msa": 4.0, "evolution": 5.0, "hybrid": 4.0},
+            "one": {"msa": 4.0, "evolution": 2.0, "evolution-evict": 2.0, "hybrid": 2.0},
+            "two": {"msa": 4.0, "evolution": 5.0, "evolution-evict": 4.0, "hybrid": 4.0},
         }.items()
         for player, latency_s in found.items()
     ]
@@ -41,6 +42,28 @@ def test_headlines_are_geometric_means_wins_ties_and_losses(monkeypatch: pytest.
     assert rows["headline/hybrid_vs_msa"] == pytest.approx(2**0.5)
     assert rows["headline/hybrid_vs_evolution"] == pytest.approx(1.25**0.5)
     assert [rows[f"headline/hybrid_vs_msa/{word}"] for word in ("wins", "ties", "losses")] == [2, 2, 0]
+
+
+def test_the_most_that_is_possible_stands_beside_a_headline(monkeypatch: pytest.MonkeyPatch) -> None:
+    proved = [replace(each, player="exact", proved_s=1.6) for each in results() if each.player == "hybrid"]
+    monkeypatch.setattr(mallocgame, "stored", lambda: [*results(), *proved])
+    rows = {row.id: row for row in mallocgame.reproduce().rows}
+    possible = rows["headline/hybrid_vs_evolution-evict"].beside["possible"]
+    assert possible == pytest.approx((2.0 / 1.6 * 4.0 / 1.6) ** 0.5)
+
+
+def test_unequal_evaluations_break_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [replace(each, evaluations=11) if each.player == "evolution" else each for each in results()]
+    monkeypatch.setattr(mallocgame, "stored", lambda: more)
+    found = mallocgame.reproduce()
+    assert [check.quantity for check in found.checks if not check.ok] == [
+        "evaluations, hybrid's and evolution's"
+    ]
+
+
+def test_the_agent_has_rows_where_methods_differ() -> None:
+    there = {(each.graph, each.profile) for each in mallocgame.stored() if each.player == mallocgame.AGENT}
+    assert there == {(graph, profile) for graph in names() for profile in HEADLINE}
 
 
 def test_a_hybrid_slower_than_the_heuristic_breaks_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +93,12 @@ def test_a_stored_result_comes_out_again(checkout: Path) -> None:
     stored = {
         (each.profile, each.player, each.seed): each for each in mallocgame.stored() if each.graph == "bert"
     }
-    for each in mallocgame.play_all(only=["bert"]):
-        if each.player not in SOLVERS:
-            before = stored[each.profile, each.player, each.seed]
-            assert each.latency_s == pytest.approx(before.latency_s, rel=1e-9), (each.profile, each.player)
+    for job in mallocgame.jobs(["bert"]):
+        before = stored.get(job[1:])
+        if before is not None and job[2] not in SOLVERS:
+            assert mallocgame.play(job, program("bert")).latency_s == pytest.approx(
+                before.latency_s, rel=1e-9
+            )
 
 
 @pytest.mark.slow
