@@ -29,6 +29,7 @@ class Layout:
         self.size = np.array([b.size_bytes for b in buffers], np.int64)
         self.align = np.array([b.align for b in buffers], np.int64)
         self.together = together(buffers)
+        self.hinted = np.array([-1 if b.hint is None else b.hint for b in buffers], np.int64)
         self.pinned = {i: b.offset for i, b in enumerate(buffers) if b.offset is not None}
 
     def place(self, order: np.ndarray, fit: str, capacity: int | None = None) -> np.ndarray:
@@ -89,6 +90,11 @@ def _busiest(layout: Layout) -> np.ndarray:
     return np.array([live[low:high].max() for low, high in zip(first, last, strict=True)], np.int64)
 
 
+def _hints(layout: Layout) -> np.ndarray:
+    """By hint, those without one last, large ones first."""
+    return _by(np.where(layout.hinted < 0, np.iinfo(np.int64).max, layout.hinted), -layout.size)
+
+
 def _life(layout: Layout) -> np.ndarray:
     return layout.end - layout.start
 
@@ -104,8 +110,14 @@ ORDERS: dict[str, Order] = {
 
 
 def greedies(buffers: Sequence[Buffer]) -> Iterator[tuple[str, dict[str, int]]]:
-    """Every order with first fit and best fit, lazily: (name of the greedy, offsets by buffer name)."""
+    """Every order with first fit and best fit, lazily: (name of the greedy, offsets by buffer name).
+
+    Hints come first, bottom up: of a layout, none of its buffers ends higher than it was.
+    """
     layout = Layout(buffers)
+    if (layout.hinted >= 0).any():
+        offsets = layout.place(_hints(layout), "first")
+        yield "hint-first-fit", {b.name: int(at) for b, at in zip(buffers, offsets, strict=True)}
     for name, order in ORDERS.items():
         ranking = order(layout)
         for fit in _FITS:

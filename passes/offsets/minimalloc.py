@@ -1,7 +1,8 @@
 """MiniMalloc's CSV format of arena problems (Moffitt, ASPLOS 2023), read and written.
 
 Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps``
-(spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (read over) and,
+(spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (where to start
+from; below 0 for nowhere) and,
 ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``,
 ``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself, as that of gaps then is.
 """
@@ -113,9 +114,15 @@ def _buffer(values: Mapping[str, str], inclusive: bool, where: str) -> Buffer:
             _gaps(values.get("gaps", ""), inclusive, where),
             _integer(values["offset"], "offset", where) if values.get("offset") else None,
             tuple(values.get("pools", "").split()),
+            _hint(values.get("hint", ""), where),
         )
     except PlanError as error:
         raise InputError(f"{error.where}: {error.message}", where=where, accepted=error.accepted) from error
+
+
+def _hint(text: str, where: str) -> int | None:
+    hint = _integer(text, "hint", where) if text else -1
+    return hint if hint >= 0 else None
 
 
 def _integer(text: str, column: str, where: str) -> int:

@@ -32,6 +32,7 @@ class Buffer:
         gaps: spans of its life in which others may use its bytes; ascending, apart.
         offset: where it must lie; None for anywhere.
         pools: the pools it may lie in; empty for any.
+        hint: where it lay in a layout to start from; None for nowhere.
 
     Raises:
         PlanError: an empty span, a negative size, an alignment below one, a gap outside the life or in
@@ -46,6 +47,7 @@ class Buffer:
     gaps: tuple[Span, ...] = ()
     offset: int | None = None
     pools: tuple[str, ...] = ()
+    hint: int | None = None
 
     def __post_init__(self) -> None:
         if self.end <= self.start:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.ir.errors import InputError
-from penstock.passes.offsets import Buffer, plan, read_csv, write_csv
+from penstock.passes.offsets import Buffer, check, plan, read_csv, write_csv
+from penstock.passes.offsets.greedy import greedies
 
 
 def read(tmp_path, text, **options):
@@ -76,7 +79,10 @@ def test_older_columns_are_read_and_their_ends_belong_to_the_life(tmp_path):
 
 def test_columns_in_any_order_with_blanks_and_a_mark_at_the_start(tmp_path):
     text = "\ufeffsize, id ,upper,lower,hint,offset\n8, a ,4,0,3,\n\n16,b,9,2,0,32\n"
-    assert read(tmp_path, text) == (Buffer("a", 0, 4, 8, 1), Buffer("b", 2, 9, 16, 1, offset=32))
+    assert read(tmp_path, text) == (
+        Buffer("a", 0, 4, 8, 1, hint=3),
+        Buffer("b", 2, 9, 16, 1, offset=32, hint=0),
+    )
 
 
 def test_offsets_of_a_former_result_can_be_left_out(tmp_path):
@@ -115,3 +121,25 @@ def test_nothing_half_written_is_left(tmp_path):
     with pytest.raises(OSError, match="absent"):
         write_csv(tmp_path / "absent" / "out.csv", [Buffer("a", 0, 1, 8)], {"a": 0})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hints_start_the_search_from_a_layout(tmp_path):
+    """A layout as hints comes first, and no buffer of it ends higher than it was."""
+    random = Random(6)
+    path = tmp_path / "hinted.csv"
+    for number in range(20):
+        starts = [random.randrange(30) for _ in range(60)]
+        buffers = [
+            Buffer(f"b{at}", low, low + 1 + random.randrange(12), 1 + random.randrange(40), 1)
+            for at, low in enumerate(starts)
+        ]
+        _, layout = list(greedies(buffers))[number % 10]
+        rows = "\n".join(f"{b.name},{b.start},{b.end},{b.size_bytes},{layout[b.name]}" for b in buffers)
+        path.write_text(f"{HEAD},hint\n{rows}\n", encoding="utf-8")
+        name, offsets = next(iter(greedies(read_csv(path))))
+        assert name == "hint-first-fit"
+        check(buffers, offsets)
+        assert all(offsets[b.name] <= layout[b.name] for b in buffers)
+    assert [each.hint for each in read(tmp_path, f"{HEAD},hint\na,0,4,8,-1\nb,0,4,8,\n")] == [None, None]
+    with pytest.raises(InputError, match="hint is 'low'"):
+        read(tmp_path, f"{HEAD},hint\na,0,4,8,low\n")
