@@ -106,7 +106,7 @@ COMMANDS = (
     ),
     Command(
         "simulate",
-        "simulate a bundle's Verilog and compare with the oracle and the cost model",
+        "simulate a bundle's Verilog, or execute its memory maps, and compare",
         "penstock simulate block --driver cpp --memory-latency 120",
         "simulate_bundle",
         (
@@ -124,7 +124,7 @@ COMMANDS = (
             option(
                 "--inputs",
                 metavar="F.npz",
-                help="activations by layer, or q, k, v (default: the stored ones)",
+                help="activations by layer, or q, k, v; of a map, its arguments (default: the stored ones)",
             ),
         ),
     ),

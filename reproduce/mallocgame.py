@@ -25,7 +25,7 @@ REGENERATE = "python benchmarks/memory_map/run.py"
 TRAIN = "python benchmarks/memory_map/train.py"
 """Trains the agent, whose games are stored with the rest."""
 SEEDED = ("random", "evolution", "evolution-evict", "hybrid")
-SEEDS = 5
+SEEDS = 3
 SMALL = ("alexnet", "unet", "bert", "zoo-mlp", "zoo-llama-7b-layer")
 """Programs whose neighbourhoods CP-SAT is given too."""
 SOLVERS = ("lns", "exact")

@@ -1,6 +1,6 @@
 """Play every player on every program and store the results that `penstock reproduce mallocgame` reads.
 
-    python benchmarks/memory_map/run.py [PROGRAM …] [--seeds 5] [--players hybrid,evolution] [--profiles R0.5]
+    python benchmarks/memory_map/run.py [PROGRAM …] [--seeds 3] [--players hybrid,evolution] [--profiles R0.5]
 
 What is stored already of programs, players and seeds as they are is left alone, so a run that was cut short
 goes on where it was; ``--anew`` plays what is asked for again. Each is stored as it is done. The agent's rows

@@ -2,9 +2,9 @@
 
 Columns, in any order: ``id``, ``lower``, ``upper``, ``size`` and, where wanted, ``alignment``, ``gaps``
 (spans ``from-to`` separated by blanks), ``offset`` (a given place; empty for any), ``hint`` (where to start
-from; below 0 for nowhere) and,
-ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The older names ``buffer``,
-``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself, as that of gaps then is.
+from; below 0 for nowhere) and, ours, ``pools`` (names separated by blanks). Lifetimes are half-open. The
+older names ``buffer``, ``buffer_id``, ``start``, ``begin`` are read too, and ``end``, the last step itself,
+as that of gaps then is.
 """
 
 from __future__ import annotations

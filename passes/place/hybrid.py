@@ -116,7 +116,7 @@ def _recreated(
 
 
 def exact(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
-    """A proof, from a search's plan on: by CP-SAT, or by the program where that is too much for CP-SAT.
+    """A proof, from a search's plan on: by the program, and by CP-SAT where that is not too much for it.
 
     ``proved_s`` is the bound, ``optimal`` 1 where the plan meets it.
 
@@ -127,19 +127,22 @@ def exact(problem: Problem, machine: Machine, budget: Budget, progress: Progress
     plans, best = _improved(desk, clock, budget, progress, step=False)
     if progress is not None:
         progress("exact", clock.evaluations, None)
-    if small(desk):
-        solved = solve_exactly(desk, start=desk.memory_map(best), time_limit_s=EXACT_S, seed=budget.seed)
-        made, proved = solved.board, solved.bound_s
-    elif takes(problem):
-        answer = Program(desk, whole=True).solve(PROOF, best)
-        made, proved = pack(desk, answer.pieces) if answer.pieces else best, answer.bound_s
-    else:
+    if not (small(desk) or takes(problem)):
         raise InputError(
             f"{len(problem.tensors)} tensors, {len(problem.instructions)} instructions",
             where=problem.name,
             accepted=f"for the exact player: a product up to {MOST_CELLS}",
         )
-    clock.note([desk.price(made)])
-    plan = fastest([*plans, desk.memory_map(best), desk.memory_map(made)])
+    proved = 0.0
+    if takes(problem):
+        answer = Program(desk, whole=True).solve(PROOF, best)
+        made, proved = pack(desk, answer.pieces) if answer.pieces else best, answer.bound_s
+        clock.note([desk.price(made)])
+        best = min(best, made, key=desk.price)
+    if small(desk):
+        solved = solve_exactly(desk, start=desk.memory_map(best), time_limit_s=EXACT_S, seed=budget.seed)
+        best, proved = min(best, solved.board, key=desk.price), max(proved, solved.bound_s)
+        clock.note([desk.price(best)])
+    plan = fastest([*plans, desk.memory_map(best)])
     optimal = plan.latency_s <= proved * (1 + MET)
     return clock.found(plan, proved_s=proved, optimal=float(optimal))
