@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md LICENSE $(shell find *.py backends frontend ir passes rtl sim -type f \
 	-not -name '*.pyc' 2>/dev/null)
 
+# A test process a core, four at most: each takes a gigabyte or more.
+WORKERS := -n logical --maxprocesses 4
+
 .PHONY: demo test quick lint docs clean
 
 demo: $(VENV)/demo.stamp
@@ -30,10 +33,10 @@ demo: $(VENV)/demo.stamp
 DEMO_LAYER := encoder.layer.0
 
 test: $(VENV)/test.stamp
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest tests --durations=15
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest tests $(WORKERS) --durations=15
 
 quick: $(VENV)/test.stamp
-	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest tests -m "not slow"
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest tests $(WORKERS) -m "not slow"
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

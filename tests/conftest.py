@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests before slow ones, otherwise in the order collected: the cheap answer comes first."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def pytest_configure() -> None:
+    """Workers of ``-n`` share the cores: PyTorch, not imported yet, is not to take them all in each."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``, a worker takes a file's quick tests, or its slow ones: modules share their fixtures."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def schedule(self) -> None:
+            if self.collection is None:
+                in_order = next(iter(self.registered_collections.values()))
+                runs = groupby(in_order, key=lambda test: test.partition("::")[0])
+                self.runs = {test: number for number, (_, tests) in enumerate(runs) for test in tests}
+            super().schedule()
+
+        def _split_scope(self, nodeid: str) -> str:
+            return str(self.runs[nodeid])
+
+    config.option.loadscopereorder = False  # the quick tests stay first
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
