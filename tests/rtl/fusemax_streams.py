@@ -99,7 +99,8 @@ def stream(
     results = shape.blocks * shape.p1 * F
     inputs += [0] * (shape.cycles[0] + int(2 * results / (1 - closed)) + 100)
     ready = chance.random(len(inputs)) >= closed
-    values = [value | shape.control | int(open_) << 107 for value, open_ in zip(inputs, ready, strict=True)]
+    control = shape.control
+    values = [value | control | int(open_) << 107 for value, open_ in zip(inputs, ready, strict=True)]
     return words_of(values)
 
 
