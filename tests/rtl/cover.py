@@ -22,8 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benches import BENCHES, HARNESS, LINEAR, Bench, design_texts
+from bench import HARNESS, Bench, design_texts
+from benches import BENCHES
 from coverage_points import KINDS, Counts, Point, Waiver, merge, parse, read_waivers, waived
+from linear_bench import LINEAR
 
 from penstock import rtl
 from penstock.ir.errors import PenstockError

@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,8 +28,10 @@ from pathlib import Path
 
 import cast_widths
 import mutants
-from benches import BENCHES, HARNESS, Bench, Job, design_texts
+from bench import HARNESS, Bench, Job, design_texts
+from benches import BENCHES
 from mutants import Edit
+from mutation_report import Verdict, report, summary
 
 from penstock.ir.errors import InputError, PenstockError
 from penstock.progress import bar
@@ -70,16 +71,6 @@ BENCHES_OF = {
     ),
 }
 """Benches that can notice a mutant of a file, cheapest first; `ORDER` where it is not named."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a mutant: ``killed``, ``invalid``, ``equivalent`` (argued) or ``survived``."""
-
-    edit: Edit
-    outcome: str
-    bench: str = ""
-    said: str = ""
 
 
 def chosen(texts: dict[str, str], per_module: int | None, seed: int) -> list[Edit]:
@@ -293,77 +284,6 @@ def _argued(verdicts: list[Verdict], texts: dict[str, str]) -> list[Verdict]:
     return out
 
 
-def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Counts, and the part killed: of all valid mutants, and of those not argued to be equivalent."""
-    count = Counter(verdict.outcome for verdict in verdicts)
-    killed, survived, equivalent = count["killed"], count["survived"], count["equivalent"]
-    valid = killed + survived + equivalent
-    return {
-        "mutants": len(verdicts),
-        "invalid": count["invalid"],
-        "valid": valid,
-        "killed": killed,
-        "equivalent": equivalent,
-        "survived": survived,
-        "killed_of_valid": killed / max(valid, 1),
-        "killed_of_not_equivalent": killed / max(valid - equivalent, 1),
-    }
-
-
-def report(verdicts: Sequence[Verdict], command: str, seconds: float) -> str:
-    """The page docs/rtl/mutation.md."""
-    total = summary(verdicts)
-    made = f"Made by `{command}` in {seconds:.0f} s, where models built before are not built again."
-    lines = ["# Mutation", "", made, ""]
-    lines += [" ".join((__doc__ or "").split("\n\n")[2].split()), ""]
-    lines += [
-        f"**{total['killed']} of {total['valid']} valid mutants are killed: "
-        f"{100 * total['killed_of_valid']:.1f} %;** "
-        f"without the {total['equivalent']} argued to change nothing, "
-        f"{100 * total['killed_of_not_equivalent']:.1f} %. {total['survived']} survive; "
-        f"{total['invalid']} more do not elaborate.",
-        "",
-        *_table("module", verdicts, lambda verdict: verdict.edit.file.removesuffix(".sv")),
-        *_table("kind", verdicts, lambda verdict: verdict.edit.kind),
-        *_noticed(verdicts),
-    ]
-    for outcome, title in (("survived", "Survivors"), ("equivalent", "Argued to change nothing")):
-        mine = [verdict for verdict in verdicts if verdict.outcome == outcome]
-        if mine:
-            lines += (
-                [f"## {title}", "", "| mutant | why |", "|---|---|"]
-                if outcome == "equivalent"
-                else [f"## {title}", "", "| mutant |", "|---|"]
-            )
-            lines += [
-                f"| {_cell(verdict.edit)} | {verdict.said} |"
-                if outcome == "equivalent"
-                else f"| {_cell(verdict.edit)} |"
-                for verdict in mine
-            ]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def _cell(edit: Edit) -> str:
-    return str(edit).replace("|", "\\|")
-
-
-def _table(title: str, verdicts: Sequence[Verdict], key) -> list[str]:
-    lines = [f"| {title} | valid | killed | equivalent | survived |", "|---|---|---|---|---|"]
-    for name in sorted({key(verdict) for verdict in verdicts}):
-        total = summary([verdict for verdict in verdicts if key(verdict) == name])
-        cells = (total[column] for column in ("valid", "killed", "equivalent", "survived"))
-        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
-    return [*lines, ""]
-
-
-def _noticed(verdicts: Sequence[Verdict]) -> list[str]:
-    count = Counter(verdict.bench for verdict in verdicts if verdict.outcome == "killed")
-    shown = ", ".join(f"{name} {count[name]}" for name in ORDER if count[name])
-    return [f"First noticed by: {shown}.", ""]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 where at least 95 % of the mutants not argued equivalent are killed, else 1."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -393,7 +313,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.o:
         command = "python tests/rtl/mutate.py" + (" --all" if options.all else "")
         scratch = options.o.with_suffix(".tmp")
-        scratch.write_text(report(verdicts, command, time.monotonic() - began) + "\n", encoding="utf-8")
+        about = " ".join((__doc__ or "").split("\n\n")[2].split())
+        page = report(verdicts, about, command, time.monotonic() - began, ORDER)
+        scratch.write_text(page + "\n", encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
         print(json.dumps({**total, "survivors": [str(v.edit) for v in verdicts if v.outcome == "survived"]}))
