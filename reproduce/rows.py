@@ -19,6 +19,7 @@ class Row:
         unit: of both.
         source: figure, table or file it was published in.
         beside: the same figure by other models of ours, by their names.
+        note: what speaks against leaning on the figure.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Row:
     unit: str
     source: str
     beside: Mapping[str, float | None] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def deviation(self) -> float | None:
@@ -44,6 +46,7 @@ class Row:
             "unit": self.unit,
             "source": self.source,
             **self.beside,
+            **({"note": self.note} if self.note else {}),
         }
 
 

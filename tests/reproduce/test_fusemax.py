@@ -212,7 +212,7 @@ class TestCommand:
         assert cli.main(["reproduce", "fusemax"]) == cli.CHECK_FAILED
 
 
-@pytest.mark.parametrize("paper", ["memo", "sn40l", "bolt"])
+@pytest.mark.parametrize("paper", ["memo", "bolt"])
 def test_other_papers_are_not_built_yet(paper: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["reproduce", paper, "--json"]) == cli.BAD_INPUT
     assert "not built yet" in json.loads(capsys.readouterr().out)["error"]["message"]
