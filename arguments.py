@@ -331,10 +331,31 @@ COMMANDS = (
     ),
     Command(
         "plan tiers",
-        "place a model on three memory tiers",
-        "penstock plan tiers zoo:llama-7b-layer --target sn40l-node",
-        "not_built",
-        (MODEL, TARGET),
+        "place a model in a near and a far tier, after SN40L: shared addresses, and what is spilled",
+        "penstock plan tiers zoo:llama-7b-layer --shape s=4096 --near 536870912 -o placed.mlir",
+        "plan_tiers",
+        (
+            option("source", metavar="MODEL", help="as for compile"),
+            option("--target", default="sn40l-socket", metavar="T", help="default sn40l-socket"),
+            option(
+                "--policy",
+                choices=("paper", "per-byte", "relief", "exact"),
+                default="exact",
+                help="who chooses what is spilled (default exact)",
+            ),
+            option(
+                "--near", type=positive, metavar="BYTES", help="size of the near tier (default: the target's)"
+            ),
+            option(
+                "--shape",
+                type=extents,
+                action="append",
+                default=[],
+                metavar="RANK=N[,RANK=N…]",
+                help="sizes of a model's ranks",
+            ),
+            option("-o", "--out", metavar="PATH", help="write the plan (.json) or the placed module (.mlir)"),
+        ),
     ),
     Command(
         "reproduce",

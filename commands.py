@@ -19,6 +19,7 @@ from .plan_commands import plan_bind as plan_bind
 from .plan_commands import plan_map as plan_map
 from .plan_commands import plan_nest as plan_nest
 from .plan_commands import plan_offsets as plan_offsets
+from .plan_commands import plan_tiers as plan_tiers
 from .progress import bar
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 NOT_BUILT = {
     "plan swap": "MEMO, which plans activation swapping",
-    "plan tiers": "placement on the three memory tiers of the SN40L",
     "explore": "design-space sweeps",
 }
 """Commands whose arguments are settled and whose work is not written yet → what is missing."""

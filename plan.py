@@ -1,4 +1,4 @@
-"""The planners in Python, on a model or a program of their own: binding, and mapping to a fast memory."""
+"""The planners in Python, on a model or a program of their own: binding, and placement in memories."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .passes.bind.plan import Binding
     from .passes.place.players import Training
     from .passes.place.solved import MappedProgram
+    from .passes.tiers.plan import TierPlan
 
 
 def bind(
@@ -108,3 +109,38 @@ def memory_map(
     budget = Budget(evaluations, seed) if training is None else Budget(evaluations, seed, training)
     result = solve(problem, machine, player, budget, progress)
     return MappedProgram(problem, machine, result)
+
+
+def tiers(
+    source: str,
+    target: str = "sn40l-socket",
+    *,
+    policy: str = "exact",
+    near_bytes: int | None = None,
+    shapes: Mapping[str, int] | None = None,
+) -> tuple[dict[str, TierPlan], str]:
+    """Place a model's tensors in the main tier of a target and the next farther one.
+
+    Args:
+        source: a model as for `compile`, or a module's text.
+        target: a machine with a tier farther than its main one.
+        policy: who chooses what is spilled, one of ``passes.tiers.policies.POLICIES``; all are compared.
+        near_bytes: size of the main tier, where it is not the target's.
+        shapes: sizes of a model's ranks.
+
+    Returns:
+        The plan of each entry by name, and the module with the placement in it.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .api import lower
+    from .ir.module import parse_module, print_module
+    from .passes.tiers import PlaceInTiers
+    from .passes.tiers.policies import POLICIES
+
+    one = PlaceInTiers(target, policy, near_bytes or 0, others=",".join(POLICIES))
+    sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+    text = lower(source, "relabel,simplify,fuse", shapes=sizes or None)
+    module = one.run(parse_module(text, where=source))
+    return one.plans, print_module(module)

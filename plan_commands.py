@@ -13,6 +13,14 @@ from .options import one_extent_each
 from .outcome import Outcome, plain, table
 from .progress import bar
 
+
+def write_text(place: str, text: str) -> None:
+    """Write a file under another name first: it is whole or not there."""
+    scratch = Path(f"{place}.partial")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(place)
+
+
 ROWS = 60
 """Rows of a table of buffers beyond which people want a file."""
 
@@ -129,9 +137,7 @@ def plan_map(args: argparse.Namespace) -> Outcome:
     said = found.text()
     if args.out:
         text = found.svg() if kind == ".svg" else json.dumps(plain(found.to_json()), indent=1) + "\n"
-        scratch = Path(f"{args.out}.partial")
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(args.out)
+        write_text(args.out, text)
         said += f"\nwrote {args.out}"
     return Outcome({**found.summary(), "written": args.out}, said)
 
@@ -154,3 +160,32 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
             progress=progress,
         )
     return Outcome(found.to_json(), found.text())
+
+
+def plan_tiers(args: argparse.Namespace) -> Outcome:
+    """``penstock plan tiers``."""
+    from . import plan
+
+    kind = Path(args.out).suffix if args.out else ".json"
+    if kind not in (".json", ".mlir"):
+        raise InputError(
+            "a placement of what kind?", where=args.out, accepted="a file name in .json or .mlir"
+        )
+    with bar():
+        found, text = plan.tiers(
+            args.source,
+            args.target,
+            policy=args.policy,
+            near_bytes=args.near,
+            shapes=one_extent_each(args.shape),
+        )
+    data = {"target": args.target, "entries": {name: each.to_json() for name, each in found.items()}}
+    said = []
+    for each in found.values():
+        columns = ("policy", "spills", "bytes", "bytes moved", "ms added")
+        rows = [(p.policy, p.symbols, p.bytes, p.moved, p.added_s * 1e3) for p in each.policies]
+        said += [each.text(), table(columns, rows)]
+    if args.out:
+        write_text(args.out, text if kind == ".mlir" else json.dumps(plain(data), indent=1) + "\n")
+        said.append(f"wrote {args.out}")
+    return Outcome({**data, "written": args.out}, "\n".join(said))

@@ -2,7 +2,8 @@
 
 Written from the tier dialect's definition, sharing nothing with the planner. A function that is mapped is
 flat: kernels and upstream calls, every result and every copied tensor pinned by ``tier.alloc``. What has no
-``tier.alloc`` (arguments, results of the function) lies with the caller in the home tier.
+``tier.alloc`` (arguments, results of the function) lies with the caller in the home tier; an argument that
+does not, has ``tier.lies`` with the name of the tier.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from dataclasses import dataclass, field
 
 from .build import integer, string
 from .cascade import FUSED, shape_of
+from .entries import arguments, text_attribute
 from .errors import PlanError
 from .mlir import func, ir
 from .steps import ALLOC, CALL, RETURN, VIEWS, body, callee, dtype_of, functions, is_upstream, root
 
 COPY, WAIT, DROP = "tier.copy", "tier.wait", "tier.drop"
 FRAMES = "tier.frames"  # on a function: bytes of its frame in each tier
+LIES = "tier.lies"  # on an argument: the tier the caller keeps it in, where that is not the home tier
 FLOAT_BYTES = "tier.float_bytes"  # on a function: bytes that a floating element takes in a tier
 
 
@@ -74,8 +77,10 @@ class _Check:
     held: dict[ir.Value, _Held] = field(default_factory=dict)
     tokens: dict[ir.Value, tuple[ir.Value, ir.Value]] = field(default_factory=dict)
     dropped: set[ir.Value] = field(default_factory=set)
+    lies: dict[ir.Value, str] = field(default_factory=dict)
 
     def run(self) -> None:
+        self._arguments()
         for at, op in enumerate(body(self.function)):
             where = f"{self.function.name.value}, operation {at} ({op.name})"
             if op.name == ALLOC and op.operands[0] not in self.held:
@@ -96,6 +101,16 @@ class _Check:
                 )
         self._ends()
         self._places()
+
+    def _arguments(self) -> None:
+        for number, (value, table) in enumerate(
+            zip(self.function.arguments, arguments(self.function), strict=True)
+        ):
+            tier = text_attribute(table, LIES, self.home)
+            if tier not in self.rooms:
+                where = f"{self.function.name.value}, argument {number}"
+                raise PlanError(f"no tier {tier!r}", where=where, accepted=", ".join(self.rooms))
+            self.lies[value] = tier
 
     def _reads(self, op: ir.Operation, at: int, where: str) -> None:
         if op.name == WAIT:
@@ -122,7 +137,7 @@ class _Check:
             self.held[value].last = at
 
     def _tier(self, value: ir.Value) -> str:
-        return self.held[value].tier if value in self.held else self.home
+        return self.held[value].tier if value in self.held else self.lies.get(value, self.home)
 
     def _copy(self, op: ir.Operation, at: int, where: str) -> None:
         source, target = root(op.operands[0]), op.results[0]
@@ -171,13 +186,26 @@ class _Check:
                 f"{kept[0]} is never dropped", where=where, accepted="tier.drop after its last use"
             )
 
+    def _with_caller(self, tier: str) -> int:
+        """Bytes of arguments that are read, and of results, that lie in a tier."""
+        results = {root(value) for value in _returned(self.function)}
+        there = {value for value in self.lies if list(value.uses)} | results
+        float_bytes = integer(self.function, FLOAT_BYTES)
+        return sum(
+            stored_bytes(value, float_bytes)
+            for value in there
+            if value not in self.held and self._tier(value) == tier
+        )
+
     def _places(self) -> None:
         where = self.function.name.value
         frames = {each.name: ir.IntegerAttr(each.attr).value for each in _frames(self.function)}
         for tier, size in frames.items():
             room = self.rooms[tier].capacity if tier in self.rooms else 0
-            if room is not None and size > room:
-                raise PlanError(f"a frame of {size} bytes in {tier}", where=where, accepted=f"{room} or less")
+            beside = self._with_caller(tier)
+            if room is not None and size + beside > room:
+                said = f"a frame of {size} bytes in {tier} beside {beside} of arguments and results"
+                raise PlanError(said, where=where, accepted=f"{room - beside} or less")
         for one in self.held.values():
             if one.end > frames.get(one.tier, 0):
                 accepted = f"{frames.get(one.tier, 0)} or less"
@@ -195,6 +223,14 @@ class _Check:
                         f"[{one.start}, {one.end}) of {one.tier}",
                         where=where,
                     )
+
+
+def lie_at_home(function: func.FuncOp) -> None:
+    """Forget that arguments of a function lie in other tiers."""
+    tables = arguments(function)
+    if any(LIES in table for table in tables):
+        kept = [{each.name: each.attr for each in table if each.name != LIES} for table in tables]
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(each) for each in kept])
 
 
 def _returned(function: func.FuncOp) -> list[ir.Value]:

@@ -40,6 +40,7 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "precision": ("precision", "Precision"),
     "fuse": ("fuse", "Fuse"),
     "place": ("place", "Place"),
+    "tiers": ("tiers", "PlaceInTiers"),
     "bind": ("bind.attach", "Bind"),
 }
 

@@ -61,7 +61,9 @@ MISSING = (
 def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tuple[Section, ...]:
     """Tables of all figures."""
     overall = [row for row in rows if row.id.startswith("coe/overall")]
-    others = [row for row in rows if not row.id.startswith("coe/overall")]
+    spilled = [row for row in rows if row.id.startswith("spill")]
+    others = [row for row in rows if row not in overall and row not in spilled]
+    groups = zip(spilled[::3], spilled[1::3], spilled[2::3], strict=True)
     fitted = [("router", times.router_s * 1e3), *((f"{n} tokens", s * 1e3) for n, s in times.run_s.items())]
     return (
         Section(
@@ -74,6 +76,11 @@ def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tupl
             "Footprints, switching and operational intensity",
             ("row", "ours", "paper", "off by", "unit", "beware"),
             tuple((*_line(row), row.unit, row.note) for row in others),
+        ),
+        Section(
+            "Orders to spill symbols in, on 500 random programs",
+            ("policy", "optimal", "time added, × the optimum", "worst program"),
+            tuple((row.id.split("/")[1], row.ours, total.ours, worst.ours) for row, total, worst in groups),
         ),
         deviations(checks),
     )

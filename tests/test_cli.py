@@ -21,7 +21,6 @@ from penstock.outcome import Outcome, plain, table
 NAMES = [command.name for command in COMMANDS]
 NOT_BUILT = {
     "plan swap": ["zoo:mlp"],
-    "plan tiers": ["zoo:mlp"],
     "explore": ["space.toml"],
 }
 

@@ -16,7 +16,7 @@ from ...ir.mlir import func, ir
 from ...ir.steps import ALLOC, FRAME_BYTES, FRAME_OFFSET, body, callees_first, functions
 from ...ir.targets import load
 from ...ir.tier_check import verify_placement
-from ...ir.tier_moves import COPY, DROP, FLOAT_BYTES, FRAMES, WAIT
+from ...ir.tier_moves import COPY, DROP, FLOAT_BYTES, FRAMES, WAIT, lie_at_home
 from ...ir.weights import ALIGN, aligned
 from ..base import Pass
 from ..lifetimes import Life, lifetimes
@@ -146,6 +146,7 @@ def unplace(function: func.FuncOp) -> None:
             op.erase()
         elif FRAME_OFFSET in op.attributes:
             del op.attributes[FRAME_OFFSET]
+    lie_at_home(function)
     for name in (FRAME_BYTES, LOWER_BOUND, SOLVER, FRAMES, FLOAT_BYTES):
         if name in function.attributes:
             del function.attributes[name]

@@ -43,7 +43,7 @@ def map_entries(
         for name, function in functions(module).items():
             if not is_entry(function):
                 continue
-            program = _named(read_program(module, target, name, name), function)
+            program = named_program(module, target, name, function)
             pinned = matching(program.problem, pin)
             result = solve(program.problem, machine, solver, replace(budget, pinned=pinned))
             Emitter(function, program, result.found.plan, (fast, slow)).emit()
@@ -54,8 +54,13 @@ def map_entries(
     return found
 
 
-def _named(program: Program, function: func.FuncOp) -> Program:
-    """The program with arguments called as the model calls them, where that is unique."""
+def named_program(module: ir.Module, target: Target, name: str, function: func.FuncOp) -> Program:
+    """An entry's program with arguments called as the model calls them, where that is unique.
+
+    Raises:
+        PassError: the module is not fused.
+    """
+    program = read_program(module, target, name, name)
     names = {
         value: text_attribute(table, NAME, "")
         for value, table in zip(function.arguments, arguments(function), strict=True)
