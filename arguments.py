@@ -12,6 +12,7 @@ from .options import (
     TARGET,
     THREADS,
     Command,
+    amount,
     extents,
     option,
     pool,
@@ -355,6 +356,31 @@ COMMANDS = (
                 help="sizes of a model's ranks",
             ),
             option("-o", "--out", metavar="PATH", help="write the plan (.json) or the placed module (.mlir)"),
+        ),
+    ),
+    Command(
+        "plan sections",
+        "cut a layer in sections that stream through compute and memory units, after SN40L",
+        "penstock plan sections zoo:llama-7b-layer --shape s=4096 --target sn40l-socket",
+        "plan_sections",
+        (
+            option("source", metavar="MODEL", help="as for compile"),
+            option("--target", default="sn40l-socket", metavar="T", help="default sn40l-socket"),
+            option(
+                "--shape",
+                type=extents,
+                action="append",
+                default=[],
+                metavar="RANK=N[,RANK=N…]",
+                help="sizes of a model's ranks",
+            ),
+            option("--tile", type=positive, metavar="N", help="tokens of a tile (default: the fastest)"),
+            option(
+                "--streams", type=positive, metavar="N", help="across a border (default: 64 for each socket)"
+            ),
+            option("--launch", type=amount, default=0.0, metavar="US", help="of a section, µs (default 0)"),
+            option("-o", "--out", metavar="F.json", help="write the report"),
+            SEED,
         ),
     ),
     Command(

@@ -19,6 +19,7 @@ from .plan_commands import plan_bind as plan_bind
 from .plan_commands import plan_map as plan_map
 from .plan_commands import plan_nest as plan_nest
 from .plan_commands import plan_offsets as plan_offsets
+from .plan_commands import plan_sections as plan_sections
 from .plan_commands import plan_tiers as plan_tiers
 from .progress import bar
 

@@ -49,6 +49,17 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def amount(text: str) -> float:
+    """A number from 0 up, finite."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return found
+
+
 def sizes(text: str) -> list[int]:
     """``64,128,256`` as numbers."""
     return [positive(part) for part in text.split(",")]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .passes.bind.plan import Binding
     from .passes.place.players import Training
     from .passes.place.solved import MappedProgram
+    from .passes.sections import SectionPlan
     from .passes.tiers.plan import TierPlan
 
 
@@ -144,3 +145,45 @@ def tiers(
     text = lower(source, "relabel,simplify,fuse", shapes=sizes or None)
     module = one.run(parse_module(text, where=source))
     return one.plans, print_module(module)
+
+
+def sections(
+    source: str,
+    target: str = "sn40l-socket",
+    *,
+    shapes: Mapping[str, int] | None = None,
+    tile: int | None = None,
+    streams: int | None = None,
+    launch_s: float = 0.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[list[SectionPlan], dict[str, str]]:
+    """Cut a model's layers in sections that stream through PCUs and PMUs.
+
+    Args:
+        source: a model as for `compile`, or a module's text.
+        target: a machine with PCUs and PMUs.
+        shapes: sizes of a model's ranks.
+        tile: tokens of a tile; None: whatever is fastest for each section.
+        streams: that may cross a section's border; None: 64 a socket.
+        launch_s: of a section; nothing is published.
+        seed: of the orders of operators tried.
+        progress: told of each.
+
+    Returns:
+        The plan of each function of Einsums, and the others with the operation that keeps them out.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .api import lower
+    from .ir.module import parse_module
+    from .ir.targets import load as load_target
+    from .passes.sections import plan_sections
+    from .sim.cost.streaming import Fabric
+
+    machine = load_target(target)
+    fabric = Fabric.of(machine, streams, launch_s)
+    sizes = {rank: [size] for rank, size in (shapes or {}).items()}
+    module = parse_module(lower(source, "relabel,simplify", shapes=sizes or None), where=source)
+    return plan_sections(module, machine, fabric, tile=tile, seed=seed, progress=progress)

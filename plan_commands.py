@@ -10,7 +10,7 @@ from pathlib import Path
 from .ir.errors import InputError
 from .ir.targets import load
 from .options import one_extent_each
-from .outcome import Outcome, plain, table
+from .outcome import Outcome, listing, plain, table
 from .progress import bar
 
 
@@ -187,5 +187,37 @@ def plan_tiers(args: argparse.Namespace) -> Outcome:
         said += [each.text(), table(columns, rows)]
     if args.out:
         write_text(args.out, text if kind == ".mlir" else json.dumps(plain(data), indent=1) + "\n")
+        said.append(f"wrote {args.out}")
+    return Outcome({**data, "written": args.out}, "\n".join(said))
+
+
+def plan_sections(args: argparse.Namespace) -> Outcome:
+    """``penstock plan sections``."""
+    from . import plan
+
+    if args.out and Path(args.out).suffix != ".json":
+        raise InputError("a report of what kind?", where=args.out, accepted="a file name in .json")
+    with bar() as progress:
+        plans, left = plan.sections(
+            args.source,
+            args.target,
+            shapes=one_extent_each(args.shape),
+            tile=args.tile,
+            streams=args.streams,
+            launch_s=args.launch * 1e-6,
+            seed=args.seed,
+            progress=progress,
+        )
+    data = {"target": args.target, "functions": [each.to_json() for each in plans], "not_streamed": left}
+    said = []
+    for each in plans:
+        count, bound = len(each.graph.operators), each.bound_s * 1e3
+        said.append(
+            f"{each.graph.name} on {each.fabric.name}: {count} operators; no cut is below {bound:.4g} ms"
+        )
+        said += [listing(each.methods()), listing(each.sections())]
+    said += [f"{name} is not streamed: it has {odd}" for name, odd in left.items()]
+    if args.out:
+        write_text(args.out, json.dumps(plain(data), indent=1) + "\n")
         said.append(f"wrote {args.out}")
     return Outcome({**data, "written": args.out}, "\n".join(said))

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ..ir.targets import load
 from ..sim.cost import coe
-from ..sim.cost.sections import Edge, off_chip_bytes
+from ..sim.cost.streaming import Edge, off_chip_bytes
 from .published import read
 from .rows import Reproduction, Row, check
 from .sn40l_spill import spill_rows

@@ -206,6 +206,13 @@ def _count_einsum(
     return moved
 
 
+def operations_of(op: ir.Operation) -> Mapping[str, int]:
+    """Operations of one Einsum by class; a multiply-accumulate counts two under ``mac``."""
+    operations: Counter[str] = Counter()
+    _count_einsum(op, 1, {}, operations)
+    return operations
+
+
 def _points(ranks: Sequence[str], extents: Mapping[str, int], tiles: Mapping[str, int], times: int) -> int:
     """Points of a space over all generations: a tile rank covers its whole extent once."""
     points, repeats = 1, times
