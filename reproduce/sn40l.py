@@ -16,6 +16,7 @@ from ..sim.cost import coe
 from ..sim.cost.streaming import Edge, off_chip_bytes
 from .published import read
 from .rows import Reproduction, Row, check
+from .sn40l_fusion import fusion_rows
 from .sn40l_spill import spill_rows
 from .sn40l_text import MISSING, NOTES, QUIRKS, sections
 
@@ -124,7 +125,7 @@ def reproduce() -> Reproduction:
     machines = Machines.of_targets()
     table = TableV(machines)
     spilled, exact = spill_rows()
-    rows = [*table.rows(), *_footprints(machines), *_monarch(), *spilled]
+    rows = [*table.rows(), *_footprints(machines), *_monarch(), *fusion_rows(), *spilled]
     bounds = {
         "coe/overall": TABLE_V,
         "coe/switch_ratio": RATIO,

@@ -73,7 +73,7 @@ def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tupl
         ),
         Section("Fitted times, ms: inferred, not published", ("", "ms"), tuple(fitted)),
         Section(
-            "Footprints, switching and operational intensity",
+            "Footprints, switching, operational intensity, and a decoder layer as one kernel",
             ("row", "ours", "paper", "off by", "unit", "beware"),
             tuple((*_line(row), row.unit, row.note) for row in others),
         ),
