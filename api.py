@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .ir.targets import Target
     from .passes.analyse.report import Report
     from .sim.report import Report as BundleReport
+    from .subject import Subject
 
 __all__ = [
     "Bundle",
@@ -78,10 +79,11 @@ def compile(
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
     from .compiler import compile_cpu, compile_mapped, compile_text, machine
-    from .frontend.zoo import PREFIX
+    from .composition import compile_composition
+    from .frontend.zoo import is_composition
     from .heads import ARRAY, compile_head
     from .layers import compile_verilog
-    from .subject import from_zoo, resolve
+    from .subject import resolve
 
     chosen = machine(target)
     if chosen.backend not in ("cpu", "verilog", "model"):
@@ -110,13 +112,13 @@ def compile(
         compile_text(Path(model), chosen, place, pipeline, quantize, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
-        if isinstance(model, str) and model.endswith(".mlir"):
-            mapped = model
-        elif isinstance(model, str) and model.startswith(PREFIX) and example_inputs is None:
-            mapped = from_zoo(model, shapes, dtype, seed, meta=True)  # a map needs no weights
-        else:
-            mapped = resolve(model, shapes, dtype, seed, example_inputs)
+        mapped = _without_weights(model, shapes, dtype, seed, example_inputs)
         compile_mapped(mapped, target, chosen, place, pipeline, progress)
+        return Bundle(open_bundle(place), _kept=kept)
+    if isinstance(model, str) and is_composition(model) and chosen.backend == "cpu":
+        if quantize or pipeline or dtype != "f32":
+            raise InputError("a composition is compiled as it is", accepted="no quantize, pipeline or dtype")
+        compile_composition(model, chosen, place, shapes, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if attention:
@@ -126,6 +128,24 @@ def compile(
     else:
         compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress)
     return Bundle(open_bundle(place), subject, _kept=kept)
+
+
+def _without_weights(
+    model: str | torch.nn.Module,
+    shapes: Mapping[str, Sequence[int]] | None,
+    dtype: str,
+    seed: int,
+    example_inputs: Sequence[torch.Tensor] | Mapping[str, torch.Tensor] | None,
+) -> str | Subject:
+    """A model for a memory map, which needs no weights; a module's text as its path."""
+    from .frontend.zoo import PREFIX
+    from .subject import from_zoo, resolve
+
+    if isinstance(model, str) and model.endswith(".mlir"):
+        return model
+    if isinstance(model, str) and model.startswith(PREFIX) and example_inputs is None:
+        return from_zoo(model, shapes, dtype, seed, meta=True)
+    return resolve(model, shapes, dtype, seed, example_inputs)
 
 
 def _check_precision(precision: str, target: Target, dtype: str) -> None:
@@ -368,7 +388,7 @@ def targets() -> list[dict[str, Any]]:
 
 def models() -> list[dict[str, Any]]:
     """The models of the zoo, one row each."""
-    from .frontend.zoo import entries
+    from .frontend.zoo import COMPOSITION, entries
 
     return [
         {
@@ -378,5 +398,5 @@ def models() -> list[dict[str, Any]]:
             "description": entry.description,
             "options": ", ".join(entry.options),
         }
-        for entry in entries()
+        for entry in (*entries(), COMPOSITION)
     ]

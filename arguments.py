@@ -106,6 +106,27 @@ COMMANDS = (
         ),
     ),
     Command(
+        "serve",
+        "serve random prompts from a Composition of Experts, beside the cost model",
+        "penstock serve coe --slots 40 --requests zipf:1.0 --ahead 1",
+        "serve_experts",
+        (
+            BUNDLE,
+            option("--slots", type=positive, default=8, metavar="N", help="experts kept near (default 8)"),
+            option("--ahead", type=whole, default=0, metavar="N", help="experts copied ahead (default 0)"),
+            option("--batch", type=positive, default=8, metavar="N", help="prompts of a batch (default 8)"),
+            option("--batches", type=positive, default=100, metavar="N", help="how many (default 100)"),
+            option(
+                "--requests",
+                default="uniform",
+                metavar="HOW",
+                help="uniform (default), zipf:EXPONENT, or routed by the router",
+            ),
+            SEED,
+            THREADS,
+        ),
+    ),
+    Command(
         "simulate",
         "simulate a bundle's Verilog, or execute its memory maps, and compare",
         "penstock simulate block --driver cpp --memory-latency 120",

@@ -319,6 +319,30 @@ def price_model(args: argparse.Namespace) -> Outcome:
     return Outcome({"target": args.target, "weights": args.weights, "entries": entries}, text)
 
 
+def serve_experts(args: argparse.Namespace) -> Outcome:
+    """``penstock serve``."""
+    from .serving import serve
+
+    with bar() as progress:
+        found = serve(
+            args.bundle,
+            args.slots,
+            ahead=args.ahead,
+            batch=args.batch,
+            batches=args.batches,
+            requests=args.requests,
+            threads=args.threads,
+            seed=args.seed,
+            progress=progress,
+        )
+    said = [f"{found.experts} experts, {found.slots} slots", table(("", "measured", "model"), found.rows())]
+    if found.expected_hit_rate is not None:
+        said.append(f"hits expected of independent requests: {found.expected_hit_rate:.4g}")
+    if not found.ok:
+        said.append("runtime and model count differently")
+    return Outcome(found.to_json(), "\n".join(said), ok=found.ok)
+
+
 def reproduce_paper(args: argparse.Namespace) -> Outcome:
     """``penstock reproduce``."""
     from .reproduce import reproduce, write_page

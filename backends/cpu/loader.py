@@ -128,6 +128,7 @@ class Program:
         probe: Probe | None = None,
         profile: bool = False,
         state: State | None = None,
+        weights: int | None = None,
     ) -> dict[str, Any]:
         """Run the model.
 
@@ -139,6 +140,8 @@ class Program:
             profile: adds the time of every step under ``__profile__``: rows of ``step`` (name), ``kernel``,
                 ``instance`` and ``ms``.
             state: what earlier runs left, of `new_state`; updated. Zeros, and forgotten, when None.
+            weights: address of the data of another image of the same arrays (`images.Images`); the bundle's
+                own when None. On a cache line.
 
         Returns:
             Outputs by name, new arrays at every call.
@@ -155,7 +158,7 @@ class Program:
         outputs = [aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs]
         with self._lock:
             watch = _Watch(self, probe, profile, int(self._entries[chosen.name]["steps"]))
-            self._call(chosen.name, given, outputs, count, watch)
+            self._call(chosen.name, given, outputs, count, watch, weights)
         results: dict[str, Any] = {
             spec.name: cut(spec, array, extents) for spec, array in zip(chosen.outputs, outputs, strict=True)
         }
@@ -188,21 +191,27 @@ class Program:
         return int(size(ctypes.c_int(_thread_count(threads))))
 
     def _call(
-        self, name: str, given: list[np.ndarray], outputs: list[np.ndarray], threads: int, watch: _Watch
+        self,
+        name: str,
+        given: list[np.ndarray],
+        outputs: list[np.ndarray],
+        threads: int,
+        watch: _Watch,
+        weights: int | None,
     ) -> None:
         watch.attach(self._library)
         try:
-            self._enter(name, _pointers(given), _pointers(outputs), threads)
+            self._enter(name, _pointers(given), _pointers(outputs), threads, weights)
         finally:
             watch.detach(self._library)
 
-    def _enter(self, name: str, inputs: Any, outputs: Any, threads: int) -> None:
+    def _enter(self, name: str, inputs: Any, outputs: Any, threads: int, weights: int | None = None) -> None:
         """Call an entry's C function."""
         arena = self._arena.address(self.arena_bytes(name, threads))
         status = getattr(self._library, self._entries[name]["run"])(
             inputs,
             outputs,
-            ctypes.c_void_p(self.weights.address),
+            ctypes.c_void_p(self.weights.address if weights is None else weights),
             ctypes.c_void_p(arena),
             ctypes.c_int(threads),
         )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .spec import PREFIX, parse_spec
-from .table import Option, OptionValue, ZooEntry, entries
+from .spec import PREFIX, is_composition, parse_composition, parse_spec
+from .table import COMPOSITION, Option, OptionValue, ZooEntry, entries
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model import InputSpec, ZooModel
 
 __all__ = [
+    "COMPOSITION",
     "PREFIX",
     "InputSpec",
     "Option",
@@ -24,6 +25,8 @@ __all__ = [
     "ZooModel",
     "build",
     "entries",
+    "is_composition",
+    "parse_composition",
     "parse_spec",
 ]
 

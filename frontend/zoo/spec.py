@@ -6,9 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ...ir.errors import InputError
-from .table import Option, OptionValue, ZooEntry, entries
+from .table import COMPOSITION, Option, OptionValue, ZooEntry, entries
 
 PREFIX = "zoo:"
+
+
+def is_composition(spec: str) -> bool:
+    """Whether a spec names the Composition of Experts, which is many models."""
+    return spec.removeprefix(PREFIX).split(",")[0] == COMPOSITION.name and spec.startswith(PREFIX)
 
 
 def parse_spec(spec: str) -> tuple[ZooEntry, dict[str, OptionValue]]:
@@ -22,7 +27,21 @@ def parse_spec(spec: str) -> tuple[ZooEntry, dict[str, OptionValue]]:
             "this does not name a model of the zoo", where=spec, accepted="zoo:NAME[,key=value…]"
         )
     name, *settings = spec[len(PREFIX) :].split(",")
-    entry = _find(name)
+    if name == COMPOSITION.name:
+        raise InputError(
+            "a composition is many models and not one",
+            where=spec,
+            accepted="penstock compile to the CPU, and penstock serve",
+        )
+    return _options(_find(name), settings, spec)
+
+
+def parse_composition(spec: str) -> dict[str, OptionValue]:
+    """The options of a Composition of Experts; errors as for `parse_spec`."""
+    return _options(COMPOSITION, spec.split(",")[1:], spec)[1]
+
+
+def _options(entry: ZooEntry, settings: list[str], spec: str) -> tuple[ZooEntry, dict[str, OptionValue]]:
     options = entry.defaults
     given: set[str] = set()
     for setting in settings:

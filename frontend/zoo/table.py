@@ -171,6 +171,18 @@ _ENTRIES = (
 )
 
 
+COMPOSITION = ZooEntry(
+    name="coe",
+    description="a router and experts of one small Llama shape, each with weights of its own (docs/sn40l.md)",
+    parameters=19_808,
+    source="Samba-CoE's form (Prabhakar et al., SN40L, MICRO 2024, §II) at a size of our own",
+    options=_options(experts=Option(150, "number of experts", limits=(1, 1000)), seed=SEED),
+    lengths=(16,),
+    max_length=64,
+)
+"""Many models instead of one; `parameters` are those of one expert. Only `compile` to the CPU takes it."""
+
+
 def entries() -> tuple[ZooEntry, ...]:
     """Every model of the zoo, in the order they are listed to people."""
     return _ENTRIES

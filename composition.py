@@ -1,0 +1,106 @@
+"""From a Composition of Experts to a bundle: the router and one expert compiled, an image for every expert.
+
+All experts have one shape, so one program runs them all; what differs is the image of their weights. The
+bundle holds two bundles, ``router`` and ``expert``, and the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE
+from .compiler import compile_cpu, raise_subject, tools
+from .ir.bundle import MODULE, BundleWriter, open_bundle
+from .ir.errors import InputError
+from .ir.targets import Target
+from .progress import Progress
+from .subject import SEQUENCE, Subject, from_module
+
+
+def compile_composition(
+    spec: str,
+    target: Target,
+    out: Path,
+    shapes: Mapping[str, Sequence[int]] | None,
+    precision: str,
+    progress: Progress | None,
+) -> None:
+    """Compile ``zoo:coe[,experts=N][,seed=S]`` for the CPU and write its bundle.
+
+    Args:
+        spec: the composition.
+        target: a CPU.
+        out: the bundle's directory.
+        shapes: one length of prompts, as ``s``.
+        precision: as for other models.
+        progress: told of each stage and image.
+
+    Raises:
+        PenstockError: whatever a stage refuses; nothing is left half-written.
+    """
+    from .backends.cpu.images import Images
+    from .frontend.zoo.coe import Composition
+    from .ir.module import parse_module
+
+    composition = Composition.of(spec)
+    length = _length(shapes)
+    with BundleWriter(out) as writer:
+        router = _subject(f"{spec}: router", composition.router(), length)
+        compile_cpu(router, target, writer.path(ROUTER), None, None, precision, progress)
+        first = _subject(f"{spec}: expert 0", composition.expert(0), length)
+        compile_cpu(first, target, writer.path(SHAPE), None, None, precision, progress)
+        compiled = open_bundle(writer.path(SHAPE))
+        images = Images(parse_module(compiled.text(MODULE), where=str(out)))
+        known = raise_subject(first).params
+        names = set(dict(first.module.named_buffers()))
+        for number, expert in enumerate(composition.experts()):
+            if progress is not None:
+                progress("images of experts", number, composition.count)
+            images.write(writer.path(IMAGE.format(number)), _params(known, expert, names))
+        facts = {"experts": composition.count, "length": length}
+        writer.commit(
+            tools=tools(),
+            target=target.name,
+            model={"name": spec, "shapes": {SEQUENCE: [length]}},
+            entries={},
+            backends={BACKEND: facts},
+        )
+
+
+def _length(shapes: Mapping[str, Sequence[int]] | None) -> int:
+    from .frontend.zoo import COMPOSITION
+
+    given = dict(shapes or {})
+    lengths = given.pop(SEQUENCE, COMPOSITION.lengths)
+    most = COMPOSITION.max_length or 0
+    if given or len(lengths) != 1 or not 1 <= lengths[0] <= most:
+        raise InputError(
+            "a composition takes prompts of one length", where="--shape", accepted=f"s=N, N from 1 to {most}"
+        )
+    return lengths[0]
+
+
+def _subject(name: str, module: Any, length: int) -> Subject:
+    from dataclasses import replace
+
+    from .frontend.zoo.coe import prompts
+
+    return replace(from_module(module, {"input_ids": prompts(1, length, 0)}, "f32"), name=name)
+
+
+def _params(known: Mapping[str, Any], expert: Any, buffers: set[str]) -> dict[str, Any]:
+    """The parameters of an expert by the names the first one's have; what is made of buffers is the same.
+
+    Raises:
+        InputError: a parameter that is made of trained values, which others have other values of.
+    """
+    state = {name: tensor.numpy() for name, tensor in expert.state_dict().items()}
+    found = {}
+    for name, value in known.items():
+        origin = name.partition(":")[0]
+        if name not in state and origin not in buffers:
+            raise InputError("a weight that was folded at compile time", where=name)
+        found[name] = state.get(name, value)
+    return found
