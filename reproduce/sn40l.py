@@ -17,6 +17,7 @@ from ..sim.cost.streaming import Edge, off_chip_bytes
 from .published import read
 from .rows import Reproduction, Row, check
 from .sn40l_fusion import fusion_rows
+from .sn40l_serving import Service, serving_rows
 from .sn40l_spill import spill_rows
 from .sn40l_text import MISSING, NOTES, QUIRKS, sections
 
@@ -125,7 +126,8 @@ def reproduce() -> Reproduction:
     machines = Machines.of_targets()
     table = TableV(machines)
     spilled, exact = spill_rows()
-    rows = [*table.rows(), *_footprints(machines), *_monarch(), *fusion_rows(), *spilled]
+    served = serving_rows(_services(table))
+    rows = [*table.rows(), *_footprints(machines), *_monarch(), *fusion_rows(), *served, *spilled]
     bounds = {
         "coe/overall": TABLE_V,
         "coe/switch_ratio": RATIO,
@@ -145,6 +147,26 @@ def reproduce() -> Reproduction:
         missing=MISSING,
         sections=sections(rows, table.fit.times, checks),
     )
+
+
+def _services(table: TableV) -> dict[str, Service]:
+    """The node and the others at work, by name: runs of the fewest tokens."""
+    times, machines = table.fit.times, table.machines
+    run_s = times.run_s[min(TOKENS)]
+    found = {
+        "sn40l": Service(
+            machines.node, machines.resident(machines.node), _work(machines, times.router_s, run_s)
+        )
+    }
+    for name, node in machines.others.items():
+        seen = table.observation(name, FITTED_BATCH, min(TOKENS))
+        work = _work(machines, seen.router_ratio * times.router_s, seen.run_ratio * run_s)
+        found[name] = Service(node, machines.resident(node), work)
+    return found
+
+
+def _work(machines: Machines, router_s: float, run_s: float) -> coe.Workload:
+    return coe.Workload(machines.expert, router_s, run_s)
 
 
 def _footprints(machines: Machines) -> Iterator[Row]:

@@ -62,7 +62,8 @@ def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tupl
     """Tables of all figures."""
     overall = [row for row in rows if row.id.startswith("coe/overall")]
     spilled = [row for row in rows if row.id.startswith("spill")]
-    others = [row for row in rows if row not in overall and row not in spilled]
+    served = [row for row in rows if row.id.startswith(("coe/batch_s", "coe/prefetch_gain"))]
+    others = [row for row in rows if row not in overall and row not in spilled and row not in served]
     groups = zip(spilled[::3], spilled[1::3], spilled[2::3], strict=True)
     fitted = [("router", times.router_s * 1e3), *((f"{n} tokens", s * 1e3) for n, s in times.run_s.items())]
     return (
@@ -77,6 +78,7 @@ def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tupl
             ("row", "ours", "paper", "off by", "unit", "beware"),
             tuple((*_line(row), row.unit, row.note) for row in others),
         ),
+        _latency(served),
         Section(
             "Orders to spill symbols in, on 500 random programs",
             ("policy", "optimal", "time added, × the optimum", "worst program"),
@@ -84,6 +86,18 @@ def sections(rows: Sequence[Row], times: Times, checks: Sequence[Check]) -> tupl
         ),
         deviations(checks),
     )
+
+
+def _latency(served: Sequence[Row]) -> Section:
+    """A line for each number of experts, and one for what fetching ahead gains."""
+    cells: dict[str, dict[str, float | None]] = {}
+    for row in served:
+        kind, machine, *count = row.id.split("/")[1:]
+        cells.setdefault(count[0] if count else kind, {})[machine] = row.ours
+    machines = tuple(next(iter(cells.values())))
+    lines = ((name, *(found[machine] for machine in machines)) for name, found in cells.items())
+    title = "Seconds for eight prompts of 20 tokens by number of experts, uniform; gain of fetching ahead"
+    return Section(title, ("experts", *machines), tuple(lines))
 
 
 def _line(row: Row) -> tuple[object, ...]:

@@ -209,7 +209,7 @@ def _count_einsum(
 def operations_of(op: ir.Operation) -> Mapping[str, int]:
     """Operations of one Einsum by class; a multiply-accumulate counts two under ``mac``."""
     operations: Counter[str] = Counter()
-    _count_einsum(op, 1, {}, operations)
+    _count_einsum(op, 1, {}, operations, Counter())
     return operations
 
 

@@ -89,6 +89,19 @@ def test_the_exact_policy_is_optimal_and_the_papers_order_is_not(rows: dict[str,
     )
 
 
+def test_waiting_begins_at_the_first_expert_that_does_not_fit(found: Reproduction) -> None:
+    rows = {row.id: row for row in found.rows}
+    for machine, fits, too_many in (("sn40l", 38, 39), ("a100", 45, 46), ("h100", 45, 46)):
+        flat, knee, far = (rows[f"coe/batch_s/{machine}/{n}"] for n in (fits, too_many, 100))
+        assert rows[f"coe/batch_s/{machine}/10"].ours == pytest.approx(flat.ours)
+        assert (flat.ours or 0) < (knee.ours or 0) < (far.ours or 0)
+        assert flat.beside["hit_rate"] == 1
+        assert far.beside["hit_rate"] == pytest.approx(fits / 100, rel=0.1)
+        assert (rows[f"coe/prefetch_gain/{machine}"].ours or 0) > 1
+    assert rows["coe/batch_s/a100/150"].ours is None  # the host's memory is full
+    assert rows["coe/batch_s/sn40l/850"].ours is not None
+
+
 def test_a_decoder_layer_is_one_kernel(rows: dict[str, float]) -> None:
     assert rows["fusion/llama-7b-layer/operators"] >= 20
     assert 0.8 < rows["fusion/llama-7b-layer/pmu_share"] <= 1
