@@ -16,8 +16,20 @@ from .initialise import initialise
 from .llama import Llama, LlamaConfig, LlamaLayers, RmsNorm
 from .spec import parse_composition
 
-SHAPE = LlamaConfig(layers=1, width=32, heads=4, key_heads=2, inner=88, positions=64, vocabulary=128)
-"""Of each expert, 77 KiB in float32."""
+VOCABULARY = 128
+
+
+def shape_of(width: int) -> LlamaConfig:
+    """Sizes of every expert and of the router; 32 wide, an expert takes 77 KiB in float32."""
+    return LlamaConfig(
+        layers=1,
+        width=width,
+        heads=4,
+        key_heads=2,
+        inner=width * 11 // 4,
+        positions=64,
+        vocabulary=VOCABULARY,
+    )
 
 
 class Router(nn.Module):
@@ -41,10 +53,12 @@ class Composition:
 
     Attributes:
         count: of the experts.
+        shape: of all of them.
         seed: of the router's weights; expert i has those of seed + 1 + i.
     """
 
     count: int
+    shape: LlamaConfig
     seed: int
 
     @classmethod
@@ -55,15 +69,15 @@ class Composition:
             InputError: an unknown option or value.
         """
         options = parse_composition(spec)
-        return cls(int(options["experts"]), int(options["seed"]))
+        return cls(int(options["experts"]), shape_of(int(options["width"])), int(options["seed"]))
 
     def router(self) -> nn.Module:
         """The router."""
-        return _filled(Router(SHAPE, self.count), self.seed)
+        return _filled(Router(self.shape, self.count), self.seed)
 
     def expert(self, number: int) -> nn.Module:
         """One expert."""
-        return _filled(Llama(SHAPE), self.seed + 1 + number)
+        return _filled(Llama(self.shape), self.seed + 1 + number)
 
     def experts(self) -> Iterator[nn.Module]:
         """All of them, one after another."""
@@ -73,7 +87,7 @@ class Composition:
 def prompts(count: int, length: int, seed: int) -> Tensor:
     """Random prompts, [count, length] int64."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(SHAPE.vocabulary, (count, length), generator=generator)
+    return torch.randint(VOCABULARY, (count, length), generator=generator)
 
 
 def _filled(module: nn.Module, seed: int) -> nn.Module:

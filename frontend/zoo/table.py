@@ -176,11 +176,15 @@ COMPOSITION = ZooEntry(
     description="a router and experts of one small Llama shape, each with weights of its own (docs/sn40l.md)",
     parameters=19_808,
     source="Samba-CoE's form (Prabhakar et al., SN40L, MICRO 2024, §II) at a size of our own",
-    options=_options(experts=Option(150, "number of experts", limits=(1, 1000)), seed=SEED),
+    options=_options(
+        experts=Option(150, "number of experts", limits=(1, 1000)),
+        width=Option("32", "of every expert", choices=("32", "64", "128", "256", "512")),
+        seed=SEED,
+    ),
     lengths=(16,),
     max_length=64,
 )
-"""Many models instead of one; `parameters` are those of one expert. Only `compile` to the CPU takes it."""
+"""Many models instead of one, taken by `compile` to the CPU; `parameters`: of one expert, 32 wide."""
 
 
 def entries() -> tuple[ZooEntry, ...]:
