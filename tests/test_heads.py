@@ -17,6 +17,7 @@ from penstock.heads import bind_head, record, tiling_of
 from penstock.ir import targets
 from penstock.ir.errors import InputError, PlanError, TargetError
 from penstock.sim.cost.spatial.tiling import Tiling
+from penstock.sim.rtl.compare import SimResult
 from penstock.subject import MAIN, Subject
 
 LENGTH, SIZE = 10, 8
@@ -170,6 +171,8 @@ def test_a_compiled_head_takes_other_operands(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     given = {name: random.standard_normal((LENGTH, SIZE)).astype(np.float32) for name in "qkv"}
     own, other = held.simulate(), held.simulate(inputs=given)
+    assert isinstance(own, SimResult)
+    assert isinstance(other, SimResult)
     assert own.ok
     assert other.ok
     assert own.errors != other.errors

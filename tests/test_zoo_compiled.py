@@ -15,6 +15,7 @@ import penstock
 from penstock.frontend.zoo.minilm import sentence_embeddings, tokenize
 from penstock.ir.errors import ToolMissing
 from penstock.sim.rtl.bitmod_result import ChainResult
+from penstock.sim.rtl.compare import SimResult
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +117,7 @@ def test_a_layer_of_minilm_is_bit_exact_in_rtl(driver: str, tmp_path: Path) -> N
             bundle.simulate(driver=driver)
         return
     result = bundle.simulate(driver=driver)
+    assert isinstance(result, SimResult)
     assert result.bit_exact
     assert result.cycles_rtl == result.cycles_model
     assert result.ok
