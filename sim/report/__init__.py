@@ -83,10 +83,9 @@ def to_json(bundle_dir: str | Path) -> dict[str, Any]:
 def _write(bundles: Sequence[Contents], place: Path) -> Path:
     from .html import page  # the plots need matplotlib, which takes a while to import
 
-    text = page(bundles)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_text(page(bundles), encoding="utf-8")
     except OSError as error:
         raise write_error(error, place) from error
     return place

@@ -121,6 +121,7 @@ def run_cocotb(
         ToolMissing: cocotb, Verilator or a compiler is not installed.
         VerifyError: the run broke off, the design failed, or it reached the cycle limit.
     """
+    given = design.job()  # a damaged image is said before anything is built
     if progress:
         progress("building the model", 0, None)
     model = build_for_cocotb(design.sources(traced=kind is not None), design.top, kind)
@@ -128,7 +129,7 @@ def run_cocotb(
         folder = Path(scratch)
         results, outcome = folder / "results.bin", folder / "outcome.json"
         job = {
-            **design.job(),
+            **given,
             "figures": design.figures,
             "max_cycles": max_cycles,
             "results": str(results),

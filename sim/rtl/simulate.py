@@ -80,6 +80,7 @@ def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:
 def _run_cpp(
     design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Progress | None
 ) -> Run:
+    arguments = design.arguments()  # a damaged image is said before anything is built
     if progress:
         progress("building the model", 0, None)
     model = build(
@@ -91,7 +92,7 @@ def _run_cpp(
     )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
-        command = [str(model.executable), "--results", str(results), *design.arguments()]
+        command = [str(model.executable), "--results", str(results), *arguments]
         if trace is not None:
             command += ["--trace", str(trace)]
         if max_cycles is not None:

@@ -22,8 +22,11 @@ PARAMETERS = [
     {"Rows": 48, "Cols": 1, "MaxTokens": 48, "MaxGroups": 2},
     {"Rows": 2, "Cols": 3, "RowTiles": 2, "ColTiles": 2, "MaxTokens": 8},
     {"Rows": 1, "Cols": 1, "RowTiles": 2, "ColTiles": 3, "MaxTokens": 2, "MaxGroups": 1, "Lanes": 2},
-    {"Rows": 8, "Cols": 8, "RowTiles": 4, "ColTiles": 4, "Lanes": 8},
-    {"Rows": 8, "Cols": 8, "RowTiles": 8, "ColTiles": 1, "MaxTokens": 64},
+    {"Rows": 3, "Cols": 1, "RowTiles": 4, "ColTiles": 4, "MaxTokens": 12, "Lanes": 8},
+    pytest.param({"Rows": 8, "Cols": 8, "RowTiles": 4, "ColTiles": 4, "Lanes": 8}, marks=pytest.mark.slow),
+    pytest.param(
+        {"Rows": 8, "Cols": 8, "RowTiles": 8, "ColTiles": 1, "MaxTokens": 64}, marks=pytest.mark.slow
+    ),
 ]
 FOLDERS = ("common", "bitmod", "fusemax", "baseline")
 LINE = 110
@@ -43,10 +46,10 @@ def test_the_assertions_are_lint_clean(design_sources: list[Path], design_proper
     [
         ({"Rows": 49, "Cols": 1, "MaxTokens": 49}, "shortest group"),
         ({"Rows": 17, "Cols": 1, "MaxTokens": 17, "Lanes": 8}, "shortest group"),
-        ({"Rows": 8, "RowTiles": 8, "MaxTokens": 64, "Lanes": 8}, "RowTiles must not exceed"),
+        ({"Rows": 8, "Cols": 1, "RowTiles": 8, "MaxTokens": 64, "Lanes": 8}, "RowTiles must not exceed"),
         ({"Rows": 2, "MaxTokens": 129}, "multiple of Rows"),
         ({"Rows": 2, "RowTiles": 2, "MaxTokens": 6}, "multiple of Rows"),
-        ({"Lanes": 16}, "Lanes must be 2, 4 or 8"),
+        ({"Rows": 2, "Cols": 2, "MaxTokens": 2, "Lanes": 16}, "Lanes must be 2, 4 or 8"),
         ({"Rows": 2, "Cols": 2, "MaxTokens": 2, "AccWidth": 19}, "AccWidth must be 12..18"),
     ],
 )
