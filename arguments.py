@@ -79,7 +79,7 @@ COMMANDS = (
             BUNDLE,
             option("--input", metavar="F.npz", help="arrays by input name (default: random, from --seed)"),
             option("-o", "--out", metavar="F.npz", help="write the outputs here"),
-            option("--profile", action="store_true", help="time each step"),
+            option("--profile", action="store_true", help="time each kernel; with --json each step too"),
             option("--generate", type=positive, metavar="N", help="decoders: generate N tokens"),
             option("--prompt", type=tokens, metavar="IDS", help="behind these tokens, as 1,2,3"),
             option("--prompt-length", type=positive, metavar="P", help="or behind P random ones (default 8)"),

@@ -130,6 +130,7 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     import numpy as np
 
     from . import api
+    from .profiling import by_kernel, profile
 
     if args.generate is not None:
         return generated(args)
@@ -138,9 +139,8 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     bundle = api.load(args.bundle)
     inputs = arrays(args.input) if args.input else bundle.example_inputs(seed=args.seed)
     start = time.perf_counter()
-    outputs = dict(bundle.run(inputs, threads=args.threads, profile=args.profile))
+    outputs = dict(bundle.run(inputs, threads=args.threads))
     seconds = time.perf_counter() - start
-    profile = outputs.pop("profile", None) if args.profile else None
     if args.out:
         with open(args.out, "wb") as file:
             np.savez(file, allow_pickle=False, **outputs)
@@ -157,9 +157,10 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     ]
     said = [listing(rows), f"loaded and ran in {seconds * 1e3:.1f} ms"]
     data: dict[str, Any] = {"outputs": rows, "seconds": seconds, "written": args.out}
-    if profile is not None:
-        data["profile"] = profile
-        said.append(listing(profile))
+    if args.profile:
+        data["profile"] = profile(bundle, inputs, args.threads)
+        data["kernels"] = by_kernel(bundle, data["profile"])
+        said.append(listing(data["kernels"]))
     return Outcome(data, "\n".join(said))
 
 

@@ -68,8 +68,18 @@ def test_a_bundle_runs_on_given_inputs(
         assert written[written.files[0]].shape == (1, 10)
 
 
-def test_a_profile_has_a_row_per_step(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(answer(capsys, "run", str(bundle), "--profile")["profile"]) >= 3
+def test_a_profile_has_a_row_per_step_and_its_sum_by_kernel_with_the_work_of_each(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = answer(capsys, "run", str(bundle), "--profile", "--threads", "1")
+    assert len(said["profile"]) >= 3
+    kernels = said["kernels"]
+    assert sum(row["runs"] for row in kernels) == len(said["profile"])
+    assert sum(row["ms"] for row in kernels) == pytest.approx(sum(row["ms"] for row in said["profile"]))
+    assert sum(row["share"] for row in kernels) == pytest.approx(1.0)
+    done = sum(row["gflops"] * row["ms"] * 1e6 for row in kernels)
+    layers = (784 * 512, 512 * 512, 512 * 10)
+    assert done == pytest.approx(2 * sum(layers), rel=0.01)  # what biases and ReLUs add is less
 
 
 def test_inputs_that_are_missing_are_named(
