@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,15 @@ CAPACITY, MODEL = 72, "zoo:llama-tiny"
 CACHED = f"{MODEL},cache={CAPACITY}"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_gradients() -> Iterator[None]:
+    """References are run as models in use are."""
+    with torch.no_grad():
+        yield
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    torch.set_grad_enabled(False)
     return penstock.compile(CACHED, shapes={"s": [1, 8]}, out=tmp_path_factory.mktemp("decoder") / "b")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +42,17 @@ class Attend(nn.Module):
         return nn.functional.scaled_dot_product_attention(x, self.keys, self.keys, attn_mask=seen)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_gradients() -> Iterator[None]:
+    """References are run as models in use are."""
+    with torch.no_grad():
+        yield
+
+
 @pytest.fixture(scope="module", params=[False, True], ids=["index_copy_", "assignment"])
 def attend(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Attend, Program]:
-    torch.set_grad_enabled(False)
     module = Attend(request.param)
     inputs = {"x": torch.randn(3, 8), "at": torch.arange(3)}
     bundle = penstock.compile(module, inputs, out=tmp_path_factory.mktemp("state") / "bundle")
