@@ -48,14 +48,16 @@ def by_kernel(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[dict[st
 
 
 def _flops(bundle: Bundle) -> dict[str, int]:
-    """Operations of one run of each kernel, as the cost record counts its group."""
-    counted = {
-        (group["function"], group["name"]): group["flops"]
-        for entry in bundle.files.json(COST)["entries"].values()
-        for group in entry["groups"]
-    }
-    found = {}
-    for step in bundle.program().tables["steps"]:
+    """Operations of one run of each kernel, as the cost record counts the group of its name or Einsums."""
+    counted: dict[object, int] = {}
+    for entry in bundle.files.json(COST)["entries"].values():
+        for group in entry["groups"]:
+            counted[group["function"], group["name"]] = group["flops"]
+            counted[tuple(group["einsums"])] = group["flops"]
+    tables, found = bundle.program().tables, {}
+    for step in tables["steps"]:
         node = next((output["node"] for output in step["outputs"]), "")
-        found[step["kernel"]] = counted.get((step["function"], f"{step['name']} {node}"), 0)
+        einsums = tuple(tables["kernels"][step["kernel"]]["einsums"])
+        named = (step["function"], f"{step['name']} {node}")
+        found[step["kernel"]] = counted.get(named, counted.get(einsums, 0))
     return found
