@@ -14,24 +14,15 @@ Usage: python benchmarks/cpu_attention.py [--threads N] [--precision fp32,bf16] 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from cpu_gemm import ELEMENTS, penstock_way
-from peers import PEERS, Task, build_all, reference, verdict
-from roofs import Roofs
-from turns import take_turns
+from beside import options_of, parsed, run_shapes, words
+from peers import Task
 
-from penstock.sim.compare import difference
-
+PEERS = ("eager", "iree", "onnxruntime", "openvino")
 LENGTHS, SIZES, HEADS = (128, 256, 512, 1024, 2048, 4096, 8192), (64, 128), 4
 SHAPES = tuple(f"{HEADS}x{s}x{d}{mask}" for d in SIZES for mask in ("", "c") for s in LENGTHS)
 
@@ -79,122 +70,21 @@ class Shape:
         return Task(Attention(self.causal).eval(), inputs, threads, precision)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One way on one shape."""
-
-    shape: str
-    precision: str
-    threads: int
-    way: str
-    milliseconds: float
-    gflops: float
-    of_roof: float
-    times_penstock: float
-    relative_error: float
-    note: str
-
-
-def measure(shape: Shape, precision: str, options: argparse.Namespace, roofs: Roofs) -> Iterator[Row]:
-    """A row for every way."""
-    task = shape.task(options.threads, precision)
-    wanted = reference(task)
-    others, absent = build_all(options.peers, task)
-    for peer, reason in absent.items():
-        print(f"{shape.text} {precision}: {peer} left out: {reason}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
-        ways = [penstock_way(task, Path(folder) / "bundle"), *others]
-        errors = {way.name: difference(way.output(), wanted).relative for way in ways}
-        times = take_turns({way.name: way.run for way in ways}, options.rounds, options.pause / 1e3)
-    roof = roofs.flops(ELEMENTS[precision], options.threads) or roofs.flops("f32", options.threads)
-    assert roof is not None
-    for way in ways:
-        median = times[way.name].median
-        yield Row(
-            *(shape.text, precision, options.threads, way.name),
-            round(median * 1e3, 3),
-            round(shape.flops / median / 1e9, 1),
-            round(shape.flops / median / roof, 3),
-            round(median / times["penstock"].median, 3),
-            float(f"{errors[way.name]:.2e}"),
-            ", ".join(filter(None, (verdict(precision, errors[way.name]), way.note))),
-        )
-
-
-def text(row: Row) -> str:
-    return (
-        f"{row.shape:12} {row.precision:9} {row.way:14} {row.milliseconds:10.3f} {row.gflops:8.1f} "
-        f"{row.of_roof:8.2f} {row.times_penstock:10.3f} {row.relative_error:10.1e}  {row.note}"
-    )
-
-
-def summary(rows: list[Row], precision: str) -> list[str]:
-    """Per peer the geometric mean, over the shapes, of its time in penstock's, and the least."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if row.precision == precision and row.way != "penstock" and "wrong" not in row.note:
-            found.setdefault(row.way, []).append(row.times_penstock)
-    return [
-        f"{precision}: {peer} takes {math.prod(ratios) ** (1 / len(ratios)):.2f} times as long "
-        f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} shapes)"
-        for peer, ratios in found.items()
-    ]
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="attention on the CPU, penstock beside its peers")
-
-    def words(given: str) -> list[str]:
-        return [word for word in given.split(",") if word]
-
-    def shapes(given: str) -> list[Shape]:
-        return [Shape.parse(word) for word in words(given)]
-
-    peers = [name for name in PEERS if name in ("eager", "iree", "onnxruntime", "openvino")]
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--precision", type=words, default=["fp32", "bf16"])
-    parser.add_argument("--shapes", type=shapes, default=[Shape.parse(shape) for shape in SHAPES])
-    parser.add_argument("--peers", type=words, default=peers)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--pause", type=float, default=20.0, help="milliseconds before each turn (20)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--only", default="", help="shapes whose text contains this")
-    options = parser.parse_args()
-    for given, known in ((options.precision, ELEMENTS), (options.peers, PEERS)):
-        if unknown := set(given) - set(known):
-            parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}")
-    return options
+def shapes(given: str) -> list[Shape]:
+    """An option's shapes, by comma."""
+    return [Shape.parse(word) for word in words(given)]
 
 
 def main() -> int:
-    options = arguments()
-    torch.set_num_threads(options.threads)
-    rows: list[Row] = []
-    if not options.json:
-        print(
-            f"{'shape':12} {'precision':9} {'way':14} {'median ms':>10} {'GFLOP/s':>8} {'of roof':>8} "
-            f"{'/penstock':>10} {'rel. error':>10}"
-        )
-    with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
-        roofs = Roofs(Path(folder))
-        for precision in options.precision:
-            for shape in options.shapes:
-                if options.only not in shape.text:
-                    continue
-                for row in measure(shape, precision, options, roofs):
-                    rows.append(row)
-                    if not options.json:
-                        print(text(row), flush=True)
-        peaks = {p: roofs.flops(ELEMENTS[p], options.threads) for p in options.precision}
-    if options.json:
-        result: dict[str, Any] = {"threads": options.threads, "roof_flops": peaks}
-        print(json.dumps({**result, "rows": [asdict(row) for row in rows]}, indent=2))
-    elif rows:
-        for precision in options.precision:
-            print("\n".join(summary(rows, precision)))
-        said = (f"{name} {peak / 1e9:.0f} GFLOP/s" for name, peak in peaks.items() if peak)
-        print(f"{options.threads} threads, roof: {', '.join(said)}")
-    return 1 if any("wrong" in row.note for row in rows) else 0
+    """Measure; 1 when a result was wrong."""
+    parser = options_of(
+        "attention on the CPU, penstock beside its peers",
+        PEERS,
+        rounds=9,
+        pause=20.0,
+    )
+    parser.add_argument("--shapes", type=shapes, default=[Shape.parse(shape) for shape in SHAPES])
+    return run_shapes(parsed(parser))
 
 
 if __name__ == "__main__":

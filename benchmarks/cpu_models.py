@@ -21,26 +21,21 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
+import beside
 import torch
-from peers import PEERS, Task, Way, build_all, reference, verdict
+from peers import PEERS, Task
 from roofs import Roofs
-from turns import Timing, take_turns
 
-import penstock
 from penstock.frontend import zoo
-from penstock.ir.bundle import COST
-from penstock.sim.compare import difference
 
 WIDTH = 768  # of BERT-base
-ELEMENTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class EncoderLayer(torch.nn.Module):
@@ -99,19 +94,6 @@ class Row:
     note: str
 
 
-def penstock_way(task: Task, folder: Path) -> tuple[Way, int]:
-    """Penstock on a task, and the floating-point operations of one run."""
-    asked: dict[str, Any] = {"precision": task.dtype} if task.dtype != "fp32" else {}
-    bundle = penstock.compile(task.module, task.inputs, out=folder, **asked)
-    arrays = {name: tensor.numpy() for name, tensor in task.inputs.items()}
-    ((_, cost),) = json.loads((folder / COST).read_text())["entries"].items()
-    flops = sum(group["flops"] * group["instances"] for group in cost["groups"])
-    way = Way(
-        "penstock", lambda: bundle.run(arrays, threads=task.threads), lambda out: next(iter(out.values()))
-    )
-    return way, flops
-
-
 def measure(name: str, model: Model, options: argparse.Namespace, roofs: Roofs) -> Iterator[Row]:
     """Every precision, batch and length of one model."""
     cases = [(p, b, s) for p in options.precision for b in options.batch for s in options.lengths]
@@ -120,32 +102,18 @@ def measure(name: str, model: Model, options: argparse.Namespace, roofs: Roofs) 
         if options.only not in case:
             continue
         task = Task(model.module, model.inputs(batch, length), options.threads, precision)
-        wanted = reference(task)
-        others, absent = build_all(options.peers, task)
-        for peer, reason in absent.items():
-            print(f"{case}: {peer} left out: {reason}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
-            ours, flops = penstock_way(task, Path(folder) / "bundle")
-            ways = [ours, *others]
-            errors = {way.name: difference(way.output(), wanted).relative for way in ways}
-            times = take_turns({way.name: way.run for way in ways}, options.rounds, options.pause / 1e3)
-        base = times["penstock"]
-        peak = roofs.flops(ELEMENTS[precision], options.threads) or roofs.flops("f32", options.threads)
-        assert peak is not None
+        ways, flops = beside.measure(case, task, options)
+        peak = beside.roof_of(roofs, precision, options.threads)
         for way in ways:
-            note = ", ".join(filter(None, (verdict(precision, errors[way.name]), way.note)))
-            timing: Timing = times[way.name]
             yield Row(
-                *(name, precision, batch, length, way.name),
-                round(timing.median * 1e3, 3),
-                round(timing.least * 1e3, 3),
-                round(timing.median / base.median, 3),
-                round(flops / timing.least / peak, 3),
-                float(f"{errors[way.name]:.2e}"),
-                note,
+                *(name, precision, batch, length, way.way),
+                round(way.timing.median * 1e3, 3),
+                round(way.timing.least * 1e3, 3),
+                round(way.timing.median / ways[0].timing.median, 3),
+                round(flops / way.timing.least / peak, 3),
+                float(f"{way.error:.2e}"),
+                way.note,
             )
-        del ours, others, ways
-        torch.compiler.reset()
         gc.collect()
 
 
@@ -157,56 +125,29 @@ def text(row: Row) -> str:
     )
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="whole models on the CPU, penstock beside its peers")
-
-    def words(given: str) -> list[str]:
-        return [word for word in given.split(",") if word]
-
-    def numbers(given: str) -> list[int]:
-        return [int(word) for word in words(given)]
-
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--precision", type=words, default=["fp32", "bf16"])
-    parser.add_argument("--batch", type=numbers, default=[1])
-    parser.add_argument("--lengths", type=numbers, default=[128])
-    parser.add_argument("--models", type=words, default=["minilm-l6", "bert-base"])
-    parser.add_argument("--peers", type=words, default=[name for name in PEERS if name != "tvm"])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--pause", type=float, default=50.0, help="milliseconds before each turn (50)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    options = parser.parse_args()
-    for given, known in ((options.models, MODELS), (options.peers, PEERS)):
-        if unknown := set(given) - set(known):
-            parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}")
-    return options
-
-
 def main() -> int:
-    options = arguments()
-    torch.set_num_threads(options.threads)
-    rows: list[Row] = []
-    if not options.json:
-        print(
-            f"{'case':28} {'way':21} {'median ms':>10} {'least ms':>10} {'/penstock':>10} {'of peak':>8} "
-            f"{'rel. error':>10}"
-        )
+    """Measure; 1 when a result was wrong."""
+    parser = beside.options_of(
+        "whole models on the CPU, penstock beside its peers",
+        [name for name in PEERS if name != "tvm"],
+        rounds=15,
+        pause=50.0,
+    )
+    parser.add_argument("--batch", type=beside.numbers, default=[1])
+    parser.add_argument("--lengths", type=beside.numbers, default=[128])
+    parser.add_argument("--models", type=beside.words, default=["minilm-l6", "bert-base"])
+    options = beside.parsed(parser)
+    if unknown := set(options.models) - set(MODELS):
+        parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")
+    head = (
+        f"{'case':28} {'way':21} {'median ms':>10} {'least ms':>10} {'/penstock':>10} {'of peak':>8} "
+        f"{'rel. error':>10}"
+    )
     with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
         roofs = Roofs(Path(folder))
-        for name in options.models:
-            for row in measure(name, MODELS[name](), options, roofs):
-                rows.append(row)
-                if not options.json:
-                    print(text(row), flush=True)
-        peaks = {p: roofs.flops(ELEMENTS[p], options.threads) for p in options.precision}
-    if options.json:
-        result: dict[str, Any] = {"threads": options.threads, "peak_flops": peaks}
-        print(json.dumps({**result, "rows": [asdict(row) for row in rows]}, indent=2))
-    else:
-        said = (f"{name} {peak / 1e9:.0f} GFLOP/s" for name, peak in peaks.items() if peak)
-        print(f"{options.threads} threads, peak: {', '.join(said)}")
-    return 1 if any("wrong" in row.note for row in rows) else 0
+        found = chain.from_iterable(measure(name, MODELS[name](), options, roofs) for name in options.models)
+        rows = beside.write_rows(found, head, text, options, roofs)
+    return beside.status_of(rows)
 
 
 if __name__ == "__main__":
