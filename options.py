@@ -144,3 +144,11 @@ PIPELINE = option(
     "--pipeline", metavar="PASSES", help='passes in order, such as "relabel,simplify,fuse,place"'
 )
 FULL = option("--full", action="store_true", help="recompute what is otherwise read from a stored result")
+RANK_SIZES = option(
+    "--shape",
+    type=extents,
+    action="append",
+    default=[],
+    metavar="RANK=N[,RANK=N…]",
+    help="sizes of a model's ranks",
+)

@@ -37,6 +37,7 @@ from ...ir.steps import (
 )
 from .groups import Groups
 from .hazards import Hazards, Span
+from .header import write_header
 from .layouts import Demand, Layout, operand_layouts, param_arguments, parameter_name
 from .names import Names
 
@@ -112,28 +113,9 @@ def write_program(
             *bodies,
         ]
     )
-    return Program(text, _header(title, whole.entries), whole.steps, whole.calls, whole.entries, workspace)
-
-
-def _header(title: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Declarations for callers in C."""
-    lines = [
-        f"/* {title}: its entry points, for callers in C.",
-        "   All pointers on cache lines of 64 bytes. weights: the data of weights.safetensors, which begins",
-        "   8 bytes and the header's length (the first 8 bytes, little endian) into the file. arena: as many",
-        "   bytes as asked for below, holding anything. Inputs, then states (zeros at first, updated where",
-        "   they are), and outputs in the manifest's order.",
-        "   Gives 0, or an errno when a thread cannot be started. */",
-        "#include <stdint.h>",
-    ]
-    for entry in entries.values():
-        lines += [
-            "",
-            f"int64_t {entry['arena_bytes']}(int threads);",
-            f"int {entry['run']}(const void *const *inputs, void *const *outputs, const void *weights, "
-            "void *arena, int threads);",
-        ]
-    return "\n".join([*lines, ""])
+    return Program(
+        text, write_header(title, whole.entries), whole.steps, whole.calls, whole.entries, workspace
+    )
 
 
 @dataclass

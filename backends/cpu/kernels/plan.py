@@ -8,11 +8,12 @@ from math import frexp, prod
 
 from ....ir.einsum import Access, Einsum, Index, Literal
 from ..isa import Isa
-from .contraction import Contraction, fits_panel, packed_block, register_block
+from .contraction import Contraction, fits_panel
 from .group import Group, Iteration, Step, Tensor, copy_step
 from .kernel import Pack
 from .lanes import BITS, FLOATS, arithmetic
 from .layout import choose_orders, contiguous, leaves
+from .register_blocks import packed_block, register_block
 from .tiles import choose_tiles
 
 

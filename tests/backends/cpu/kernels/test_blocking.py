@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.backends.cpu.isa import ISAS, host_isa, isa_for
 from penstock.backends.cpu.kernels import emit_kernel
-from penstock.backends.cpu.kernels.contraction import register_block
+from penstock.backends.cpu.kernels.register_blocks import register_block
 from penstock.backends.cpu.kernels.rows import crowded
 from penstock.ir.targets import load
 
