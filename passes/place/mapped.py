@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ...ir.build import attributes
@@ -37,13 +38,7 @@ def map_entries(
     machine = of_target(target)
     found = {}
     with module.context, ir.Location.unknown():
-        for function in functions(module).values():
-            unplace(function)
-        inline_layers(module)
-        for name, function in functions(module).items():
-            if not is_entry(function):
-                continue
-            program = named_program(module, target, name, function)
+        for name, function, program in flat_programs(module, target):
             pinned = matching(program.problem, pin)
             result = solve(program.problem, machine, solver, replace(budget, pinned=pinned))
             Emitter(function, program, result.found.plan, (fast, slow)).emit()
@@ -54,7 +49,21 @@ def map_entries(
     return found
 
 
-def named_program(module: ir.Module, target: Target, name: str, function: func.FuncOp) -> Program:
+def flat_programs(module: ir.Module, target: Target) -> Iterator[tuple[str, func.FuncOp, Program]]:
+    """Every entry with its layers inlined, without the places it had: its name, itself and its program.
+
+    Raises:
+        PassError: the module is not fused, or a function calls itself.
+    """
+    for function in functions(module).values():
+        unplace(function)
+    inline_layers(module)
+    for name, function in functions(module).items():
+        if is_entry(function):
+            yield name, function, _named_program(module, target, name, function)
+
+
+def _named_program(module: ir.Module, target: Target, name: str, function: func.FuncOp) -> Program:
     """An entry's program with arguments called as the model calls them, where that is unique.
 
     Raises:

@@ -10,12 +10,10 @@ from typing import ClassVar
 
 from ...ir.errors import PassError
 from ...ir.mlir import ir
-from ...ir.steps import functions, is_entry
 from ...ir.targets import load
 from ...ir.tier_moves import Room, verify_moves
 from ..base import Pass
-from ..place.arena import SOLVER, unplace
-from ..place.inline import inline_layers
+from ..place.arena import SOLVER
 
 
 @dataclass
@@ -52,7 +50,7 @@ class PlaceInTiers(Pass):
             TargetError, InputError: no such target or policy, or no farther tier.
             PlanError: what must be near does not fit there, or a verifier refuses the placement.
         """
-        from ..place.mapped import named_program
+        from ..place.mapped import flat_programs
         from .emit import emit
         from .plan import place
         from .problem import Tiers, of_problem
@@ -61,13 +59,7 @@ class PlaceInTiers(Pass):
         tiers = Tiers.of(target, self.near_bytes or None)
         others = tuple(filter(None, self.others.split(",")))
         with module.context, ir.Location.unknown():
-            for function in functions(module).values():
-                unplace(function)
-            inline_layers(module)
-            for name, function in functions(module).items():
-                if not is_entry(function):
-                    continue
-                compiled = named_program(module, target, name, function)
+            for name, function, compiled in flat_programs(module, target):
                 found = place(of_problem(compiled.problem), tiers, self.policy, others)
                 emit(function, compiled, found)
                 function.attributes[SOLVER] = ir.StringAttr.get(self.policy)

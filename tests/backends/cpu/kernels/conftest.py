@@ -217,7 +217,7 @@ def close() -> Callable[[np.ndarray, np.ndarray, float], None]:
         finite = np.isfinite(wanted)
         np.testing.assert_array_equal(found[~finite], wanted[~finite])
         assert np.isfinite(found[finite]).all()
-        error = np.linalg.norm((found - wanted)[finite])
+        error = np.linalg.norm(found[finite] - wanted[finite])
         assert error <= bound * np.linalg.norm(wanted[finite]) + 1e-30
 
     return check
