@@ -13,6 +13,8 @@ import pytest
 
 from penstock.ir.schedule import Edge, Placed, Schedule, Task
 
+GAME = "passes/place/"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` writes what is printed now where a test would compare it with what was."""
@@ -20,8 +22,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests before slow ones, otherwise in the order collected: the cheap answer comes first."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Quick tests before slow ones, otherwise in the order collected: the cheap answer comes first.
+
+    With ``-n``, what one worker takes for minutes comes before the rest, which the others take meanwhile.
+    """
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        return item.get_closest_marker("slow") is not None, shared and _together(item.nodeid) != GAME
+
+    items.sort(key=place)
 
 
 def pytest_configure() -> None:
@@ -29,6 +39,12 @@ def pytest_configure() -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+
+
+def _together(test: str) -> str:
+    """What one worker takes at once: a file; of the mapping game all, which numba compiles for a minute."""
+    file = test.partition("::")[0]
+    return GAME if file.startswith(GAME) else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def schedule(self) -> None:
             if self.collection is None:
                 in_order = next(iter(self.registered_collections.values()))
-                runs = groupby(in_order, key=lambda test: test.partition("::")[0])
+                runs = groupby(in_order, key=_together)
                 self.runs = {test: number for number, (_, tests) in enumerate(runs) for test in tests}
             super().schedule()
 
