@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 
 import numpy as np
@@ -148,15 +149,16 @@ def test_only_what_was_written_goes_back() -> None:
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("apuw"), st.integers(0, 5)), max_size=60), st.integers(1, 4))
 def test_pinned_experts_stay_and_none_is_ever_overwritten(steps: list[tuple[str, int]], slots: int) -> None:
-    cache, pinned = ExpertCache(slots), [0] * 6
+    cache = ExpertCache(slots)
+    pinned: Counter[Hashable] = Counter()
     for what, expert in steps:
         before: tuple[Hashable, ...] = cache.resident
         if what == "a":
             found = cache.activate(expert)
-            held = all(pinned[int(each)] for each in before)  # type: ignore[call-overload]
+            held = all(pinned[each] for each in before)
             assert (found is None) == (expert not in before and len(before) == slots and held)
             if found is not None and found.evicted is not None:
-                assert found.evicted == next(each for each in before if not pinned[int(each)])  # type: ignore[call-overload]
+                assert found.evicted == next(each for each in before if not pinned[each])
         elif expert in cache:
             if what == "p":
                 cache.pin(expert)
