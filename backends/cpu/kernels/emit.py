@@ -161,8 +161,7 @@ class _Emitter:
         whole = node.extent // node.tile
         rest = node.extent - whole * node.tile
         live = self.live.get(node)
-        spans = Spans(self.frame, node, {node.tile_rank: node.tile}, live.reads) if live else None
-        first, end = spans.somewhere(live.formula) if live and spans else (self.writer.number(0), "")
+        first, end = Spans(self.frame, node, live).written() if live else (self.writer.number(0), "")
         if whole:
             self.writer.comment(f"generations of {node.rank}")
             last = Linear((), whole)

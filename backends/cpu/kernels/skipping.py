@@ -92,46 +92,33 @@ def _applied(operator: str, operands: list[State]) -> State:
 
 
 class Spans:
-    """Writes the range of generations in which a formula holds at some point of a tile, or at all.
+    """Writes the range of generations in which something of an iteration is live at some point of a tile.
 
     Args:
         frame: where the tile is.
         node: the iteration.
-        extents: extents of the ranks a formula may name.
-        reads: the numbers it may name.
+        live: its points that matter.
     """
 
-    def __init__(
-        self, frame: Frame, node: Iteration, extents: Mapping[str, int], reads: Mapping[str, Read]
-    ) -> None:
-        self.frame, self.node, self.extents, self.reads = frame, node, extents, reads
+    def __init__(self, frame: Frame, node: Iteration, live: Live) -> None:
+        self.frame, self.node, self.live = frame, node, live
         self.writer: Writer = frame.writer
 
-    def somewhere(self, formula: Formula) -> tuple[str, str]:
+    def written(self) -> tuple[str, str]:
+        """First generation worth computing, and the one behind the last."""
+        return self._somewhere(self.live.formula)
+
+    def _somewhere(self, formula: Formula) -> tuple[str, str]:
         """First generation and the one behind the last in which it holds at some point of the tile."""
         if isinstance(formula, Atom):
-            return self._atom(formula.index, 0)
+            return self._atom(formula.index)
         low, high = ("maxui", "minui") if isinstance(formula, All) else ("minui", "maxui")
         none, all_ = self.writer.number(0), self.writer.number(self.node.generations)
         first, end = (none, all_) if isinstance(formula, All) else (all_, none)
         for number, part in enumerate(formula.parts):
-            begins, ends = self.somewhere(part)
+            begins, ends = self._somewhere(part)
             first = begins if number == 0 else self._of(low, first, begins)
             end = ends if number == 0 else self._of(high, end, ends)
-        return first, end
-
-    def everywhere(self, formula: Formula) -> tuple[str, str] | None:
-        """Likewise where it holds at every point; None for a disjunction."""
-        if isinstance(formula, Atom):
-            return self._atom(formula.index, 1)
-        if isinstance(formula, Any) or not formula.parts:
-            return None
-        first, end = self.writer.number(0), self.writer.number(self.node.generations)
-        for part in formula.parts:
-            span = self.everywhere(part)
-            if span is None:
-                return None
-            first, end = self._of("maxui", first, span[0]), self._of("minui", end, span[1])
         return first, end
 
     def _number(self, read: Read, largest: bool) -> str:
@@ -160,21 +147,20 @@ class Spans:
     def _of(self, operation: str, a: str, b: str) -> str:
         return self.writer.pure("bound", f"arith.{operation} {a}, {b} : index")
 
-    def _atom(self, index: Index, extreme: int) -> tuple[str, str]:
-        """Where step·generation + rest <= 0, with the least (0) or the largest (1) rest of the tile."""
+    def _atom(self, index: Index) -> tuple[str, str]:
+        """Where step·generation + rest <= 0, with the least rest of the tile."""
         step, rest = 0, Linear((), index.const)
         for rank, coeff in index.terms:
             if rank == self.node.rank:
                 step += coeff
                 continue
-            if rank in self.reads:
-                largest = (coeff > 0) == bool(extreme)
-                rest = rest + Linear.of(self._number(self.reads[rank], largest)) * coeff
+            if rank in self.live.reads:
+                rest = rest + Linear.of(self._number(self.live.reads[rank], largest=coeff < 0)) * coeff
                 continue
             rest = rest + self.frame.coordinate(rank) * coeff
             if rank not in self.frame.fixed:
-                size = self.frame.tiles.get(rank) or self.extents[rank]
-                rest = rest + sorted((0, coeff * (size - 1)))[extreme]
+                size = self.frame.extent(self.live.masked, rank)
+                rest = rest + min(0, coeff * (size - 1))
         number, writer = self.writer.number, self.writer
         all_ = number(self.node.generations)
         if step == 0:
