@@ -15,10 +15,11 @@ from ....ir.einsum import Access, Index, Literal
 from .access import Places
 from .frame import Frame
 from .group import Group, Iteration, Step, Tensor
-from .masks import All, Any, Atom, Formula, Read, Reads, hidden
+from .masks import All, Atom, Formula, Read, Reads, hidden
 from .text import Linear, Writer
 
 _KEPT, _ONE = "kept", "one"
+_FAR = 60  # 2^60 is farther than any coordinate, and a few of it add up in an index
 State = float | str | tuple[str, Tensor] | None
 """A number, a factor that changes nothing, the value a carried tensor had before, or not known."""
 
@@ -121,11 +122,16 @@ class Spans:
             end = ends if number == 0 else self._of(high, end, ends)
         return first, end
 
-    def _number(self, read: Read, largest: bool) -> str:
-        """The largest or the smallest of a tensor's elements in the tile."""
+    def _number(self, read: Read, largest: bool) -> str | None:
+        """The largest or the smallest of a tensor's elements in the tile, kept from overflowing in sums.
+
+        None where it has elements of its own in every generation, or is read where it has none.
+        """
         frame, writer, kind = self.frame, self.writer, read.tensor.element
         ranks = [r for r in read.access.ranks if r not in frame.fixed and frame.extent(read.step, r) > 1]
         stream = frame.stream(read.step, read.access, read.tensor, ranks)
+        if self.node.rank in read.access.ranks or stream.guards:
+            return None
 
         def walk(ranks: Sequence[str], places: Places, found: list[str]) -> list[str]:
             if not ranks:
@@ -140,9 +146,12 @@ class Spans:
                 lambda place, names: walk(ranks[1:], {**places, ranks[0]: place}, names),
             )  # fmt: skip
 
-        beyond = 1 << (62 if kind == "i64" else 30)
+        beyond = 1 << (_FAR if kind == "i64" else 30)
         (found,) = walk(ranks, {}, [writer.constant(f"{-beyond if largest else beyond} : {kind}", "far")])
-        return writer.op("bound", f"arith.index_cast {found} : {kind} to index")
+        found = writer.op("bound", f"arith.index_cast {found} : {kind} to index")
+        if largest:
+            return self._of("minsi", found, writer.number(1 << _FAR))
+        return self._of("maxsi", found, writer.number(-1 << _FAR))
 
     def _of(self, operation: str, a: str, b: str) -> str:
         return self.writer.pure("bound", f"arith.{operation} {a}, {b} : index")
@@ -150,19 +159,22 @@ class Spans:
     def _atom(self, index: Index) -> tuple[str, str]:
         """Where step·generation + rest <= 0, with the least rest of the tile."""
         step, rest = 0, Linear((), index.const)
+        number, writer = self.writer.number, self.writer
+        all_ = number(self.node.generations)
         for rank, coeff in index.terms:
             if rank == self.node.rank:
                 step += coeff
                 continue
             if rank in self.live.reads:
-                rest = rest + Linear.of(self._number(self.live.reads[rank], largest=coeff < 0)) * coeff
+                found = self._number(self.live.reads[rank], largest=coeff < 0)
+                if found is None:
+                    return number(0), all_
+                rest = rest + Linear.of(found) * coeff
                 continue
             rest = rest + self.frame.coordinate(rank) * coeff
             if rank not in self.frame.fixed:
                 size = self.frame.extent(self.live.masked, rank)
                 rest = rest + min(0, coeff * (size - 1))
-        number, writer = self.writer.number, self.writer
-        all_ = number(self.node.generations)
         if step == 0:
             holds = writer.pure("holds", f"arith.cmpi sle, {writer.index(rest)}, {number(0)} : index")
             end = writer.pure("bound", f"arith.select {holds}, {all_}, {number(0)} : index")
