@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from penstock.ir.build import EinsumView, integer, is_einsum
 from penstock.ir.cascade import FUSED, ITERATE, walk
 from penstock.ir.mlir import ir
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
-from penstock.sim.compare import difference
+from penstock.sim.compare import BOUNDS, difference
 
 HEADS, GROUPS, WIDTH = 4, 2, 16
 
@@ -144,3 +146,85 @@ class _Masked(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
         return torch.softmax(q @ k.transpose(-2, -1) / WIDTH**0.5 + mask, dim=-1) @ v
+
+
+class _Window(nn.Module):
+    """Key m is shown to query p where p - BEHIND <= m <= p + AHEAD."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        p, m = torch.arange(q.shape[-2])[:, None], torch.arange(k.shape[-2])
+        shown = (m >= p - BEHIND) & (m <= p + AHEAD)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=shown)
+
+
+class _Triu(nn.Module):
+    """A causal mask that is added, -inf above a diagonal."""
+
+    def __init__(self, past: int = 0) -> None:
+        super().__init__()
+        self.past = past
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        mask = torch.triu(torch.full((q.shape[-2], k.shape[-2]), -torch.inf), diagonal=self.past + 1)
+        return torch.softmax(q @ k.transpose(-2, -1) / WIDTH**0.5 + mask, dim=-1) @ v
+
+
+class _Tril(nn.Module):
+    """Scores filled where a lower triangle of ones has none."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        scores = q @ k.transpose(-2, -1) / WIDTH**0.5
+        shown = torch.tril(torch.ones(q.shape[-2], k.shape[-2]))
+        return torch.softmax(scores.masked_fill(shown == 0, -torch.inf), dim=-1) @ v
+
+
+BEHIND, AHEAD = 40, 2
+MASKS: dict[str, Callable[[], nn.Module]] = {
+    "causal": Causal,
+    "window": _Window,
+    "triu": _Triu,
+    "triu after 230 keys": partial(_Triu, 230),
+    "tril": _Tril,
+}
+
+
+def _run(module: nn.Module, given: dict[str, Tensor], folder: Path, **options: Any) -> np.ndarray:
+    """The compiled output, the same bits from one thread and from two."""
+    bundle = penstock.compile(module, given, out=folder / "b", **options)
+    arrays = {name: value.numpy() for name, value in given.items()}
+    ((one,), (two,)) = (bundle.run(arrays, threads=threads).values() for threads in (1, 2))
+    np.testing.assert_array_equal(two, one)
+    return one
+
+
+# Generations are of 128 keys: less than one, a ragged second, more keys than queries, and the other way.
+@pytest.mark.parametrize(("queries", "keys"), [(7, 7), (131, 131), (70, 300), (100, 60)])
+@pytest.mark.parametrize("mask", MASKS)
+def test_masks_of_coordinates_agree_with_pytorch(mask: str, queries: int, keys: int, tmp_path: Path) -> None:
+    module, given = MASKS[mask](), inputs(mask, queries, keys)
+    got = _run(module, given, tmp_path)
+    with torch.inference_mode():
+        double = module(*(value.double() for value in given.values())).numpy()
+    assert difference(got, double).relative <= 1e-5
+
+
+def test_a_window_in_bf16_agrees_with_pytorch(tmp_path: Path) -> None:
+    module, given = _Window(), inputs("window", 131, 300)
+    given["q"] /= 9
+    got = _run(module, given, tmp_path, precision="bf16")
+    with torch.inference_mode():
+        double = module(*(value.double() for value in given.values())).numpy()
+    found = difference(got, double).relative
+    assert 1e-4 < found <= BOUNDS["bfloat16"]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_what_hidden_generations_hold_is_not_reached(mask: str, tmp_path: Path) -> None:
+    """The last generation, of keys from 384 on, is NaN: eager PyTorch spreads it over every row."""
+    module, given = MASKS[mask](), inputs(mask, 33, 400)
+    with torch.inference_mode():
+        double = module(*(value.double() for value in given.values())).numpy()
+    given["k"][..., 384:, :] = given["v"][..., 384:, :] = torch.nan
+    with torch.inference_mode():
+        assert module(*given.values()).isnan().all()
+    assert difference(_run(module, given, tmp_path), double).relative <= 1e-5
