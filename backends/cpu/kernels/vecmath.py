@@ -1,8 +1,9 @@
 """Elementary functions on f32 vectors, written with fused multiply-adds; f64 goes to the C library.
 
-exp errs by less than one unit of the last place; its polynomial is a minimax fit (in such units) on
-[-ln 2/2, ln 2/2], found by reweighted least squares. The polynomials of expm1, log and tanh are those of
-Cephes. Infinities and NaN come out as the C library's. Without AVX-512 exponentials below 2^-125 are 0.
+exp errs by less than one unit of the last place (1.3 where multiply-adds are not fused); its polynomial is
+a minimax fit (in such units) on [-ln 2/2, ln 2/2], found by reweighted least squares. The polynomials of
+expm1, log and tanh are those of Cephes. Infinities and NaN come out as the C library's. Vectors that AVX-512
+does not scale flush exponentials below 2^-125.5 to 0.
 """
 
 from __future__ import annotations

@@ -137,6 +137,7 @@ class Library:
     """Several cases compiled into one shared library for one instruction set."""
 
     def __init__(self, cases: Sequence[Case], isa: str) -> None:
+        self.isa = isa
         self.cases = {case.name: case for case in cases}
         self.kernels: dict[str, Kernel] = {}
         self.results: dict[str, list[ir.Type]] = {}
