@@ -228,3 +228,17 @@ def test_what_hidden_generations_hold_is_not_reached(mask: str, tmp_path: Path) 
     with torch.inference_mode():
         assert module(*given.values()).isnan().all()
     assert difference(_run(module, given, tmp_path), double).relative <= 1e-5
+
+
+@pytest.mark.parametrize("mask", ["causal", "triu", "tril"])
+@pytest.mark.parametrize("name", ["k", "v"])
+def test_what_is_not_finite_in_other_generations_spreads_as_in_pytorch(
+    mask: str, name: str, tmp_path: Path
+) -> None:
+    module, given = MASKS[mask](), inputs(mask, 12, 40)
+    given[name][0, 1, 5] = torch.nan
+    got = _run(module, given, tmp_path)
+    with torch.inference_mode():
+        wanted = module(*given.values()).numpy()
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
+    assert difference(got, wanted).relative <= 1e-5
