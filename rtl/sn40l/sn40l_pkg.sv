@@ -22,9 +22,14 @@
 //   output logic [Planes-1:0]                       tx_valid_o
 //   input  logic [Planes-1:0]                       tx_ready_i
 //   output logic [Planes-1:0][PacketWidth-1:0]      tx_packet_o
+//   output logic [StatWords-1:0][31:0]              stat_o       counters of the unit's kind, zeroed by reset
+//
+// done_o is low from the cycle after start_i until the end, high before the first start_i.
 //
 // A unit takes every packet that arrives, sooner or later, without waiting for the vector network: packet
 // credits and buffer credits make the room before a packet is sent.
+
+/* verilator lint_off UNUSEDPARAM */  // a unit on its own uses some of them
 
 package sn40l_pkg;
 
@@ -46,8 +51,9 @@ package sn40l_pkg;
 
   localparam int unsigned Planes = 2;  // copies of the mesh of the vector network
 
-  // Control network: tokens of a unit, each way.
-  localparam int unsigned Tokens = 8;
+  // Control network: tokens of a unit, each way. Counters of a unit that can be read.
+  localparam int unsigned Tokens    = 8;
+  localparam int unsigned StatWords = 4;
 
   // Configuration bus: {unit, address}, 32-bit words. Unit n < 64 is node n = y * columns + x of the mesh,
   // 64 + n its switch, 128 the control network.
@@ -76,7 +82,9 @@ package sn40l_pkg;
   // Tokens + bit of its token_o}.
   localparam int unsigned CfgControlEnable = 15;
 
-  // PMU: contexts 0, 1 read, 2, 3 write; registers of context c at c * 32.
+  // PMU: contexts 0, 1 read, 2, 3 write; registers of context c at c * 32. The bits of an address are exchanged
+  // in turn, i = 0, 1, ...: bit i with bit PmuBankBit + i; then the lowest are the bank, the others the row. A
+  // reader gets +0 for words outside its predicate, a writer drops them.
   localparam int unsigned PmuReaders   = 2;
   localparam int unsigned PmuWriters   = 2;
   localparam int unsigned PmuAguDims   = 5;
@@ -88,9 +96,9 @@ package sn40l_pkg;
   localparam logic [6:0] PmuLow        = 7'd3;   // predicate: words at low <= address < high only
   localparam logic [6:0] PmuHigh       = 7'd4;
   localparam logic [6:0] PmuUnits      = 7'd5;   // how many units until done
-  localparam logic [6:0] PmuSeqStride  = 7'd6;   // writers: signed, times the packet's seq added to the address
-  localparam logic [6:0] PmuCredits    = 7'd7;   // readers: depth of destination queue d in [8*d+7:8*d], d < 3
-  localparam logic [6:0] PmuSkew       = 7'd8;   // {enable[4], shift[3:0]}: bank += address >> shift (diagonal)
+  localparam logic [6:0] PmuSeqStride  = 7'd6;   // writers: signed, times a packet's seq added to its address
+  localparam logic [6:0] PmuCredits    = 7'd7;   // readers: depth of queue d in [8*d+7:8*d]; 0: none
+  localparam logic [6:0] PmuSkew       = 7'd8;   // {enable[4], shift[3:0]}, diagonal: bank += row >> shift
   localparam logic [6:0] PmuExtent     = 7'd16;  // + dimension, innermost first: how often, at least 1
   localparam logic [6:0] PmuStride     = 7'd24;  // + dimension, signed, in words
   localparam int unsigned PmuBankBit   = 128;    // + i: position of bit i of the bank in the address
@@ -111,5 +119,11 @@ package sn40l_pkg;
   localparam int unsigned PmuTokenWritten   = 2;
   localparam int unsigned Destinations      = 3;  // queues that one flow may feed
   localparam int unsigned CreditWidth       = 8;
+
+  // Counters of a PMU: cycles in which an access waited for a bank, packets of no writer's flow.
+  localparam int unsigned PmuStatReadConflicts  = 0;
+  localparam int unsigned PmuStatWriteConflicts = 1;
+  localparam int unsigned PmuStatStrays         = 2;
+  localparam int unsigned PmuStatPoisoned       = 3;  // packets written with poison
 
 endpackage
