@@ -82,25 +82,25 @@ package sn40l_pkg;
   // Tokens + bit of its token_o}.
   localparam int unsigned CfgControlEnable = 15;
 
-  // PMU: contexts 0, 1 read, 2, 3 write; registers of context c at c * 32. The bits of an address are exchanged
-  // in turn, i = 0, 1, ...: bit i with bit PmuBankBit + i; then the lowest are the bank, the others the row. A
-  // reader gets +0 for words outside its predicate, a writer drops them.
+  // PMU: contexts 0, 1 read, 2, 3 write; registers of context c at c * 32. The bits of an address are
+  // exchanged in turn: bit i = 0, 1, ... with the bit that register PmuBankBit + i names; then the lowest are
+  // the bank, the others the row. A reader gets +0 for words outside its predicate, a writer drops them.
   localparam int unsigned PmuReaders   = 2;
   localparam int unsigned PmuWriters   = 2;
   localparam int unsigned PmuAguDims   = 5;
   localparam int unsigned PmuAddrWidth = 20;  // signed word address, more than any PMU holds
 
-  localparam logic [6:0] PmuControl    = 7'd0;   // pmu_control_t
-  localparam logic [6:0] PmuBase       = 7'd1;   // address of lane 0 of the first access
-  localparam logic [6:0] PmuLaneStride = 7'd2;   // signed, from lane to lane
-  localparam logic [6:0] PmuLow        = 7'd3;   // predicate: words at low <= address < high only
-  localparam logic [6:0] PmuHigh       = 7'd4;
-  localparam logic [6:0] PmuUnits      = 7'd5;   // how many units until done
-  localparam logic [6:0] PmuSeqStride  = 7'd6;   // writers: signed, times a packet's seq added to its address
-  localparam logic [6:0] PmuCredits    = 7'd7;   // readers: depth of queue d in [8*d+7:8*d]; 0: none
-  localparam logic [6:0] PmuSkew       = 7'd8;   // {enable[4], shift[3:0]}, diagonal: bank += row >> shift
-  localparam logic [6:0] PmuExtent     = 7'd16;  // + dimension, innermost first: how often, at least 1
-  localparam logic [6:0] PmuStride     = 7'd24;  // + dimension, signed, in words
+  localparam logic [4:0] PmuControl    = 5'd0;   // pmu_control_t
+  localparam logic [4:0] PmuBase       = 5'd1;   // address of lane 0 of the first access
+  localparam logic [4:0] PmuLaneStride = 5'd2;   // signed, from lane to lane
+  localparam logic [4:0] PmuLow        = 5'd3;   // predicate: words at low <= address < high only
+  localparam logic [4:0] PmuHigh       = 5'd4;
+  localparam logic [4:0] PmuUnits      = 5'd5;   // how many units until done
+  localparam logic [4:0] PmuSeqStride  = 5'd6;   // writers: signed, times a packet's seq added to its address
+  localparam logic [4:0] PmuCredits    = 5'd7;   // readers: depth of queue d in [8*d+7:8*d]; 0: none
+  localparam logic [4:0] PmuSkew       = 5'd8;   // {enable[4], shift[3:0]}, diagonal: bank += row >> shift
+  localparam logic [4:0] PmuExtent     = 5'd16;  // + dimension, innermost first: how often, at least 1
+  localparam logic [4:0] PmuStride     = 5'd24;  // + dimension, signed, in words
   localparam int unsigned PmuBankBit   = 128;    // + i: position of bit i of the bank in the address
 
   typedef struct packed {

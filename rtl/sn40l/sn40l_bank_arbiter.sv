@@ -1,0 +1,78 @@
+// Copyright penstock contributors.
+// Licensed under the Apache License, Version 2.0, see LICENSE for details.
+// SPDX-License-Identifier: Apache-2.0
+
+// One port of each bank of a scratchpad, shared by vector accesses (SN40L, MICRO 2024, section IV-B).
+//
+// In every cycle each bank goes to the first lane that asks for it: contexts in turn from turn_q on, lanes in
+// order. An access that is not granted whole keeps what it has got and asks again for the rest. The turn moves
+// on when its context asks for nothing or is granted the rest, so nobody waits for ever. Combinational from
+// requests to grants.
+
+module sn40l_bank_arbiter #(
+  parameter  int unsigned Contexts  = 2,
+  parameter  int unsigned Banks     = 8,
+  parameter  int unsigned RowWidth  = 12,
+  localparam int unsigned Lanes     = sn40l_pkg::Lanes,
+  localparam int unsigned BankWidth = $clog2(Banks),
+  localparam int unsigned CtxWidth  = $clog2(Contexts),
+  localparam int unsigned LaneWidth = $clog2(Lanes)
+) (
+  input  logic                                          clk_i,
+  input  logic                                          rst_ni,
+  input  logic [Contexts-1:0][Lanes-1:0]                pending_i,
+  input  logic [Contexts-1:0][Lanes-1:0][BankWidth-1:0] bank_i,
+  input  logic [Contexts-1:0][Lanes-1:0][RowWidth-1:0]  row_i,
+  output logic [Contexts-1:0][Lanes-1:0]                granted_o,
+  output logic [Contexts-1:0]                           waits_o,   // some lanes of it have to ask again
+  // What each bank does
+  output logic [Banks-1:0]                              used_o,
+  output logic [Banks-1:0][CtxWidth-1:0]                ctx_o,
+  output logic [Banks-1:0][LaneWidth-1:0]               lane_o,
+  output logic [Banks-1:0][RowWidth-1:0]                row_o
+);
+
+  logic [CtxWidth-1:0] turn_q;
+
+  always_comb begin
+    logic [CtxWidth-1:0]  ctx;
+    logic [BankWidth-1:0] bank;
+
+    granted_o = '0;
+    waits_o   = '0;
+    used_o    = '0;
+    ctx_o     = '0;
+    lane_o    = '0;
+    row_o     = '0;
+    bank      = '0;
+    ctx       = turn_q;
+    if (pending_i != '0) begin
+      for (int unsigned c = 0; c < Contexts; c++) begin
+        if (pending_i[ctx] != '0) begin
+          for (int unsigned l = 0; l < Lanes; l++) begin
+            bank = bank_i[ctx][l];
+            if (pending_i[ctx][l] && !used_o[bank]) begin
+              used_o[bank]      = 1'b1;
+              ctx_o[bank]       = ctx;
+              lane_o[bank]      = LaneWidth'(l);
+              row_o[bank]       = row_i[ctx][l];
+              granted_o[ctx][l] = 1'b1;
+            end
+          end
+          waits_o[ctx] = (pending_i[ctx] & ~granted_o[ctx]) != '0;
+        end
+        ctx = (ctx == CtxWidth'(Contexts - 1)) ? '0 : ctx + CtxWidth'(1);
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)                turn_q <= '0;
+    else if (!waits_o[turn_q])  turn_q <= (turn_q == CtxWidth'(Contexts - 1)) ? '0 : turn_q + CtxWidth'(1);
+  end
+
+  if (Contexts < 2) begin : gen_bad_contexts
+    $error("sn40l_bank_arbiter: Contexts must be at least 2");
+  end
+
+endmodule
