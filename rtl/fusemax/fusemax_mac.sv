@@ -32,11 +32,11 @@ module fusemax_mac (
 
   always_comb begin
     case (step_i)
-      3'd1:    coefficient = fusemax_pkg::ExpC4;
-      3'd2:    coefficient = fusemax_pkg::ExpC3;
-      3'd3:    coefficient = fusemax_pkg::ExpC2;
-      3'd4:    coefficient = fusemax_pkg::ExpC1;
-      3'd5:    coefficient = fusemax_pkg::ExpC0;
+      3'd1:    coefficient = fp32_exp_pkg::C4;
+      3'd2:    coefficient = fp32_exp_pkg::C3;
+      3'd3:    coefficient = fp32_exp_pkg::C2;
+      3'd4:    coefficient = fp32_exp_pkg::C1;
+      3'd5:    coefficient = fp32_exp_pkg::C0;
       default: coefficient = fusemax_pkg::PlusZero;
     endcase
   end
@@ -46,8 +46,8 @@ module fusemax_mac (
     factor_b = b_i;
     addend   = c_i;
     if (exp_i) begin
-      factor_a = (step_i == 3'd1) ? fusemax_pkg::ExpC5 : x_i;
-      factor_b = (step_i == 3'd0) ? fusemax_pkg::ExpLog2e : parts_q.fraction;
+      factor_a = (step_i == 3'd1) ? fp32_exp_pkg::C5 : x_i;
+      factor_b = (step_i == 3'd0) ? fp32_exp_pkg::Log2e : parts_q.fraction;
       addend   = coefficient;
     end
   end
@@ -62,18 +62,6 @@ module fusemax_mac (
   end
 
   // The polynomial is in [1, 2]: adding n to its exponent is multiplying by 2^n.
-  logic signed [9:0] exponent;
-  logic [31:0]       scaled;
-
-  assign exponent = $signed({2'b00, sum[30:23]}) + 10'(parts_q.floor);
-
-  always_comb begin
-    if (sum[30:23] == 8'hFF)        scaled = sum;
-    else if (exponent < 10'sd1)     scaled = fusemax_pkg::PlusZero;
-    else if (exponent > 10'sd254)   scaled = {sum[31], 8'hFF, 23'd0};
-    else                            scaled = {sum[31], exponent[7:0], sum[22:0]};
-  end
-
-  assign result_o = (exp_i && step_i == 3'd5) ? scaled : sum;
+  assign result_o = (exp_i && step_i == 3'd5) ? fp32_exp_pkg::scaled(sum, parts_q.floor) : sum;
 
 endmodule

@@ -107,16 +107,6 @@ package fusemax_pkg;
     uop2d_t array;  // [31:0]
   } word_t;
 
-  // exp(x) = 2^n * p(g), x * log2(e) = n + g. p is the polynomial of degree 5 with p(0) = 1 and the least
-  // relative error on [0, 1), 8.2e-8, its coefficients rounded to single precision one after the other.
-  localparam logic [31:0] ExpLog2e = 32'h3FB8_AA3B;
-  localparam logic [31:0] ExpC0    = 32'h3F80_0000;
-  localparam logic [31:0] ExpC1    = 32'h3F31_725D;
-  localparam logic [31:0] ExpC2    = 32'h3E75_EDB4;
-  localparam logic [31:0] ExpC3    = 32'h3D64_8E1C;
-  localparam logic [31:0] ExpC4    = 32'h3C13_BD91;
-  localparam logic [31:0] ExpC5    = 32'h3AF4_B678;
-
   localparam logic [31:0] PlusZero      = 32'h0000_0000;
   localparam logic [31:0] PlusOne       = 32'h3F80_0000;
   localparam logic [31:0] MinusInfinity = 32'hFF80_0000;
