@@ -16,7 +16,7 @@ from .rows import Check, Reproduction, Row, Section
 __all__ = ["BUILT", "PAPERS", "Check", "Reproduction", "Row", "Section", "reproduce", "write_page"]
 
 PAPERS = ("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt")
-BUILT = ("fusemax", "mallocgame", "bitmod", "sn40l")
+BUILT = ("fusemax", "mallocgame", "memo", "bitmod", "sn40l")
 """Those of `PAPERS` that are compared already."""
 
 
@@ -46,6 +46,10 @@ def reproduce(paper: str, *, full: bool = False, progress: Progress | None = Non
         from . import mallocgame
 
         return mallocgame.reproduce(full, progress)
+    if paper == "memo":
+        from . import memo
+
+        return memo.reproduce()
     if paper == "sn40l":
         from . import sn40l
 
@@ -65,6 +69,8 @@ def write_page(found: Reproduction, place: Path) -> Path:
         from .bitmod_page import page
     elif found.paper == "mallocgame":
         from .mallocgame_page import page
+    elif found.paper == "memo":
+        from .memo_page import page
     elif found.paper == "sn40l":
         from .sn40l_page import page
     else:

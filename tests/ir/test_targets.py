@@ -41,7 +41,15 @@ SHIPPED = targets.names()
 
 def test_every_promised_target_is_shipped():
     promised = {"cpu", "h200", "fusemax-cloud", "flat-cloud", "tpu-v4i", "bitmod-28nm", "bitmod-small"}
-    promised |= {"sn40l-socket", "sn40l-node", "sn40l-small", "bolt-u55c", "dgx-a100", "dgx-h100"}
+    promised |= {
+        "sn40l-socket",
+        "sn40l-node",
+        "sn40l-small",
+        "bolt-u55c",
+        "dgx-a100",
+        "dgx-h100",
+        "a800-node",
+    }
     assert promised <= set(SHIPPED)
 
 
@@ -128,6 +136,7 @@ def test_json_is_plain_and_finite(name):
         ("tpu-v4i", "bf16", 138e12),  # Jouppi et al., ISCA 2021, table 1
         ("dgx-a100", "bf16", 8 * 312e12),  # data sheet, dense
         ("dgx-h100", "bf16", 8 * 989e12),  # data sheet, dense
+        ("a800-node", "bf16", 8 * 312e12),  # data sheet, dense
         ("sn40l-socket", "bf16", 638e12),  # SN40L, MICRO 2024, table II
         ("fusemax-cloud", "f16", 2 * (65536 + 256) * 940e6),  # FuseMax, MICRO 2024, section VI-A
         ("bitmod-28nm", "bitmod4", 2 * 2 * 1024 * 1e9),  # BitMoD, HPCA 2025: 2 MAC a cycle and PE
