@@ -37,7 +37,7 @@ def export(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object
         with torch.no_grad(), _quiet():
             return torch.export.export(module, args, kwargs, strict=False)
     except _FAILURES as error:
-        raise InputError(f"the model cannot be exported: {_essence(error)}", where=_place(error)) from error
+        raise InputError(f"the model cannot be exported: {essence(error)}", where=_place(error)) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 
@@ -54,7 +54,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
                 with _quiet():
                     return program.run_decompositions({})
             except _FAILURES as error:
-                message = f"the model's updates in place cannot be undone: {_essence(error)}"
+                message = f"the model's updates in place cannot be undone: {essence(error)}"
                 raise InputError(message, where=_place(error)) from error
     return program
 
@@ -80,7 +80,7 @@ def _quiet() -> Iterator[None]:
     print(complained.getvalue(), end="", file=sys.stderr)
 
 
-def _essence(error: BaseException) -> str:
+def essence(error: BaseException) -> str:
     """The first sentence of PyTorch's message that says what happened."""
     lines = [line.strip() for line in str(error).splitlines()]
     wanted = [

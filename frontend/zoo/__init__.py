@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 
-def build(spec: str, *, device: torch.device | str | None = None) -> ZooModel:
+def build(spec: str, *, device: torch.device | str | None = None, positions: int | None = None) -> ZooModel:
     """The model ``zoo:NAME[,key=value…]`` names, with its weights; see `model.build`."""
     from .model import build as build_model
 
-    return build_model(spec, device=device)
+    return build_model(spec, device=device, positions=positions)
 
 
 def __getattr__(name: str) -> object:

@@ -148,12 +148,13 @@ class ZooModel:
         return tuple(given)
 
 
-def build(spec: str, *, device: torch.device | str | None = None) -> ZooModel:
+def build(spec: str, *, device: torch.device | str | None = None, positions: int | None = None) -> ZooModel:
     """The model a spec names, its weights in place; never downloads.
 
     Args:
         spec: ``zoo:NAME[,key=value…]``.
         device: where the weights live, the CPU by default; ``meta`` gives shapes without values.
+        positions: of a causal model, that a sequence is to have, where the public configuration has fewer.
 
     Raises:
         InputError: an unknown model, option or value.
@@ -162,7 +163,7 @@ def build(spec: str, *, device: torch.device | str | None = None) -> ZooModel:
     entry, options = parse_spec(spec)
     place = torch.device(device or "cpu")
     with torch.device("meta"):
-        module, inputs, outputs = _BUILDERS[entry.name](options)
+        module, inputs, outputs = _BUILDERS[entry.name]({**options, "positions": positions or 0})
     if place.type != "meta":
         _fill_weights(module, entry, options)
         module.to(place)
@@ -244,11 +245,13 @@ def _bert_base(options: Options) -> Built:
 
 def _gpt2(options: Options) -> Built:
     config = Gpt2Config(layers=_number(options, "layers"), attention=_word(options, "attention"))
+    config = replace(config, positions=max(config.positions, _number(options, "positions")))
     return Gpt2(config), {"input_ids": _tokens(config.vocabulary)}, {"logits": 1}
 
 
 def _llama(config: LlamaConfig, options: Options) -> LlamaConfig:
     sizes = {name: _number(options, name) for name in ("layers", "cache")}
+    sizes["positions"] = max(config.positions, _number(options, "positions"))
     return replace(config, attention=_word(options, "attention"), **sizes)
 
 
