@@ -42,6 +42,18 @@ def fusemax_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_sources(tmp_path_factory.mktemp("fusemax_props"), rtl.properties("common", "fusemax"))
 
 
+@pytest.fixture(scope="session")
+def sn40l_sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The SN40L design as files, packages first."""
+    return write_sources(tmp_path_factory.mktemp("sn40l"), rtl.sources("common", "sn40l"))
+
+
+@pytest.fixture(scope="session")
+def sn40l_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Its assertions as files."""
+    return write_sources(tmp_path_factory.mktemp("sn40l_props"), rtl.properties("common", "sn40l"))
+
+
 def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
     """Write sources to a folder, in order."""
     for name, text in texts.items():

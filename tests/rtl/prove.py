@@ -1,4 +1,4 @@
-"""Formal proofs about the BitMoD RTL's blocks, by Yosys and ABC.
+"""Formal proofs about blocks of the RTL, by Yosys and ABC.
 
     python tests/rtl/prove.py -o docs/rtl/formal.md
 
@@ -96,6 +96,7 @@ _MUX = "one reader at a time, its address unchanged; a waiting one is passed ove
 _TERMS = "for every code and special value, the terms of every mode add up to the weight"
 _ALIGN = "the sum is within 16376 a lane, the exponent the largest of the lanes that are not zero"
 _DEQUANT = "after k steps the product is the sum times the k highest scale bits, exactly"
+_LRU = "one candidate is the oldest, and none of two that were touched is older than it"
 _READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; idle means nothing is left"
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 
@@ -153,13 +154,14 @@ PROOFS = (
     *(Proof("axi_read_mux", _MUX, "read_mux_formal", {"Readers": readers}) for readers in (1, 2, 3)),
     Proof("axi_read_dma", _READ, "read_dma_formal", {"MaxBurst": 2, "Depth": 3}),
     Proof("axi_write_dma", _WRITE, "write_dma_formal"),
+    *(Proof("sn40l_lru", _LRU, "lru_formal", {"Slots": slots}) for slots in (3, 4, 5)),
 )
 
 
 def sources(folder: Path) -> list[Path]:
-    """The BitMoD design as files."""
+    """The designs as files."""
     paths = []
-    for name, text in rtl.sources("common", "bitmod").items():
+    for name, text in rtl.sources("common", "bitmod", "sn40l").items():
         paths.append(folder / name)
         paths[-1].write_text(text, encoding="utf-8")
     return paths

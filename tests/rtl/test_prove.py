@@ -53,6 +53,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "sum    = $unsigned($signed(sum) >>> 1);",
         "sum    = sum;",
     ),
+    "a touched slot as old as before": ("lru_formal", "sn40l_lru.sv", "newer_q[i] & ~touched", "newer_q[i]"),
     "ties to odd": ("shift_formal", "bitmod_step_pkg.sv", "odd & mask[0]", "~odd & mask[0]"),
     "a digit's window moved": ("terms_formal", "bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
 }
