@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import cocotb
@@ -52,7 +53,7 @@ class Bench:
             await self.cycle(rst_ni=0)
 
     async def cycle(self, **given: int) -> None:
-        """Drive the inputs, what is not given as 0 and no reset, and let the outputs settle before the edge."""
+        """Drive the inputs, 0 where nothing is given, no reset; the outputs settle before the edge."""
         await FallingEdge(self.dut.clk_i)
         for name, port in self.ports.items():
             if self.driven[name] != (value := given.get(name, name == "rst_ni")):
@@ -77,93 +78,117 @@ class Bench:
         return *map(self.read, names), bool(self.read("grant_hit_o")), bool(self.read("grant_error_o"))  # pyright: ignore
 
 
-async def play(
-    dut: Any,
-    requests: int,
-    seed: int,
-    *,
-    layout: Layout | None = None,
-    experts: int,
-    locality: float,
-    prefetch: float,
-    wrote: float,
-    hold: int,
-    latency: int,
-    pace: float,
-) -> Reference:
-    """Random requests, the Python table beside them; the end is when all is answered and released.
+@dataclass(frozen=True)
+class Habits:
+    """Of those who ask.
 
-    Args:
-        requests: how many.
+    Attributes:
+        experts: how many there are.
         locality: share of requests that repeat one of the last few experts.
         prefetch, wrote: share of the requests that are prefetches, and of the runs that write.
         hold, latency: longest run and copy, cycles.
         pace: chance that something offered is taken in a cycle.
     """
-    layout = layout or Layout()
-    bench, chance = Bench(dut, layout), random.Random(seed)
-    told = Reference(bench.slots, layout)
-    await bench.start()
-    recent: deque[int] = deque([0], maxlen=max(1, bench.slots // 2))
-    offered: tuple[int, bool] | None = None
-    runs: list[tuple[int, int, int]] = []  # when it ends, expert, slot
-    moving: tuple[int, Copy] | None = None
-    pinned: int | None = None
-    sent = now = quiet = 0
-    while (
-        sent < requests or offered or runs or moving or told.waiting or told.ready or told.loading is not None
-    ):
-        now += 1
-        quiet += 1
-        assert quiet < PATIENCE, "nothing happens any more"
-        given: dict[str, int] = {}
-        if offered is None and sent < requests and chance.random() < pace:
-            near = chance.random() < locality
-            expert = recent[chance.randrange(len(recent))] if near else chance.randrange(experts)
-            offered = expert, chance.random() < prefetch
-            recent.append(expert)
-        if offered:
-            given.update(
-                req_valid_i=1, req_expert_i=offered[0], req_id_i=sent & 255, req_prefetch_i=int(offered[1])
-            )
-        takes_grant, takes_copy = chance.random() < pace, moving is None and chance.random() < pace
-        given.update(grant_ready_i=int(takes_grant), copy_ready_i=int(takes_copy))
-        done = next((run for run in runs if run[0] <= now), None)
-        writes = chance.random() < wrote
-        if done:
-            given.update(rel_valid_i=1, rel_slot_i=done[2], rel_wrote_i=int(writes))
-        finished = moving is not None and moving[0] <= now
-        given["done_valid_i"] = int(finished)
-        pins = runs[0][1] if pinned is None and runs and chance.random() < 0.02 else None
-        unpins = pinned if chance.random() < 0.01 else None
-        if (target := unpins if pins is None else pins) is not None:
-            given.update(pin_valid_i=1, pin_slot_i=told.slot_of[target], pin_set_i=int(pins is not None))
-        await bench.cycle(**given)
 
-        # In the order in which the manager sees them: what it looks up is as the last cycle left it.
-        if offered and bench.read("req_ready_o"):
-            told.accept(offered[0], sent & 255, prefetch=offered[1])
-            offered, sent, quiet = None, sent + 1, 0
-        if finished and moving:
-            told.copied(moving[1])
-            moving, quiet = None, 0
-        if takes_copy and (copy := bench.copy()):
+    experts: int
+    locality: float
+    prefetch: float
+    wrote: float
+    hold: int
+    latency: int
+    pace: float
+
+
+class Play:
+    """Random requests to the manager, the table in Python beside it."""
+
+    def __init__(self, dut: Any, habits: Habits, seed: int, layout: Layout) -> None:
+        self.bench, self.habits, self.chance = Bench(dut, layout), habits, random.Random(seed)
+        self.told = Reference(self.bench.slots, layout)
+        self.recent: deque[int] = deque([0], maxlen=max(1, self.bench.slots // 2))
+        self.offered: tuple[int, bool] | None = None
+        self.runs: list[tuple[int, int, int]] = []  # when it ends, expert, slot
+        self.moving: tuple[int, Copy] | None = None
+        self.pinned: int | None = None
+        self.sent = self.now = self.quiet = 0
+
+    async def run(self, requests: int) -> Reference:
+        """So many requests, and until all is answered and released."""
+        await self.bench.start()
+        while self.sent < requests or self.busy:
+            self.now += 1
+            self.quiet += 1
+            assert self.quiet < PATIENCE, "nothing happens any more"
+            await self.cycle(requests)
+        return self.told
+
+    @property
+    def busy(self) -> bool:
+        told = self.told
+        waits = bool(told.waiting or told.ready) or told.loading is not None
+        return bool(self.offered or self.runs or self.moving) or waits
+
+    def ask(self) -> tuple[int, bool]:
+        """The next request: an expert, and whether it is a prefetch."""
+        chance, habits = self.chance, self.habits
+        near = chance.random() < habits.locality
+        expert = self.recent[chance.randrange(len(self.recent))] if near else chance.randrange(habits.experts)
+        self.recent.append(expert)
+        return expert, chance.random() < habits.prefetch
+
+    async def cycle(self, requests: int) -> None:
+        """Drive a cycle, and tell the table what the manager took and gave in it, in its order: what it looks
+        up is as the cycle before left it."""
+        chance, habits, told = self.chance, self.habits, self.told
+        if self.offered is None and self.sent < requests and chance.random() < habits.pace:
+            self.offered = self.ask()
+        expert, prefetch = self.offered or (0, False)
+        over = next((run for run in self.runs if run[0] <= self.now), None)
+        writes = chance.random() < habits.wrote
+        finished = self.moving if self.moving and self.moving[0] <= self.now else None
+        pins, unpins = self.pin()
+        pin = unpins if pins is None else pins
+        takes_copy = self.moving is None and chance.random() < habits.pace
+        takes_grant = chance.random() < habits.pace
+        await self.bench.cycle(
+            req_valid_i=self.offered is not None,
+            req_expert_i=expert,
+            req_id_i=self.sent & 255,
+            req_prefetch_i=prefetch,
+            grant_ready_i=takes_grant,
+            copy_ready_i=takes_copy,
+            rel_valid_i=over is not None,
+            rel_slot_i=over[2] if over else 0,
+            rel_wrote_i=writes,
+            done_valid_i=finished is not None,
+            pin_valid_i=pin is not None,
+            pin_slot_i=0 if pin is None else told.slot_of[pin],
+            pin_set_i=pins is not None,
+        )
+        if self.offered and self.bench.read("req_ready_o"):
+            told.accept(expert, self.sent & 255, prefetch=prefetch)
+            self.offered, self.sent, self.quiet = None, self.sent + 1, 0
+        if finished:
+            told.copied(finished[1])
+            self.moving, self.quiet = None, 0
+        if takes_copy and (copy := self.bench.copy()):
             assert copy == told.copies.popleft()
-            moving = now + 1 + chance.randrange(latency), copy
-        if takes_grant and (grant := bench.grant()):
+            self.moving = self.now + 1 + chance.randrange(habits.latency), copy
+        if takes_grant and (grant := self.bench.grant()):
             name, slot, hit, failed = grant
             assert not failed
-            runs.append((now + 1 + chance.randrange(hold), told.granted(name, slot, hit), slot))
-        if done:
-            runs.remove(done)
-            told.released(done[1], wrote=writes)
-        if pins is not None:
-            told.cache.pin(pins)
-            pinned = pins
-        elif unpins is not None:
-            told.cache.unpin(unpins)
-            pinned = None
-    return told
+            ends = self.now + 1 + chance.randrange(habits.hold)
+            self.runs.append((ends, told.granted(name, slot, hit), slot))
+        if over:
+            self.runs.remove(over)
+            told.released(over[1], wrote=writes)
+        self.pinned = told.pin(pins, unpins, self.pinned)
+
+    def pin(self) -> tuple[int | None, int | None]:
+        """Whom to pin, and whom to unpin: one at a time, and one that runs."""
+        if self.pinned is None:
+            return (self.runs[0][1], None) if self.runs and self.chance.random() < 0.02 else (None, None)
+        return None, self.pinned if self.chance.random() < 0.01 else None
 
 
 def counters(bench: Any) -> tuple[int, ...]:
@@ -173,18 +198,8 @@ def counters(bench: Any) -> tuple[int, ...]:
 
 @cocotb.test()
 async def the_least_recently_used_goes_and_what_was_written_goes_back(dut: Any) -> None:
-    told = await play(
-        *(dut, 100_000, 1),
-        **{
-            "experts": 150,
-            "locality": 0.9,
-            "prefetch": 0.1,
-            "wrote": 0.3,
-            "hold": 6,
-            "latency": 3,
-            "pace": 0.95,
-        },
-    )
+    habits = Habits(experts=150, locality=0.9, prefetch=0.1, wrote=0.3, hold=6, latency=3, pace=0.95)
+    told = await Play(dut, habits, 1, Layout()).run(100_000)
     assert counters(dut) == (told.hits, told.misses, told.evictions, told.back_bytes, 0)
     assert told.evictions > 3000
     assert told.back_bytes
@@ -192,19 +207,8 @@ async def the_least_recently_used_goes_and_what_was_written_goes_back(dut: Any) 
 
 @cocotb.test()
 async def experts_that_are_only_read_move_no_bytes_back(dut: Any) -> None:
-    told = await play(
-        *(dut, 3000, 2),
-        layout=Layout(writable_bytes=0),
-        **{
-            "experts": 100,
-            "locality": 0.2,
-            "prefetch": 0.2,
-            "wrote": 0.5,
-            "hold": 30,
-            "latency": 9,
-            "pace": 0.5,
-        },
-    )
+    habits = Habits(experts=100, locality=0.2, prefetch=0.2, wrote=0.5, hold=30, latency=9, pace=0.5)
+    told = await Play(dut, habits, 2, Layout(writable_bytes=0)).run(3000)
     assert counters(dut) == (told.hits, told.misses, told.evictions, 0, 0)
     assert told.evictions > 1000
     assert told.back_bytes == 0
@@ -212,18 +216,8 @@ async def experts_that_are_only_read_move_no_bytes_back(dut: Any) -> None:
 
 @cocotb.test()
 async def requests_wait_while_everybody_near_is_in_use(dut: Any) -> None:
-    told = await play(
-        *(dut, 2000, 3),
-        **{
-            "experts": 400,
-            "locality": 0.3,
-            "prefetch": 0.0,
-            "wrote": 0.5,
-            "hold": 900,
-            "latency": 2,
-            "pace": 1.0,
-        },
-    )
+    habits = Habits(experts=400, locality=0.3, prefetch=0.0, wrote=0.5, hold=900, latency=2, pace=1.0)
+    told = await Play(dut, habits, 3, Layout()).run(2000)
     assert counters(dut) == (told.hits, told.misses, told.evictions, told.back_bytes, 0)
     assert int(dut.wait_cycles_o.value) > 2000
 

@@ -1,7 +1,7 @@
-"""What the manager of experts should do, said in Python: the cost model's table of experts, and two memories.
+"""What the manager of experts should do, in Python: the cost model's table of experts, and two memories.
 
-The memories hold versions: version v of expert e is what e is after v runs wrote it. Whoever is granted a slot
-must find the newest version of the expert asked for there.
+The memories hold versions: version v of expert e is what e is after v runs wrote it. Whoever is granted a
+slot must find the newest version of the expert asked for there.
 """
 
 from __future__ import annotations
@@ -153,3 +153,13 @@ class Reference:
             self.newest[expert] += 1
             self.near[self.slot_of[expert]] = expert, self.newest[expert]
             self.cache.write(expert)
+
+    def pin(self, pins: int | None, unpins: int | None, pinned: int | None) -> int | None:
+        """Pin an expert, or unpin one; who is pinned then."""
+        if pins is not None:
+            self.cache.pin(pins)
+            return pins
+        if unpins is not None:
+            self.cache.unpin(unpins)
+            return None
+        return pinned
