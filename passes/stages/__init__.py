@@ -1,0 +1,19 @@
+"""A model's part as stages of a dataflow pipeline: linear layers, attention, normalisation, each one PCU's work.
+
+What a stage is and does is read off Einsums (`recognise`), never off names.
+"""
+
+from .recognise import recognise
+from .stage import Activation, AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
+
+__all__ = [
+    "Activation",
+    "AddNorm",
+    "Context",
+    "Linear",
+    "Scores",
+    "Softmax",
+    "Stage",
+    "Stages",
+    "recognise",
+]
