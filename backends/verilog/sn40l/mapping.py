@@ -1,0 +1,368 @@
+"""Stages onto the units of a fabric: PCUs by their share of the work, stage buffers, streams, memory.
+
+A tile is one sequence. Every stage has a PCU. The feed-forward, a linear layer that reads nothing but
+another's result, is cut into as many parts as units are left for: the first layer along its columns, the
+second along what it sums, and who reads the second adds the parts (SN40L, MICRO 2024, section III-A: PCUs
+follow the share of operations). Buffers hold two tiles: one is filled while the other is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ....ir.errors import PlanError, TargetError
+from ....ir.fabric import LANES, MOST_DESTINATIONS, Buffer, Gemm, Load, Reader, Rows, Section, Store, Unit, Walk
+from ....passes.stages import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
+from . import programs
+from .machine import Machine
+
+DEPTH = 2
+MOST_READERS = 2
+MOST_PARTS = 3
+"""Parts of a feed-forward: as many queues feed a flow, and the queues of who adds them."""
+WIDE_PLANE = 0
+"""The plane of operands A, a vector a cycle each; all else is on the other."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a region of memory holds, for whoever fills it.
+
+    Attributes:
+        kind: ``source``, ``result``, ``mask``, ``weights`` or ``norm``.
+        tensor: the activation or input; of weights and norms the weight.
+        bias: parameter that goes with a weight, or None.
+        columns: of a weight ``[n, d]``: from which n to which.
+        depth: from which d to which.
+        boolean: of a mask: whether it says who is seen.
+    """
+
+    kind: str
+    tensor: str
+    bias: str | None = None
+    columns: tuple[int, int] = (0, 0)
+    depth: tuple[int, int] = (0, 0)
+    boolean: bool = False
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A section, and what its regions of memory hold."""
+
+    section: Section
+    contents: Mapping[str, Packed]
+
+
+def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Mapped:
+    """A section for some stages on some machine.
+
+    Raises:
+        PlanError: shapes that do not fit its vectors, queues or memories.
+        TargetError: it has not enough units.
+    """
+    _check_shapes(stages, machine)
+    wide = [stages.activations[each].width for each in _inner(stages)]
+    best, refused = None, ""
+    for parts in range(1, MOST_PARTS + 1 if wide else 2):
+        if any(width % (LANES * parts) for width in wide):
+            continue
+        mapped = _Mapper(name, stages, machine, tiles, parts).mapped()
+        missing = _missing(mapped.section, machine)
+        best, refused = (best, refused or missing) if missing else (mapped, refused)
+    if best is None:
+        raise TargetError(
+            f"the section needs {refused}", where=machine.name, accepted="a larger fabric, or a smaller part"
+        )
+    return best
+
+
+def _inner(stages: Stages) -> dict[str, tuple[Linear, Linear]]:
+    """Activations between the two layers of a feed-forward, whose result a normalisation adds."""
+    makers = {stage.result: stage for stage in stages.stages}
+    found = {}
+    for stage in stages.stages:
+        first = makers.get(stage.source) if isinstance(stage, Linear) else None
+        readers = [each for each in stages.stages if first is not None and first.result in each.reads]
+        after = [each for each in stages.stages if stage.result in each.reads]
+        added = len(after) == 1 and isinstance(after[0], AddNorm) and after[0].source == stage.result
+        if isinstance(first, Linear) and isinstance(stage, Linear) and readers == [stage] and added:
+            found[first.result] = (first, stage)
+    return found
+
+
+def _missing(section: Section, machine: Machine) -> str:
+    """What of a machine the section has too little of; empty when it fits."""
+    kinds = ((("gemm", "rows"), "PCUs", machine.pcus), (("buffer",), "PMUs", machine.pmus))
+    for names, title, there in (*kinds, (("load", "store"), "AGCUs", machine.agcus)):
+        needed = sum(unit.kind in names for unit in section.units)
+        if needed > there:
+            return f"{needed} {title}, there are {there}"
+    for unit in section.units:
+        if isinstance(unit, Buffer) and unit.words * unit.depth > machine.pmu_words:
+            return f"{unit.words * unit.depth} words for {unit.name}, a PMU has {machine.pmu_words}"
+    return ""
+
+
+def _check_shapes(stages: Stages, machine: Machine) -> None:
+    tokens = stages.activations[stages.source].rows
+    most = LANES * machine.accumulators
+    if tokens % LANES or not 0 < tokens <= most:
+        raise PlanError(
+            f"tiles of {tokens} tokens",
+            where=stages.source,
+            accepted=f"multiples of {LANES} up to {most}, padded and masked",
+        )
+    for each in stages.activations.values():
+        if each.width % LANES:
+            raise PlanError(f"rows of {each.width}", where=each.name, accepted=f"multiples of {LANES}")
+    for stage in stages.stages:
+        if isinstance(stage, Scores | Context):
+            wide = stage.query if isinstance(stage, Scores) else stage.value
+            size = stages.activations[wide].width // stage.heads
+            if size % LANES:
+                raise PlanError(f"heads of {size}", where=stage.result, accepted=f"multiples of {LANES}")
+
+
+@dataclass
+class _Use:
+    """A way in which a buffer is read: a walk, and the units that take the flow."""
+
+    flow: str
+    walk: Walk
+    users: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Held:
+    """An activation, or a part of its columns, in a buffer of its own."""
+
+    name: str
+    write: str
+    words: int
+    pitch: int
+    into: Walk
+    uses: list[_Use] = field(default_factory=list)
+
+
+@dataclass
+class _Mapper:
+    name: str
+    stages: Stages
+    machine: Machine
+    tiles: int
+    parts: int
+    units: list[Unit] = field(default_factory=list)
+    held: dict[str, list[_Held]] = field(default_factory=dict)
+    planes: dict[str, int] = field(default_factory=dict)
+    regions: dict[str, int] = field(default_factory=dict)
+    contents: dict[str, Packed] = field(default_factory=dict)
+    mask: _Held | None = None
+
+    def mapped(self) -> Mapped:
+        """The section."""
+        stages = self.stages
+        self.cut = {each.result for pair in _inner(stages).values() for each in pair} if self.parts > 1 else set()
+        self._source()
+        for stage in stages.stages:
+            self._stage(stage)
+        self._result()
+        section = Section(self.name, self.tiles, tuple(self._ordered()), self.planes, self.regions)
+        return Mapped(section, self.contents)
+
+    def _source(self) -> None:
+        shape = self.stages.activations[self.stages.source]
+        vectors = shape.rows * shape.width // LANES
+        self._load("x", Packed("source", shape.name), vectors, vectors)
+        self._hold(shape.name, "x", "x", shape.rows, shape.width, Walk(((vectors, LANES),)))
+
+    def _result(self) -> None:
+        """The result leaves as it is made: whoever makes it feeds the store itself."""
+        (held,) = self.held[self.stages.result]
+        if held.uses:
+            raise PlanError("a stage reads the result", where=self.name, accepted="a result that only leaves")
+        del self.held[self.stages.result]
+        vectors = held.words // LANES
+        self.regions["y"] = vectors * self.tiles
+        self.contents["y"] = Packed("result", self.stages.result)
+        self.units.append(Store("store_y", held.write, "y", vectors, vectors))
+
+    def _ordered(self) -> Iterator[Unit]:
+        """Units, each buffer right behind who fills it."""
+        waiting = {each.write: each for parts in self.held.values() for each in parts}
+        if self.mask is not None:
+            waiting[self.mask.write] = self.mask
+        for unit in self.units:
+            yield unit
+            for flow in unit.outputs:
+                if flow in waiting:
+                    yield self._buffer(waiting[flow])
+
+    def _buffer(self, held: _Held) -> Buffer:
+        readers = tuple(Reader(use.flow, use.walk) for use in held.uses)
+        if len(readers) > MOST_READERS:
+            raise PlanError(
+                f"{held.name} is read in {len(readers)} ways", where=self.name, accepted=f"{MOST_READERS}"
+            )
+        return Buffer(
+            f"{held.name}_buffer", held.name, held.words, DEPTH, held.pitch, held.write, held.into, readers
+        )
+
+    def _load(self, name: str, packed: Packed, vectors: int, stride: int, once: bool = False) -> str:
+        """A load unit; the name of its flow."""
+        self.regions[name] = vectors * (self.tiles if stride else 1)
+        self.contents[name] = packed
+        self.units.append(Load(f"load_{name}", name, name, vectors, stride, once))
+        return name
+
+    def _hold(self, tensor: str, name: str, flow: str, rows: int, width: int, into: Walk) -> None:
+        held = _Held(name, flow, rows * width, width, into)
+        self.held.setdefault(tensor, []).append(held)
+
+    def _read(self, held: _Held, walk: Walk, user: str, plane: int) -> str:
+        """The flow that brings a unit a buffer's contents along a walk."""
+        for use in held.uses:
+            if use.walk == walk and len(use.users) < MOST_DESTINATIONS and self.planes[use.flow] == plane:
+                use.users.append(user)
+                return use.flow
+        use = _Use(f"{held.name}_to_{user}", walk, [user])
+        held.uses.append(use)
+        self.planes[use.flow] = plane
+        return use.flow
+
+    def _stage(self, stage: Stage) -> None:
+        if isinstance(stage, Linear):
+            self._linear(stage)
+        elif isinstance(stage, Scores):
+            self._scores(stage)
+        elif isinstance(stage, Softmax):
+            self._softmax(stage)
+        elif isinstance(stage, Context):
+            self._context(stage)
+        else:
+            self._add_norm(stage)
+
+    def _linear(self, stage: Linear) -> None:
+        sources = self.held[stage.source]
+        shape = self.stages.activations[stage.result]
+        split = self.parts if stage.result in self.cut and len(sources) == 1 else 1
+        if split > 1:
+            columns = shape.width // split
+            for part in range(split):
+                self._gemm(stage, f"{_short(stage)}_{part}", sources[0], 0, (part * columns, columns))
+            return
+        first = 0
+        for part, held in enumerate(sources):
+            name = _short(stage) if len(sources) == 1 else f"{_short(stage)}_{part}"
+            self._gemm(stage, name, held, first, (0, shape.width))
+            first += held.pitch
+
+    def _gemm(self, stage: Linear, name: str, held: _Held, first: int, columns: tuple[int, int]) -> None:
+        """Columns `columns` (first, count) of the result from columns `first` on of the source."""
+        rows = self.stages.activations[stage.source].rows
+        begin, width = columns
+        depth, tiles, high = held.pitch, width // LANES, rows // LANES
+        bias = stage.bias if first == 0 else None
+        walk = Walk(((high, LANES * depth), (depth, 1), (tiles, 0)), lane=depth)
+        a = self._read(held, walk, name, WIDE_PLANE)
+        packed = Packed("weights", stage.weight, bias, (begin, begin + width), (first, first + depth))
+        b = self._load(f"{name}_weights", packed, tiles * (depth + (bias is not None)), 0)
+        out = name
+        einsum = f"{stage.result}[t, n] = sum[d] mul({stage.source}[t, d], {stage.weight}[n, d])"
+        einsum += f", d {first} to {first + depth - 1}, n {begin} to {begin + width - 1}"
+        gelu = stage.gelu
+        self.units.append(Gemm(name, einsum, a, b, out, depth, tiles, high, bias is not None, 1.0, gelu))
+        self._hold(stage.result, name, out, rows, width, Walk(((rows, width), (tiles, LANES))))
+
+    def _scores(self, stage: Scores) -> None:
+        (query,), (key,) = self.held[stage.query], self.held[stage.key]
+        shape = self.stages.activations[stage.result]
+        rows, keys = shape.rows // stage.heads, shape.width
+        size, pitch, wide = query.pitch // stage.heads, query.pitch, keys // LANES
+        name = _short(stage)
+        a = Walk(((rows // LANES, LANES * pitch), (size, 1), (wide, 0), (stage.heads, size)), lane=pitch)
+        b = Walk(((size, 1), (wide, LANES * pitch), (stage.heads, size)), lane=pitch)
+        einsum = f"{stage.result}[h, p, m] = {stage.scale:g} * sum[e] mul({stage.query}[p, h, e], {stage.key}[m, h, e])"
+        self.units.append(
+            Gemm(
+                name,
+                einsum,
+                self._read(query, a, name, WIDE_PLANE),
+                self._read(key, b, name, 1 - WIDE_PLANE),
+                name,
+                size,
+                stage.heads * wide,
+                rows // LANES,
+                scale=stage.scale,
+            )
+        )
+        into = Walk(((rows, keys), (wide, LANES), (stage.heads, rows * keys)))
+        self._hold(stage.result, name, name, shape.rows, keys, into)
+
+    def _softmax(self, stage: Softmax) -> None:
+        (source,) = self.held[stage.source]
+        shape = self.stages.activations[stage.source]
+        wide, name = shape.width // LANES, _short(stage)
+        vectors = shape.rows * wide
+        queues = [self._read(source, Walk(((vectors, LANES),)), name, WIDE_PLANE)]
+        if stage.mask is not None:
+            if self.mask is None:
+                self._load("mask", Packed("mask", stage.mask, boolean=stage.boolean), wide, wide)
+                self.mask = _Held("mask", "mask", shape.width, shape.width, Walk(((wide, LANES),)))
+            again = Walk(((wide, LANES), (shape.rows, 0)))
+            queues.append(self._read(self.mask, again, name, 1 - WIDE_PLANE))
+        einsum = f"{stage.result}[h, p, m] = softmax[m]({stage.source}[h, p, m])"
+        body = programs.softmax(shape.width, stage.mask is not None)
+        self.units.append(Rows(name, einsum, tuple(queues), name, (), body, shape.rows, ()))
+        self._hold(stage.result, name, name, shape.rows, shape.width, Walk(((vectors, LANES),)))
+
+    def _context(self, stage: Context) -> None:
+        (weights,), (value,) = self.held[stage.weights], self.held[stage.value]
+        shape = self.stages.activations[stage.result]
+        rows, keys, pitch = shape.rows, weights.pitch, value.pitch
+        size, name = shape.width // stage.heads, _short(stage)
+        wide = size // LANES
+        a = Walk(
+            ((rows // LANES, LANES * keys), (keys, 1), (wide, 0), (stage.heads, rows * keys)), lane=keys
+        )
+        b = Walk(((keys, pitch), (wide, LANES), (stage.heads, size)))
+        einsum = f"{stage.result}[p, h, f] = sum[m] mul({stage.weights}[h, p, m], {stage.value}[m, h, f])"
+        self.units.append(
+            Gemm(
+                name,
+                einsum,
+                self._read(weights, a, name, WIDE_PLANE),
+                self._read(value, b, name, 1 - WIDE_PLANE),
+                name,
+                keys,
+                stage.heads * wide,
+                rows // LANES,
+            )
+        )
+        into = Walk(((rows, shape.width), (wide, LANES), (stage.heads, size)))
+        self._hold(stage.result, name, name, rows, shape.width, into)
+
+    def _add_norm(self, stage: AddNorm) -> None:
+        sources, (residual,) = self.held[stage.source], self.held[stage.residual]
+        shape = self.stages.activations[stage.result]
+        vectors, name = shape.rows * shape.width // LANES, _short(stage)
+        along = Walk(((vectors, LANES),))
+        terms = [*sources, residual]
+        queues = [self._read(each, along, name, at % 2) for at, each in enumerate(terms)]
+        wide = shape.width // LANES
+        packed = Packed("norm", stage.weight, stage.bias)
+        queues.append(self._load(f"{name}_weights", packed, 2 * wide, 0, once=True))
+        einsum = f"{stage.result}[t, :] = layer_norm({' + '.join(each.name for each in terms)})[t, :]"
+        once = programs.add_norm_parameters(shape.width, len(terms))
+        body = programs.add_norm(shape.width, len(terms))
+        constants = (1.0 / shape.width, stage.epsilon)
+        self.units.append(Rows(name, einsum, tuple(queues), name, once, body, shape.rows, constants))
+        self._hold(stage.result, name, name, shape.rows, shape.width, along)
+
+
+def _short(stage: Stage) -> str:
+    """A unit's name for a stage: its parameters' where it has some, else what it is."""
+    if isinstance(stage, Linear | AddNorm):
+        return re.sub(r"\W+", "_", stage.weight.removesuffix(".weight")).lower()
+    return f"{stage.kind}_{stage.result}".lower()
