@@ -1,0 +1,27 @@
+"""The memory side of the SN40L under cocotb: shapes, protocol, faults, resets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from penstock import rtl
+
+from .cocotb_cases import run_cases
+from .conftest import write_sources
+
+HARNESS = Path(__file__).parent / "harness"
+
+
+@pytest.fixture(scope="session")
+def sn40l_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The SN40L's design and assertions as files."""
+    texts = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
+    return write_sources(tmp_path_factory.mktemp("sn40l"), texts)
+
+
+@pytest.mark.slow
+def test_the_dma_against_its_byte_model(sn40l_files: list[Path], tmp_path: Path) -> None:
+    sources = [*sn40l_files, HARNESS / "sn40l_dma_harness.sv"]
+    run_cases(sources, "sn40l_dma_harness", "cocotb_sn40l_dma", 9, tmp_path, ())
