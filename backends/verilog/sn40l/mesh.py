@@ -1,0 +1,66 @@
+"""The mesh of a fabric: which node is what, and which nodes are neighbours (``rtl/sn40l/sn40l_fabric.sv``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+PCU, PMU, AGCU = "pcu", "pmu", "agcu"
+LOCAL, NORTH, EAST, SOUTH, WEST = range(5)
+"""Ports of a switch."""
+STEPS = {NORTH: (0, -1), EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0)}
+OPPOSITE = {NORTH: SOUTH, SOUTH: NORTH, EAST: WEST, WEST: EAST}
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Nodes in rows and columns; node n = y · cols + x.
+
+    Attributes:
+        rows, cols: of the mesh.
+        agcu_cols: columns of AGCUs. In the others PCUs and PMUs alternate like the squares of a chessboard.
+    """
+
+    rows: int
+    cols: int
+    agcu_cols: tuple[int, ...]
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Of each node."""
+        return tuple(self._kind(x, y) for y in range(self.rows) for x in range(self.cols))
+
+    def _kind(self, x: int, y: int) -> str:
+        if x in self.agcu_cols:
+            return AGCU
+        before = sum(column < x for column in self.agcu_cols)
+        return PCU if (y + x - before) % 2 == 0 else PMU
+
+    def of_kind(self, kind: str) -> list[int]:
+        """Nodes of a kind, in order."""
+        return [node for node, each in enumerate(self.kinds) if each == kind]
+
+    def place(self, node: int) -> tuple[int, int]:
+        """Column and row of a node."""
+        return node % self.cols, node // self.cols
+
+    def neighbours(self, node: int) -> list[tuple[int, int]]:
+        """Pairs of the port that leads there and the neighbour."""
+        x, y = self.place(node)
+        found = []
+        for port, (dx, dy) in STEPS.items():
+            if 0 <= x + dx < self.cols and 0 <= y + dy < self.rows:
+                found.append((port, node + dy * self.cols + dx))
+        return found
+
+
+SMALL = Mesh(rows=4, cols=12, agcu_cols=(0, 4, 7, 11))
+"""Of ``sn40l-small``: 16 of each kind."""
+
+
+def mesh_of(pcus: int, pmus: int, agcus: int) -> Mesh | None:
+    """The mesh with so many units of each kind, if it is one of those known."""
+    return _KNOWN.get((pcus, pmus, agcus))
+
+
+_KNOWN = {tuple(len(mesh.of_kind(kind)) for kind in (PCU, PMU, AGCU)): mesh for mesh in (SMALL,)}
