@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .api import compile as compile
     from .api import load as load
     from .ir.errors import PenstockError as PenstockError
+    from .training import memo as memo
 
 __version__ = "0.1.0"
 
@@ -21,10 +22,11 @@ _LAZY = {
     "compile": ".api",
     "load": ".api",
     "PenstockError": ".ir.errors",
+    "memo": ".training",
 }
 """Public name → the module that defines it."""
 
-__all__ = ["Bundle", "PenstockError", "__version__", "compile", "load"]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["Bundle", "PenstockError", "__version__", "compile", "load", "memo"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
