@@ -18,6 +18,7 @@ import numpy as np
 
 from .dtypes import BY_NUMPY, BY_SAFETENSORS, lookup
 from .errors import BundleError
+from .memory import block
 
 ALIGN = 64
 _FILLER = "penstock.filler."
@@ -125,9 +126,7 @@ def read_weights(path: Path) -> Weights:
     """
     try:
         with path.open("rb") as file:
-            held = mmap.mmap(-1, path.stat().st_size)
-            if hasattr(mmap, "MADV_HUGEPAGE"):
-                held.madvise(mmap.MADV_HUGEPAGE)
+            held = block(path.stat().st_size)
             with memoryview(held) as view:
                 file.readinto(view)
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ import numpy as np
 from ...ir.bfloat16 import decode
 from ...ir.bundle import BundleFiles, open_bundle
 from ...ir.errors import BundleError, InputError, TargetError
+from ...ir.memory import block
 from ...ir.signature import Entry
 from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
@@ -113,8 +114,8 @@ class Program:
         _check_machine(facts["isa"], bundle.path)
         self.isa: str = facts["isa"]
         self.tables: dict[str, Any] = bundle.json(facts["program"])
-        packed = self.tables.get("packed", False)
-        self.weights: Weights = bundle.weights_in_memory() if packed else bundle.weights()
+        streamed = self.tables.get("packed", False) or any(entry.states for entry in self.entries.values())
+        self.weights: Weights = bundle.weights_in_memory() if streamed else bundle.weights()
         self._library = _library(bundle.file(facts["library"]))
         self._entries: Mapping[str, Mapping[str, Any]] = facts["entries"]
         self._arena = _Arena()
@@ -231,9 +232,7 @@ class _Arena:
     def address(self, size: int) -> int:
         """Where a block of at least that many bytes is; it starts on a page."""
         if self._block is None or len(self._block) < size:
-            self._block = mmap.mmap(-1, max(size, mmap.PAGESIZE))
-            if hasattr(mmap, "MADV_HUGEPAGE"):
-                self._block.madvise(mmap.MADV_HUGEPAGE)
+            self._block = block(size)
             self._address = np.frombuffer(self._block, np.uint8).ctypes.data
         return self._address
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...ir.memory import block
 from ...ir.signature import TensorSpec
 from ...ir.weights import aligned
 
@@ -20,10 +20,8 @@ class State:
 
     def __init__(self, specs: Sequence[TensorSpec]) -> None:
         sizes = {spec.name: int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in specs}
-        block = mmap.mmap(-1, max(sum(map(aligned, sizes.values())), mmap.PAGESIZE))
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            block.madvise(mmap.MADV_HUGEPAGE)
-        memory = np.frombuffer(block, np.uint8)
+        held = block(sum(map(aligned, sizes.values())))
+        memory = np.frombuffer(held, np.uint8)
         arrays, start = {}, 0
         for spec in specs:
             part = memory[start : start + sizes[spec.name]]

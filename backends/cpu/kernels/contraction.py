@@ -61,6 +61,8 @@ class Contraction:
 
 def fits_panel(plan: Contraction, extents: Mapping[str, int], isa: Isa) -> bool:
     """Whether the whole depth surely runs in one stretch."""
+    if prod(extents[rank] for rank in plan.rows) <= plan.block.rows:
+        return True
     line = plan.block.vectors * isa.bits // 8
     return prod(extents[rank] for rank in plan.depth) * line <= panel_bytes(isa)
 
@@ -160,11 +162,17 @@ class _Micro:
     def _stretch(self) -> int:
         """Points of the outermost depth in one stretch."""
         extent = self.extents[self.depth[0]]
+        if self._one_block():
+            return extent
         inner = prod(self.extents[rank] for rank in self.depth[1:])
         line = self.plan.block.vectors * self.vector.count * BITS[self.side.element] // 8
         most = max(1, panel_bytes(self.frame.isa) // (line * inner))
         size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
         return min(extent, size + size % 2) if self.depth[0] == self.pair else size
+
+    def _one_block(self) -> bool:
+        """Whether all rows are summed at once: no panel is read twice, so that it is read front to back."""
+        return prod(self.extents[rank] for rank in self._of("rows")) <= self.plan.block.rows
 
     def _of(self, kind: str) -> list[str]:
         return [rank for rank in self.ranks if self.classes[rank] == kind]
