@@ -26,12 +26,22 @@ package fp32_pkg;
     is_inf = magnitude == 31'h7F80_0000;
   endfunction
 
-  // Position of the most significant one, 0 where there is none.
+  // Position of the most significant one, 0 where there is none: by halves.
   function automatic logic [4:0] top_index(logic [26:0] value);
-    top_index = 5'd0;
-    for (int unsigned i = 0; i < 27; i++) begin
-      if (value[i]) top_index = 5'(i);
-    end
+    logic [4:0]  index;
+    logic [31:0] rest;
+
+    rest     = {5'd0, value};
+    index[4] = rest[31:16] != 16'd0;
+    if (index[4]) rest = rest >> 16;
+    index[3] = rest[15:8] != 8'd0;
+    if (index[3]) rest = rest >> 8;
+    index[2] = rest[7:4] != 4'd0;
+    if (index[2]) rest = rest >> 4;
+    index[1] = rest[3:2] != 2'd0;
+    if (index[1]) rest = rest >> 2;
+    index[0]  = rest[1];
+    top_index = index;
   endfunction
 
   function automatic logic [31:0] add(logic [31:0] a, logic [31:0] b);
