@@ -34,34 +34,59 @@ module sn40l_bank_arbiter #(
 
   logic [CtxWidth-1:0] turn_q;
 
-  always_comb begin
-    logic [CtxWidth-1:0]  ctx;
-    logic [BankWidth-1:0] bank;
+  // Of each context: the first lane that asks for each bank, the banks asked for, and those it gets.
+  logic [Contexts-1:0][Lanes-1:0] first;
+  logic [Contexts-1:0][Banks-1:0] asked, given;
 
+  always_comb begin
+    first = '0;
+    asked = '0;
+    if (pending_i != '0) begin
+      for (int unsigned c = 0; c < Contexts; c++) begin
+        for (int unsigned l = 0; l < Lanes; l++) begin
+          if (pending_i[c][l] && !asked[c][bank_i[c][l]]) begin
+            first[c][l]            = 1'b1;
+            asked[c][bank_i[c][l]] = 1'b1;
+          end
+        end
+      end
+    end
+  end
+
+  always_comb begin
+    used_o = '0;
+    given  = '0;
+    for (int unsigned c = 0; c < Contexts; c++) begin
+      if (CtxWidth'(c) >= turn_q) begin
+        given[c] = asked[c] & ~used_o;
+        used_o   = used_o | asked[c];
+      end
+    end
+    for (int unsigned c = 0; c < Contexts; c++) begin
+      if (CtxWidth'(c) < turn_q) begin
+        given[c] = asked[c] & ~used_o;
+        used_o   = used_o | asked[c];
+      end
+    end
+  end
+
+  always_comb begin
     granted_o = '0;
     waits_o   = '0;
-    used_o    = '0;
     ctx_o     = '0;
     lane_o    = '0;
     row_o     = '0;
-    bank      = '0;
-    ctx       = turn_q;
-    if (pending_i != '0) begin
+    if (used_o != '0) begin
       for (int unsigned c = 0; c < Contexts; c++) begin
-        if (pending_i[ctx] != '0) begin
-          for (int unsigned l = 0; l < Lanes; l++) begin
-            bank = bank_i[ctx][l];
-            if (pending_i[ctx][l] && !used_o[bank]) begin
-              used_o[bank]      = 1'b1;
-              ctx_o[bank]       = ctx;
-              lane_o[bank]      = LaneWidth'(l);
-              row_o[bank]       = row_i[ctx][l];
-              granted_o[ctx][l] = 1'b1;
-            end
+        for (int unsigned l = 0; l < Lanes; l++) begin
+          if (first[c][l] && given[c][bank_i[c][l]]) begin
+            granted_o[c][l]      = 1'b1;
+            ctx_o[bank_i[c][l]]  = CtxWidth'(c);
+            lane_o[bank_i[c][l]] = LaneWidth'(l);
+            row_o[bank_i[c][l]]  = row_i[c][l];
           end
-          waits_o[ctx] = (pending_i[ctx] & ~granted_o[ctx]) != '0;
         end
-        ctx = (ctx == CtxWidth'(Contexts - 1)) ? '0 : ctx + CtxWidth'(1);
+        waits_o[c] = (pending_i[c] & ~granted_o[c]) != '0;
       end
     end
   end

@@ -180,10 +180,18 @@ module sn40l_pmu_reader #(
     .data_o (packet_o)
   );
 
+  // Packets on their way, up to the queues of their destinations.
+  logic busy_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) busy_q <= 1'b0;
+    else         busy_q <= go || (busy_q && !room_idle);
+  end
+
   assign queue_pop   = valid_o && ready_i;
   assign plane_o     = control.plane;
   assign unit_read_o = finish && last;
-  assign idle_o      = access_idle && room_idle;
+  assign idle_o      = access_idle && !busy_q;
 
   logic unused_control;
   assign unused_control = ^control;
