@@ -49,8 +49,8 @@
 
 package sn40l_pcu_pkg;
 
-  localparam int unsigned Lanes        = sn40l_pkg::Lanes;
-  localparam int unsigned VecWidth     = sn40l_pkg::VecWidth;
+  localparam int unsigned Lanes        = 8;    // as in sn40l_pkg
+  localparam int unsigned VecWidth     = 256;
   localparam int unsigned Queues       = 5;    // operand queues
   localparam int unsigned QueueWidth   = 3;
   localparam int unsigned Counters     = 4;    // credits of the output
@@ -60,6 +60,7 @@ package sn40l_pcu_pkg;
   localparam int unsigned BufferAddr   = 8;
   localparam int unsigned Instructions = 32;
   localparam int unsigned PcWidth      = 5;
+  localparam int unsigned TailStages   = 8;    // of sn40l_pcu_tail
 
   localparam logic [6:0] RegMode     = 7'h00;
   localparam logic [6:0] RegUnits    = 7'h01;
@@ -131,5 +132,53 @@ package sn40l_pcu_pkg;
     logic [2:0] tail;       // [5:3]  tail_e
     logic [2:0] op;         // [2:0]  op_e
   } instruction_t;
+
+  // What goes with a vector to its result.
+  typedef struct packed {
+    logic [7:0] dst;
+    logic       to_output;
+    logic       to_buffer;
+    logic [2:0] rd;
+    logic [1:0] reduce;  // reduce_e
+    logic       cut;     // lanes from LANES on take no part
+    logic       first;   // of its instruction
+  } step_t;
+
+  localparam int unsigned StepWidth   = 17;              // step_t
+  localparam int unsigned ResultStage = TailStages + 2;  // a result is there so many cycles after its issue
+  localparam int unsigned TreeStages  = 3;               // log2(Lanes)
+  localparam int unsigned OutputDepth = 32;              // vectors
+
+  // Vectors, lane by lane. A simulator keeps one copy of each.
+  function automatic logic [VecWidth-1:0] broadcast(logic [31:0] word);
+    broadcast = {Lanes{word}};
+  endfunction
+
+  function automatic logic [VecWidth-1:0] add_lanes(logic [VecWidth-1:0] x, logic [VecWidth-1:0] y);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      add_lanes[l*32+:32] = fp32_pkg::add(x[l*32+:32], y[l*32+:32]);
+    end
+  endfunction
+
+  function automatic logic [VecWidth-1:0] multiply_lanes(logic [VecWidth-1:0] x, logic [VecWidth-1:0] y);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      multiply_lanes[l*32+:32] = fp32_pkg::multiply(x[l*32+:32], y[l*32+:32]);
+    end
+  endfunction
+
+  function automatic logic [VecWidth-1:0] max_lanes(logic [VecWidth-1:0] x, logic [VecWidth-1:0] y);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      max_lanes[l*32+:32] = fp32_pkg::larger(x[l*32+:32], y[l*32+:32]);
+    end
+  endfunction
+
+  function automatic logic [VecWidth-1:0] negate_lanes(logic [VecWidth-1:0] x);
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      negate_lanes[l*32+:32] = {~x[l*32+31], x[l*32+:31]};
+    end
+  endfunction
 
 endpackage
