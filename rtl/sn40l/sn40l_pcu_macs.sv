@@ -52,13 +52,14 @@ module sn40l_pcu_macs #(
   logic [Rows-1:0][VecWidth-1:0] row_q;
   logic [2:0]                    read_row_q;
 
+  logic [VecWidth-1:0] product [Rows];
+
   for (genvar r = 0; r < Rows; r++) begin : gen_row
     logic [VecWidth-1:0] acc [Tiles];
-    logic [VecWidth-1:0] product_q;
 
     always_ff @(posedge clk_i) begin
-      if (mac_i) product_q <= sn40l_pcu_pkg::multiply_lanes(sn40l_pcu_pkg::broadcast(a_i[r*32+:32]), b_i);
-      if (add_q) acc[addr_q] <= sn40l_pcu_pkg::add_lanes(first_q ? start_i : acc[addr_q], product_q);
+      if (mac_i) product[r] <= sn40l_pcu_pkg::multiply_lanes(sn40l_pcu_pkg::broadcast(a_i[r*32+:32]), b_i);
+      if (add_q) acc[addr_q] <= sn40l_pcu_pkg::add_lanes(first_q ? start_i : acc[addr_q], product[r]);
       if (read_i && read_row_i == 3'(r)) row_q[r] <= acc[read_addr_i];
     end
   end

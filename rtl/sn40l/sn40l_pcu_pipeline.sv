@@ -179,15 +179,15 @@ module sn40l_pcu_pipeline #(
   // From stage 2 on: the tail.
   logic [VecWidth-1:0] tail, cut, reduced;
 
-  for (genvar l = 0; l < Lanes; l++) begin : gen_lane
-    sn40l_pcu_tail i_tail (
-      .clk_i,
-      .valid_i (valid_q[TailStages+1:2]),
-      .tail_i  (tail_q[TailStages+1:2]),
-      .x_i     (combined_q[l*32+:32]),
-      .result_o(tail[l*32+:32])
-    );
+  sn40l_pcu_tail i_tail (
+    .clk_i,
+    .valid_i (valid_q[TailStages+1:2]),
+    .tail_i  (tail_q[TailStages+1:2]),
+    .x_i     (combined_q),
+    .result_o(tail)
+  );
 
+  for (genvar l = 0; l < Lanes; l++) begin : gen_lane
     logic beyond;
     assign beyond = done.cut && lanes_i <= 4'(l);
     assign cut[l*32+:32]     = beyond ? 32'd0 : tail[l*32+:32];

@@ -18,6 +18,7 @@ package sn40l_pcu_tail_pkg;
 
   localparam int unsigned Degree       = 5;
   localparam int unsigned SegmentWidth = 5;
+  localparam int unsigned Lanes        = 8;  // as in sn40l_pkg
 
   // First segment of each function; beyond the last all coefficients are zero.
   localparam logic [SegmentWidth-1:0] SegmentExp   = 5'd0;
@@ -68,6 +69,136 @@ package sn40l_pcu_tail_pkg;
 
   function automatic logic [31:0] coefficient(logic [SegmentWidth-1:0] segment, logic [2:0] degree);
     coefficient = Table[(13'(segment) * 13'(Degree + 1) + 13'(degree)) * 13'd32 +: 32];
+  endfunction
+
+  // A lane's operand taken apart.
+  typedef struct packed {
+    logic [SegmentWidth-1:0] segment;
+    logic signed [8:0]       power;
+    logic [31:0]             g;
+  } place_t;
+
+  typedef struct packed {
+    logic [Lanes*SegmentWidth-1:0] segment;
+    logic [Lanes*9-1:0]            power;
+    logic [Lanes*32-1:0]           g;
+  } places_t;
+
+  // A number that has the segment or the power of two before its point, g after it.
+  function automatic logic [31:0] parted(logic [2:0] tail, logic [31:0] x);
+    /* verilator no_inline_task */
+    case (tail)
+      sn40l_pcu_pkg::TailExp:   parted = fp32_pkg::add(fp32_pkg::multiply(x, fp32_exp_pkg::Log2e), 32'd0);
+      sn40l_pcu_pkg::TailRecip: parted = {1'b0, 8'd130, x[22:0]};
+      sn40l_pcu_pkg::TailRsqrt: parted = {1'b0, 8'd129, x[22:0]};
+      default:                  parted = fp32_pkg::multiply({1'b0, x[30:0]}, 32'h4000_0000);
+    endcase
+  endfunction
+
+  function automatic place_t place(logic [2:0] tail, logic [7:0] exponent, logic [31:0] number);
+    /* verilator no_inline_task */
+    fp32_pkg::parts_t parts;
+    place_t           found;
+
+    parts         = fp32_pkg::split(number);
+    found.g       = parts.fraction;
+    found.segment = SegmentExp;
+    found.power   = 9'sd0;
+    case (tail)
+      sn40l_pcu_pkg::TailExp: found.power = parts.floor;
+      sn40l_pcu_pkg::TailRecip: begin
+        found.segment = SegmentRecip + SegmentWidth'(parts.floor[2:0]);
+        found.power   = $signed(9'd127 - {1'b0, exponent});
+      end
+      sn40l_pcu_pkg::TailRsqrt: begin
+        found.segment = SegmentRsqrt + SegmentWidth'({~exponent[0], parts.floor[1:0]});
+        found.power   = $signed(9'd63 - {2'b00, exponent[7:1]} + 9'(~exponent[0]));
+      end
+      default: begin
+        found.segment = (parts.floor < 9'sd12) ? SegmentGelu + SegmentWidth'(parts.floor[3:0]) : SegmentZero;
+      end
+    endcase
+    place = found;
+  endfunction
+
+  // A step of Horner's rule, down to a degree; the first begins with the highest coefficient.
+  function automatic logic [31:0] stepped(logic begins, logic [2:0] degree, logic [31:0] p,
+                                          logic [SegmentWidth-1:0] segment, logic [31:0] g);
+    logic [31:0] start;
+
+    start   = begins ? coefficient(segment, 3'(Degree)) : p;
+    stepped = fp32_pkg::add(fp32_pkg::multiply(start, g), coefficient(segment, degree));
+  endfunction
+
+  // The polynomial's value p, with the power of two and what no polynomial gives.
+  function automatic logic [31:0] finished(logic [2:0] tail, logic [31:0] x, logic [31:0] p,
+                                           logic signed [8:0] power);
+    /* verilator no_inline_task */
+    logic        zero;  // or subnormal
+    logic [31:0] scaled, product;
+
+    zero    = x[30:23] == 8'd0;
+    scaled  = fp32_exp_pkg::scaled(p, power);
+    product = 32'd0;
+    case (tail)
+      sn40l_pcu_pkg::TailRecip: begin
+        if (fp32_pkg::is_nan(x[30:0]))      finished = fp32_pkg::QuietNan;
+        else if (zero)                      finished = {x[31], 8'hFF, 23'd0};
+        else if (fp32_pkg::is_inf(x[30:0])) finished = {x[31], 31'd0};
+        else                                finished = {x[31], scaled[30:0]};
+      end
+      sn40l_pcu_pkg::TailRsqrt: begin
+        if (fp32_pkg::is_nan(x[30:0]))      finished = fp32_pkg::QuietNan;
+        else if (zero)                      finished = {x[31], 8'hFF, 23'd0};
+        else if (x[31])                     finished = fp32_pkg::QuietNan;
+        else if (fp32_pkg::is_inf(x[30:0])) finished = 32'd0;
+        else                                finished = scaled;
+      end
+      sn40l_pcu_pkg::TailGelu: begin
+        if (p != 32'd0) product = fp32_pkg::multiply({1'b1, x[30:0]}, p);
+        finished = fp32_pkg::add(x[31] ? 32'd0 : x, product);
+      end
+      default: finished = scaled;
+    endcase
+  endfunction
+
+  // All lanes of a vector. A simulator keeps one copy of each.
+  function automatic logic [Lanes*32-1:0] parted_lanes(logic [2:0] tail, logic [Lanes*32-1:0] x);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      parted_lanes[l*32+:32] = parted(tail, x[l*32+:32]);
+    end
+  endfunction
+
+  function automatic places_t place_lanes(logic [2:0] tail, logic [Lanes*32-1:0] x, logic [Lanes*32-1:0] number);
+    /* verilator no_inline_task */
+    place_t  found;
+    places_t all;
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      found = place(tail, x[l*32+23+:8], number[l*32+:32]);
+      all.segment[l*SegmentWidth+:SegmentWidth] = found.segment;
+      all.power[l*9+:9]                         = found.power;
+      all.g[l*32+:32]                           = found.g;
+    end
+    place_lanes = all;
+  endfunction
+
+  function automatic logic [Lanes*32-1:0] step_lanes(logic begins, logic [2:0] degree, logic [Lanes*32-1:0] p,
+                                                     logic [Lanes*SegmentWidth-1:0] segment,
+                                                     logic [Lanes*32-1:0] g);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      step_lanes[l*32+:32] = stepped(begins, degree, p[l*32+:32], segment[l*SegmentWidth+:SegmentWidth],
+                                     g[l*32+:32]);
+    end
+  endfunction
+
+  function automatic logic [Lanes*32-1:0] finish_lanes(logic [2:0] tail, logic [Lanes*32-1:0] x,
+                                                       logic [Lanes*32-1:0] p, logic [Lanes*9-1:0] power);
+    /* verilator no_inline_task */
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      finish_lanes[l*32+:32] = finished(tail, x[l*32+:32], p[l*32+:32], power[l*9+:9]);
+    end
   endfunction
 
 endpackage
