@@ -2,15 +2,12 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Descriptors, segments, completions and registers of the memory side of the SN40L-style fabric (SN40L,
-// MICRO 2024, section IV-D; the descriptor's fields are of this project's design).
+// Descriptors, segments, completions and registers of the memory side of the SN40L-style fabric (SN40L, MICRO
+// 2024, section IV-D; the descriptor's fields are of this project's design).
 //
 // Addresses are bytes. HBM begins at 0, DDR at bit 38. A descriptor moves n2 x n1 rows of len0 bytes: row
-// (i2, i1) begins at offset + i1 * stride1 + i2 * stride2 of its segment, and strides are signed. Every
-// row begins a new 32-byte word of the stream; the rest of its last word is zero in a LOAD and left in a
-// STORE.
-
-/* verilator lint_off UNUSEDPARAM */  // no block needs all of it
+// (i2, i1) begins at offset + i1 * stride1 + i2 * stride2 of its segment, and strides are signed. Every row
+// begins a new 32-byte word of the stream; the rest of its last word is zero in a LOAD and left in a STORE.
 
 package sn40l_mem_pkg;
 
@@ -140,8 +137,7 @@ package sn40l_mem_pkg;
   // Words of a descriptor.
   // Head: {expert[27:16], post_token[14:13], post_en[12], wait_token[10:9], wait_en[8], irq[6], last[5],
   // op[1:0]}.
-  // Segments: {dst_offset[37:32] in [29:24], src_offset[37:32] in [21:16], dst_segment[11:8],
-  // src_segment[3:0]}.
+  // Segments: {dst_offset[37:32] in [29:24], src_offset[37:32] in [21:16], dst_segment[11:8], src_segment[3:0]}.
   localparam logic [3:0] AgcuDHead       = 4'd0;
   localparam logic [3:0] AgcuDSegments   = 4'd1;
   localparam logic [3:0] AgcuDSrcOffset  = 4'd2;  // [31:0]
@@ -167,7 +163,7 @@ package sn40l_mem_pkg;
   localparam int unsigned AgcuStoreDepth  = 32;  // packets of the store queue: its sender's packet credits
 
   // Ports of sn40l_agcu beside a unit's (sn40l_pkg): an AXI4 master axi_* (INCR, size 5, at most BurstBeats),
-  // abort_i (level), irq_o (pulse), completion_valid_o (pulse) with completion_o, error_o (level: one failed
-  // since start_i) with error_completion_o, and perf_select_i[2:0] -> perf_o[31:0].
+  // irq_o (pulse), error_o (level: a descriptor failed since start_i), completion_valid_o (pulse) with
+  // completion_o, and perf_sel_i[3:0] -> perf_o[31:0].
 
 endpackage
