@@ -9,6 +9,8 @@
 // (i2, i1) begins at offset + i1 * stride1 + i2 * stride2 of its segment, and strides are signed. Every row
 // begins a new 32-byte word of the stream; the rest of its last word is zero in a LOAD and left in a STORE.
 
+/* verilator lint_off UNUSEDPARAM */  // no block needs all of it
+
 package sn40l_mem_pkg;
 
   // AXI4 at the memory.
@@ -137,7 +139,8 @@ package sn40l_mem_pkg;
   // Words of a descriptor.
   // Head: {expert[27:16], post_token[14:13], post_en[12], wait_token[10:9], wait_en[8], irq[6], last[5],
   // op[1:0]}.
-  // Segments: {dst_offset[37:32] in [29:24], src_offset[37:32] in [21:16], dst_segment[11:8], src_segment[3:0]}.
+  // Segments: {dst_offset[37:32] in [29:24], src_offset[37:32] in [21:16], dst_segment[11:8],
+  // src_segment[3:0]}.
   localparam logic [3:0] AgcuDHead       = 4'd0;
   localparam logic [3:0] AgcuDSegments   = 4'd1;
   localparam logic [3:0] AgcuDSrcOffset  = 4'd2;  // [31:0]
