@@ -2,10 +2,11 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Chooses one of several requesters, in turn, and stays with one until the last beat of its burst was taken.
+// Chooses one of several requesters, in turn, and stays with one until the last beat of its burst was
+// taken.
 //
-// A requester that pauses within a burst loses its turn. Staying spreads sequential streams over interleaved
-// channels, where beat by beat they would all wait at the same one.
+// A requester that pauses within a burst loses its turn. Staying spreads sequential streams over
+// interleaved channels, where beat by beat they would all wait at the same one.
 
 module sn40l_burst_arbiter #(
   parameter  int unsigned Requesters = 4,

@@ -2,18 +2,18 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// The DMA of an AGCU (SN40L, MICRO 2024, section IV-D): descriptors to AXI4 traffic, streams and completions.
+// The DMA of an AGCU (SN40L, MICRO 2024, section IV-D): descriptors to AXI4 traffic, streams and
+// completions.
 //
-// Descriptors are queued and done one after the other: the token it waits for, the segment check, then the rows
-// (sn40l_dma_read, sn40l_dma_write; COPY joins them). Each is answered by one completion, a pulse, after its
-// last word was taken and its last burst answered; the next one begins after that. One that fails its check
-// moves nothing. Errors of the memory do not stop a descriptor: what could be read is delivered, words with an
-// error are poisoned, a poisoned word is not written; the completion has the code and address of the first
-// error and how many there were. A token is posted only when there was no error. RO of a segment is its missing
-// write permission.
-// abort_i (a level): the descriptor under way ends as soon as its bursts have, every queued one is answered with
-// CodeAbort, no new one is taken. A word that is offered in that time is lost.
-// Counters of tokens hold 255 at most.
+// Descriptors are queued and done one after the other: the token it waits for, the segment check, then the
+// rows (sn40l_dma_read, sn40l_dma_write; COPY joins them). Each is answered by one completion, a pulse,
+// after its last word was taken and its last burst answered; the next one begins after that. One that
+// fails its check moves nothing. Errors of the memory do not stop a descriptor: what could be read is
+// delivered, words with an error are poisoned, a poisoned word is not written; the completion has the code
+// and address of the first error and how many there were. A token is posted only when there was no error.
+// RO of a segment is its missing write permission. abort_i (a level): the descriptor under way ends as
+// soon as its bursts have, every queued one is answered with CodeAbort, no new one is taken. A word that
+// is offered in that time is lost. Counters of tokens hold 255 at most.
 
 module sn40l_dma #(
   parameter  int unsigned QueueDepth      = 4,

@@ -4,10 +4,10 @@
 
 // The rows of a descriptor as AXI4 bursts: n2 x n1 rows of len bytes at signed strides.
 //
-// A burst stays within an aligned piece of BurstBeats beats (512 B) and within its row, so it crosses neither
-// 4 KiB nor a channel of the memory. One burst a cycle, rows without a gap. start_i only when idle_o; sizes are
-// at least 1 and checked elsewhere. stop_i ends the descriptor: at once, or when a burst that is offered
-// (offered_i) has been taken, since an address that is offered stays.
+// A burst stays within an aligned piece of BurstBeats beats (512 B) and within its row, so it crosses
+// neither 4 KiB nor a channel of the memory. One burst a cycle, rows without a gap. start_i only when
+// idle_o; sizes are at least 1 and checked elsewhere. stop_i ends the descriptor: at once, or when a burst
+// that is offered (offered_i) has been taken, since an address that is offered stays.
 
 module sn40l_dma_bursts #(
   localparam int unsigned AddrWidth   = sn40l_mem_pkg::AddrWidth,

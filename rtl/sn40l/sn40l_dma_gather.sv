@@ -4,9 +4,10 @@
 
 // Beats of memory to words of a stream: each row is shifted so that its first byte is the first of a word.
 //
-// head_i and tail_i: of the row's first and last byte in their beats, the same for all beats of a row. What is
-// behind the row's last byte is zero. A word with bytes of a beat with an error is poisoned. A row that begins
-// in mid-beat costs at most one cycle more than it has words. last_o: of a row; end_o: of the descriptor.
+// head_i and tail_i: of the row's first and last byte in their beats, the same for all beats of a row.
+// What is behind the row's last byte is zero. A word with bytes of a beat with an error is poisoned. A row
+// that begins in mid-beat costs at most one cycle more than it has words. last_o: of a row; end_o: of the
+// descriptor.
 
 module sn40l_dma_gather #(
   localparam int unsigned DataWidth = sn40l_mem_pkg::DataWidth

@@ -4,10 +4,10 @@
 
 // The read side of the DMA: rows of memory to words of a stream.
 //
-// Every burst has a slot of the outstanding table and its number as identifier, so that bursts of different
-// channels may be answered in any order; slots are emptied in the order they were asked for. There is room for
-// all that is asked for, and r_ready_o is always high. error_o is pulsed for a beat with an error, with its
-// address. stop_i: no more bursts; what comes is still to be taken from the stream.
+// Every burst has a slot of the outstanding table and its number as identifier, so that bursts of
+// different channels may be answered in any order; slots are emptied in the order they were asked for.
+// There is room for all that is asked for, and r_ready_o is always high. error_o is pulsed for a beat with
+// an error, with its address. stop_i: no more bursts; what comes is still to be taken from the stream.
 
 module sn40l_dma_read #(
   parameter  int unsigned Slots       = 16,  // bursts outstanding, a power of two, at most 16

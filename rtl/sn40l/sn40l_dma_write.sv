@@ -4,11 +4,12 @@
 
 // The write side of the DMA: words of a stream to rows of memory.
 //
-// Each row takes whole words from its first byte on; they are shifted to where the row lies, and strobes cover
-// exactly its bytes, but for those of a poisoned word, which are left as they were (poison_o is pulsed once a
-// word, with the address of the beat of its first byte). Addresses and data of a burst are offered independently; every burst has an identifier of
-// its own until it is answered. error_o is pulsed for a burst answered with an error, with its address.
-// stop_i: no more bursts; those begun are ended with beats that write nothing and take no words.
+// Each row takes whole words from its first byte on; they are shifted to where the row lies, and strobes
+// cover exactly its bytes, but for those of a poisoned word, which are left as they were (poison_o is
+// pulsed once a word, with the address of the beat of its first byte). Addresses and data of a burst are
+// offered independently; every burst has an identifier of its own until it is answered. error_o is pulsed
+// for a burst answered with an error, with its address. stop_i: no more bursts; those begun are ended with
+// beats that write nothing and take no words.
 
 module sn40l_dma_write #(
   parameter  int unsigned Slots       = 16,  // bursts not answered, at most 16

@@ -4,9 +4,10 @@
 
 // Single error correction, double error detection of 64 bits by 8 check bits: the extended Hamming code.
 //
-// Data bits stand at the positions 3, 5, 6, 7, 9, .. 71 of a Hamming code, check bit j at position 2^j; check
-// bit 7 makes the parity of all 72 even. A codeword is {check, data}. Three flipped bits or more may be
-// corrected wrongly, as in every such code. The paper says nothing of ECC: this is of the project's design.
+// Data bits stand at the positions 3, 5, 6, 7, 9, .. 71 of a Hamming code, check bit j at position 2^j;
+// check bit 7 makes the parity of all 72 even. A codeword is {check, data}. Three flipped bits or more may
+// be corrected wrongly, as in every such code. The paper says nothing of ECC: this is of the project's
+// design.
 
 package sn40l_ecc_pkg;
 

@@ -2,16 +2,17 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// One memory channel, behavioural: beats in, answers out in the same order, Latency cycles after their service.
+// One memory channel, behavioural: beats in, answers out in the same order, Latency cycles after their
+// service.
 //
-// A token bucket serves Num beats in Den cycles, reads and writes together. A beat that opens another row of its
-// bank waits RowMiss cycles; every RefreshInterval cycles nothing is served for RefreshCycles and all rows
-// close (0 of either: none of it). Reads pass the ECC decoder; faults are injected by a map of Faults entries:
-// flipped bits of the codeword read, or an error answer (then nothing is written, and 0 is read). A beat with
-// req_decerr_i has no place here and is answered with DECERR.
-// It does not know bursts, ports or identifiers: req_tag_i comes back with the answer. A write is answered too.
-// The array is not reset, and holds no check bits: they are made when a word is read, so that images can be put
-// into mem_q from outside.
+// A token bucket serves Num beats in Den cycles, reads and writes together. A beat that opens another row
+// of its bank waits RowMiss cycles; every RefreshInterval cycles nothing is served for RefreshCycles and
+// all rows close (0 of either: none of it). Reads pass the ECC decoder; faults are injected by a map of
+// Faults entries: flipped bits of the codeword read, or an error answer (then nothing is written, and 0 is
+// read). A beat with req_decerr_i has no place here and is answered with DECERR. It does not know bursts,
+// ports or identifiers: req_tag_i comes back with the answer. A write is answered too. The array is not
+// reset, and holds no check bits: they are made when a word is read, so that images can be put into mem_q
+// from outside.
 
 module sn40l_mem_chan #(
   parameter  int unsigned Beats           = 1024,
@@ -215,6 +216,7 @@ module sn40l_mem_chan #(
   logic [DataWidth-1:0]         stored, fixed;
   logic [Words-1:0]             ce, ue;
   logic [1:0]                   resp;
+  logic                         stores;
   logic [Words-1:0][65:0]       decoded;
 
   assign stored = mem_q[beat];
@@ -234,9 +236,11 @@ module sn40l_mem_chan #(
     else if (!write && ue != '0)       resp = sn40l_mem_pkg::RespSlvErr;
   end
 
+  assign stores = serve && write && resp == sn40l_mem_pkg::RespOkay;
+
   always_ff @(posedge clk_i) begin
     for (int unsigned b = 0; b < StrbWidth; b++) begin
-      if (serve && write && resp == sn40l_mem_pkg::RespOkay && strb[b]) mem_q[beat][8*b +: 8] <= wdata[8*b +: 8];
+      if (stores && strb[b]) mem_q[beat][8*b +: 8] <= wdata[8*b +: 8];
     end
   end
 
@@ -292,7 +296,7 @@ module sn40l_mem_chan #(
   assign beat_o  = beat;
 
   if (Num < 1 || Den < Num || Latency < 1 || Faults < 1 || Beats < 1) begin : gen_bad_rate
-    $error("sn40l_mem_chan: Num and Latency must be at least 1, Den at least Num, Faults and Beats at least 1");
+    $error("sn40l_mem_chan: Num, Latency, Faults and Beats must be at least 1, Den at least Num");
   end
   if (RowBeats < 1 || Banks < 1) begin : gen_bad_rows
     $error("sn40l_mem_chan: RowBeats and Banks must be at least 1");

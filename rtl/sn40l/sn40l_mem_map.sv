@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Where a byte address is: the channel, the beat of it, or nowhere. HBM is interleaved over its channels; DDR is
-// the channel after them.
+// Where a byte address is: the channel, the beat of it, or nowhere. HBM is interleaved over its channels;
+// DDR is the channel after them.
 
 module sn40l_mem_map #(
   parameter  int unsigned HbmChannels  = 4,

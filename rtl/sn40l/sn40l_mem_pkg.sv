@@ -2,12 +2,13 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Descriptors, segments, completions and registers of the memory side of the SN40L-style fabric (SN40L, MICRO
-// 2024, section IV-D; the descriptor's fields are of this project's design).
+// Descriptors, segments, completions and registers of the memory side of the SN40L-style fabric (SN40L,
+// MICRO 2024, section IV-D; the descriptor's fields are of this project's design).
 //
 // Addresses are bytes. HBM begins at 0, DDR at bit 38. A descriptor moves n2 x n1 rows of len0 bytes: row
-// (i2, i1) begins at offset + i1 * stride1 + i2 * stride2 of its segment, and strides are signed. Every row
-// begins a new 32-byte word of the stream; the rest of its last word is zero in a LOAD and left in a STORE.
+// (i2, i1) begins at offset + i1 * stride1 + i2 * stride2 of its segment, and strides are signed. Every
+// row begins a new 32-byte word of the stream; the rest of its last word is zero in a LOAD and left in a
+// STORE.
 
 /* verilator lint_off UNUSEDPARAM */  // no block needs all of it
 
@@ -166,7 +167,7 @@ package sn40l_mem_pkg;
   localparam int unsigned AgcuStoreDepth  = 32;  // packets of the store queue: its sender's packet credits
 
   // Ports of sn40l_agcu beside a unit's (sn40l_pkg): an AXI4 master axi_* (INCR, size 5, at most BurstBeats),
-  // irq_o (pulse), error_o (level: a descriptor failed since start_i), completion_valid_o (pulse) with
-  // completion_o, and perf_sel_i[3:0] -> perf_o[31:0].
+  // abort_i (level), irq_o (pulse), completion_valid_o (pulse) with completion_o, error_o (level: one failed
+  // since start_i) with error_completion_o, and perf_select_i[2:0] -> perf_o[31:0].
 
 endpackage

@@ -4,12 +4,12 @@
 
 // An AXI4 port of the memory: cuts bursts into beats for the channels, and makes answers of theirs.
 //
-// HBM is interleaved over its channels by pieces of Interleave bytes; DDR (address bit 38) is one channel. A
-// beat beyond the capacity of its tier, or above both, is answered with DECERR. INCR bursts of whole beats, of
-// any length and within a tier; those within one piece run at full rate. Answers to equal identifiers come in
-// order: a beat waits while earlier beats of its identifier are at another channel. Those of different
-// identifiers may interleave. A read beat is asked for when the answer queue has room, so channels never wait
-// for r_ready_i; a write burst is begun when the queue of B has room.
+// HBM is interleaved over its channels by pieces of Interleave bytes; DDR (address bit 38) is one channel.
+// A beat beyond the capacity of its tier, or above both, is answered with DECERR. INCR bursts of whole
+// beats, of any length and within a tier; those within one piece run at full rate. Answers to equal
+// identifiers come in order: a beat waits while earlier beats of its identifier are at another channel.
+// Those of different identifiers may interleave. A read beat is asked for when the answer queue has room,
+// so channels never wait for r_ready_i; a write burst is begun when the queue of B has room.
 
 module sn40l_mem_port #(
   parameter  int unsigned HbmChannels  = 4,        // a power of two

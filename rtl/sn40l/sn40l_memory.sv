@@ -4,13 +4,14 @@
 
 // The memory of the SN40L in miniature: AXI4 ports in front of HBM channels and one DDR channel.
 //
-// Together the HBM channels give HbmChannels * 32 B * HbmNum / HbmDen a cycle, reads and writes together, DDR
-// 32 B * DdrNum / DdrDen: 72 and 8 by default, the 9 to 1 of SN40L, MICRO 2024, table II. A port gives 32 B a
-// cycle each way. See sn40l_mem_port for what bursts may be, sn40l_mem_chan for what a channel models.
+// Together the HBM channels give HbmChannels * 32 B * HbmNum / HbmDen a cycle, reads and writes together,
+// DDR 32 B * DdrNum / DdrDen: 72 and 8 by default, the 9 to 1 of SN40L, MICRO 2024, table II. A port gives
+// 32 B a cycle each way. See sn40l_mem_port for what bursts may be, sn40l_mem_chan for what a channel
+// models.
 //
-// Faults go into the map of the channel where their address is. Counters: perf_select_i = 6 * channel + {0 beats
-// read, 1 beats written, 2 cycles busy, 3 cycles in which a beat waits, 4 words corrected, 5 words lost}. Of the
-// words corrected and lost the last address is kept: ecc_address_o[0] and [1].
+// Faults go into the map of the channel where their address is. Counters: perf_select_i = 6 * channel + {0
+// beats read, 1 beats written, 2 cycles busy, 3 cycles in which a beat waits, 4 words corrected, 5 words
+// lost}. Of the words corrected and lost the last address is kept: ecc_address_o[0] and [1].
 
 module sn40l_memory #(
   parameter  int unsigned Ports           = 12,
@@ -283,8 +284,9 @@ module sn40l_memory #(
       assign address[c] = {2'b01, (AddrWidth - 2)'({beat[c], 5'd0})};
     end else begin : gen_hbm_address
       localparam int unsigned PieceBeats = Interleave / 32;
-      assign address[c] = (AddrWidth'(beat[c] / BeatWidth'(PieceBeats)) * AddrWidth'(HbmChannels) + AddrWidth'(c))
-                          * AddrWidth'(Interleave) + AddrWidth'({beat[c], 5'd0}) % AddrWidth'(Interleave);
+      logic [AddrWidth-1:0] piece;
+      assign piece      = AddrWidth'(beat[c] / BeatWidth'(PieceBeats)) * AddrWidth'(HbmChannels) + AddrWidth'(c);
+      assign address[c] = piece * AddrWidth'(Interleave) + AddrWidth'({beat[c], 5'd0}) % AddrWidth'(Interleave);
     end
   end
 

@@ -4,9 +4,10 @@
 
 // Whether every byte of a descriptor's rows is in its segment and may be touched: combinational.
 //
-// Row (i2, i1) takes len_i bytes from offset_i + i1 * stride1_i + i2 * stride2_i. The lowest and the highest row
-// are corners of the rectangle of rows, so the test is exact. The first that fails counts: shape, expert,
-// permission, bounds. A segment of size 0 holds nothing; one that would leave its tier ends there.
+// Row (i2, i1) takes len_i bytes from offset_i + i1 * stride1_i + i2 * stride2_i. The lowest and the
+// highest row are corners of the rectangle of rows, so the test is exact. The first that fails counts:
+// shape, expert, permission, bounds. A segment of size 0 holds nothing; one that would leave its tier ends
+// there.
 
 module sn40l_segment_check #(
   parameter int unsigned OffsetWidth = sn40l_mem_pkg::OffsetWidth,
