@@ -25,31 +25,3 @@ def sn40l_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_the_dma_against_its_byte_model(sn40l_files: list[Path], tmp_path: Path) -> None:
     sources = [*sn40l_files, HARNESS / "sn40l_dma_harness.sv"]
     run_cases(sources, "sn40l_dma_harness", "cocotb_sn40l_dma", 9, tmp_path, ())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "parameters",
-    [(), ("-GHbmChannels=2", "-GHbmNum=1", "-GHbmDen=2", "-GHbmLatency=20", "-GDdrNum=5", "-GDdrDen=32")],
-    ids=["default", "other"],
-)
-def test_the_memory_behind_bus_models(
-    sn40l_files: list[Path], tmp_path: Path, parameters: tuple[str, ...]
-) -> None:
-    sources = [*sn40l_files, HARNESS / "sn40l_memory_harness.sv"]
-    run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_memory", 7, tmp_path, parameters)
-
-
-PUBLIC = """\
-`verilator_config
-public_flat_rw -module "sn40l_mem_chan" -var "mem_q"
-"""
-"""The memory's arrays, which tests fill and read without running cycles."""
-
-
-@pytest.mark.slow
-def test_pairs_of_agcus(sn40l_files: list[Path], tmp_path: Path) -> None:
-    public = tmp_path / "memory.vlt"
-    public.write_text(PUBLIC, encoding="utf-8")
-    sources = [public, *sn40l_files, HARNESS / "sn40l_agcu_harness.sv"]
-    run_cases(sources, "sn40l_agcu_harness", "cocotb_sn40l_agcu", 5, tmp_path, ())
