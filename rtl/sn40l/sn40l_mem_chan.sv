@@ -43,7 +43,6 @@ module sn40l_mem_chan #(
   // Answers
   output logic                                rsp_valid_o,
   input  logic                                rsp_ready_i,
-  output logic                                rsp_write_o,
   output logic [sn40l_mem_pkg::DataWidth-1:0] rsp_data_o,
   output logic [1:0]                          rsp_resp_o,
   output logic [TagWidth-1:0]                 rsp_tag_o,
@@ -246,7 +245,7 @@ module sn40l_mem_chan #(
 
   // Answers: a queue, and how many of its words are old enough.
   localparam int unsigned AnswerDepth = (Latency * Num) / Den + 8;
-  localparam int unsigned AnswerWidth = 1 + DataWidth + 2 + TagWidth;
+  localparam int unsigned AnswerWidth = DataWidth + 2 + TagWidth;
   localparam int unsigned CountWidth  = $clog2(AnswerDepth + 1);
   logic                  room, waiting, aged, pop;
   logic [CountWidth-1:0] aged_q;
@@ -262,10 +261,10 @@ module sn40l_mem_chan #(
     .rst_ni,
     .valid_i(serve),
     .ready_o(room),
-    .data_i ({write, rdata, resp, tag}),
+    .data_i ({rdata, resp, tag}),
     .valid_o(waiting),
     .ready_i(pop),
-    .data_o ({rsp_write_o, rsp_data_o, rsp_resp_o, rsp_tag_o})
+    .data_o ({rsp_data_o, rsp_resp_o, rsp_tag_o})
   );
 
   delay_line #(

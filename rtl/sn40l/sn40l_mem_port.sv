@@ -58,13 +58,12 @@ module sn40l_mem_port #(
   output logic [1:0][sn40l_mem_pkg::IdWidth-1:0]   req_id_o,
   output logic [sn40l_mem_pkg::DataWidth-1:0]      req_data_o,
   output logic [sn40l_mem_pkg::StrbWidth-1:0]      req_strb_o,
-  // Answers
-  input  logic                                     rsp_valid_i,
-  input  logic                                     rsp_write_i,
-  input  logic                                     rsp_last_i,
-  input  logic [sn40l_mem_pkg::IdWidth-1:0]        rsp_id_i,
-  input  logic [sn40l_mem_pkg::DataWidth-1:0]      rsp_data_i,
-  input  logic [1:0]                               rsp_resp_i
+  // Answers, to each in a cycle one
+  input  logic [1:0]                               rsp_valid_i,
+  input  logic [1:0]                               rsp_last_i,
+  input  logic [1:0][sn40l_mem_pkg::IdWidth-1:0]   rsp_id_i,
+  input  logic [1:0][1:0]                          rsp_resp_i,
+  input  logic [sn40l_mem_pkg::DataWidth-1:0]      rsp_data_i
 );
 
   localparam int unsigned IdWidth    = sn40l_mem_pkg::IdWidth;
@@ -91,9 +90,6 @@ module sn40l_mem_port #(
   // Of every identifier: beats at a channel, and which.
   logic [1:0][Ids-1:0][OpenWidth-1:0]    open_q;
   logic [1:0][Ids-1:0][ChannelWidth-1:0] at_q;
-  logic [1:0]                            answered;
-
-  assign answered = {rsp_valid_i && rsp_write_i, rsp_valid_i && !rsp_write_i};
 
   for (genvar s = 0; s < 2; s++) begin : gen_side
     stream_fifo #(
@@ -160,7 +156,7 @@ module sn40l_mem_port #(
         if (fire[s]) at_q[s][id_q[s]] <= req_channel_o[s];
         for (int unsigned i = 0; i < Ids; i++) begin
           open_q[s][i] <= open_q[s][i] + OpenWidth'(fire[s] && id_q[s] == IdWidth'(i)) -
-                          OpenWidth'(answered[s] && rsp_id_i == IdWidth'(i));
+                          OpenWidth'(rsp_valid_i[s] && rsp_id_i[s] == IdWidth'(i));
         end
       end
     end
@@ -181,9 +177,9 @@ module sn40l_mem_port #(
   ) i_answers (
     .clk_i,
     .rst_ni,
-    .valid_i(answered[0]),
+    .valid_i(rsp_valid_i[0]),
     .ready_o(r_ready),
-    .data_i ({rsp_id_i, rsp_data_i, rsp_resp_i, rsp_last_i}),
+    .data_i ({rsp_id_i[0], rsp_data_i, rsp_resp_i[0], rsp_last_i[0]}),
     .valid_o(r_valid_o),
     .ready_i(r_ready_i),
     .data_o ({r_id_o, r_data_o, r_resp_o, r_last_o})
@@ -217,7 +213,7 @@ module sn40l_mem_port #(
 
   assign fits[1]   = w_valid;
   assign enough[1] = bursts_q != BurstsWidth'(WriteDepth);
-  assign resp      = resp_q[rsp_id_i] | rsp_resp_i;
+  assign resp      = resp_q[rsp_id_i[1]] | rsp_resp_i[1];
   assign b_pop     = b_valid_o && b_ready_i;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -226,7 +222,7 @@ module sn40l_mem_port #(
       resp_q   <= '0;
     end else begin
       bursts_q <= bursts_q + BurstsWidth'(begun[1]) - BurstsWidth'(b_pop);
-      if (answered[1]) resp_q[rsp_id_i] <= rsp_last_i ? '0 : resp;
+      if (rsp_valid_i[1]) resp_q[rsp_id_i[1]] <= rsp_last_i[1] ? '0 : resp;
     end
   end
 
@@ -236,9 +232,9 @@ module sn40l_mem_port #(
   ) i_done (
     .clk_i,
     .rst_ni,
-    .valid_i(answered[1] && rsp_last_i),
+    .valid_i(rsp_valid_i[1] && rsp_last_i[1]),
     .ready_o(b_ready),
-    .data_i ({rsp_id_i, resp}),
+    .data_i ({rsp_id_i[1], resp}),
     .valid_o(b_valid_o),
     .ready_i(b_ready_i),
     .data_o ({b_id_o, b_resp_o})

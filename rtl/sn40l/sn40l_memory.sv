@@ -95,35 +95,44 @@ module sn40l_memory #(
   logic [Ports-1:0][StrbWidth-1:0]      src_strb;
 
   // Answers of the channels.
-  logic [Channels-1:0]                  rsp_valid, rsp_ready, rsp_write;
+  logic [Channels-1:0]                  rsp_valid, rsp_ready;
   logic [Channels-1:0][DataWidth-1:0]   rsp_data;
   logic [Channels-1:0][1:0]             rsp_resp;
   logic [Channels-1:0][TagWidth-1:0]    rsp_tag;
-  logic [Channels-1:0][Ports-1:0]       rsp_given;
+  logic [Channels-1:0][Sources-1:0]     rsp_given;
   logic [Channels-1:0][Sources-1:0]     src_given;
 
   for (genvar p = 0; p < Ports; p++) begin : gen_port
-    logic [Channels-1:0]  wanted;
-    logic                 valid;
-    logic [ChanWidth-1:0] channel;
+    logic [1:0]                valid, rsp_last;
+    logic [1:0][ChanWidth-1:0] channel;
+    logic [1:0][IdWidth-1:0]   rsp_id;
+    logic [1:0][1:0]           resp;
 
-    for (genvar c = 0; c < Channels; c++) begin : gen_wanted
-      assign wanted[c] = rsp_valid[c] &&
-                         rsp_tag[c][TagWidth-1 -: SourceWidth] / SourceWidth'(2) == SourceWidth'(p);
-      assign rsp_given[c][p] = valid && channel == ChanWidth'(c) && wanted[c];
+    // Answers: to reads, to writes.
+    for (genvar s = 0; s < 2; s++) begin : gen_answers
+      logic [Channels-1:0] wanted;
+
+      for (genvar c = 0; c < Channels; c++) begin : gen_wanted
+        assign wanted[c] = rsp_valid[c] && rsp_tag[c][TagWidth-1 -: SourceWidth] == SourceWidth'(2 * p + s);
+        assign rsp_given[c][2*p+s] = valid[s] && channel[s] == ChanWidth'(c);
+      end
+
+      sn40l_burst_arbiter #(
+        .Requesters(Channels)
+      ) i_turn (
+        .clk_i,
+        .rst_ni,
+        .request_i(wanted),
+        .last_i   ('1),
+        .taken_i  (valid[s]),
+        .valid_o  (valid[s]),
+        .index_o  (channel[s])
+      );
+
+      assign rsp_last[s] = rsp_tag[channel[s]][0];
+      assign rsp_id[s]   = rsp_tag[channel[s]][IdWidth:1];
+      assign resp[s]     = rsp_resp[channel[s]];
     end
-
-    sn40l_burst_arbiter #(
-      .Requesters(Channels)
-    ) i_answers (
-      .clk_i,
-      .rst_ni,
-      .request_i(wanted),
-      .last_i   ('1),
-      .taken_i  (valid),
-      .valid_o  (valid),
-      .index_o  (channel)
-    );
 
     sn40l_mem_port #(
       .HbmChannels(HbmChannels),
@@ -168,11 +177,10 @@ module sn40l_memory #(
       .req_data_o   (src_data[p]),
       .req_strb_o   (src_strb[p]),
       .rsp_valid_i  (valid),
-      .rsp_write_i  (rsp_write[channel]),
-      .rsp_last_i   (rsp_tag[channel][0]),
-      .rsp_id_i     (rsp_tag[channel][IdWidth:1]),
-      .rsp_data_i   (rsp_data[channel]),
-      .rsp_resp_i   (rsp_resp[channel])
+      .rsp_last_i   (rsp_last),
+      .rsp_id_i     (rsp_id),
+      .rsp_resp_i   (resp),
+      .rsp_data_i   (rsp_data[channel[0]])
     );
   end
 
@@ -256,7 +264,6 @@ module sn40l_memory #(
       .req_tag_i       ({source, src_id[source], src_last[source]}),
       .rsp_valid_o     (rsp_valid[c]),
       .rsp_ready_i     (rsp_ready[c]),
-      .rsp_write_o     (rsp_write[c]),
       .rsp_data_o      (rsp_data[c]),
       .rsp_resp_o      (rsp_resp[c]),
       .rsp_tag_o       (rsp_tag[c]),

@@ -289,6 +289,49 @@ class Completion:
         )
 
 
+class FaultKind(IntEnum):
+    """What a fault does to the beat that meets it."""
+
+    FLIP = 0
+    SLVERR = 1
+    DECERR = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An entry of a memory channel's fault map.
+
+    Attributes:
+        kind: what it does.
+        address: of any byte of the beat.
+        on_read, on_write: what it is met by; `FaultKind.FLIP` by reads only.
+        once: whether it is gone after it was met.
+        word: which 64 bits of the beat are flipped.
+        mask: bits flipped, 64 of data and 8 of the check above them.
+    """
+
+    kind: FaultKind
+    address: int
+    on_read: bool = True
+    on_write: bool = False
+    once: bool = False
+    word: int = 0
+    mask: int = 0
+
+    def bits(self) -> int:
+        """As ``fault_t``."""
+        fields = (
+            (self.kind, 2),
+            (self.on_read, 1),
+            (self.on_write, 1),
+            (self.once, 1),
+            (self.address, 40),
+            (self.word, 2),
+            (self.mask, 72),
+        )
+        return _packed(fields)
+
+
 def _packed(fields: tuple[tuple[int, int], ...]) -> int:
     """Fields (value, width) as bits, the first one highest."""
     value = 0
