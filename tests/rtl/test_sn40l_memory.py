@@ -25,3 +25,16 @@ def sn40l_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_the_dma_against_its_byte_model(sn40l_files: list[Path], tmp_path: Path) -> None:
     sources = [*sn40l_files, HARNESS / "sn40l_dma_harness.sv"]
     run_cases(sources, "sn40l_dma_harness", "cocotb_sn40l_dma", 9, tmp_path, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parameters",
+    [(), ("-GHbmChannels=2", "-GHbmNum=1", "-GHbmDen=2", "-GHbmLatency=20", "-GDdrNum=5", "-GDdrDen=32")],
+    ids=["default", "other"],
+)
+def test_the_memory_behind_bus_models(
+    sn40l_files: list[Path], tmp_path: Path, parameters: tuple[str, ...]
+) -> None:
+    sources = [*sn40l_files, HARNESS / "sn40l_memory_harness.sv"]
+    run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_memory", 7, tmp_path, parameters)
