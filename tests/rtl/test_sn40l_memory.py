@@ -38,3 +38,18 @@ def test_the_memory_behind_bus_models(
 ) -> None:
     sources = [*sn40l_files, HARNESS / "sn40l_memory_harness.sv"]
     run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_memory", 7, tmp_path, parameters)
+
+
+PUBLIC = """\
+`verilator_config
+public_flat_rw -module "sn40l_mem_chan" -var "mem_q"
+"""
+"""The memory's arrays, which tests fill and read without running cycles."""
+
+
+@pytest.mark.slow
+def test_pairs_of_agcus(sn40l_files: list[Path], tmp_path: Path) -> None:
+    public = tmp_path / "memory.vlt"
+    public.write_text(PUBLIC, encoding="utf-8")
+    sources = [public, *sn40l_files, HARNESS / "sn40l_agcu_harness.sv"]
+    run_cases(sources, "sn40l_agcu_harness", "cocotb_sn40l_agcu", 5, tmp_path, ())
