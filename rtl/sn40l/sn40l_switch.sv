@@ -127,9 +127,8 @@ module sn40l_switch #(
   end
 
   always_comb begin
-    wanted  = '0;
-    chosen  = '0;
-    granted = '0;
+    wanted = '0;
+    chosen = '0;
     if (left != '0) begin
       for (int unsigned o = 0; o < Ports; o++) begin
         // Inputs before the one whose turn it is come last.
@@ -145,8 +144,14 @@ module sn40l_switch #(
             chosen[o] = 3'(i);
           end
         end
-        if (wanted[o] && free[o]) granted[chosen[o]][o] = 1'b1;
       end
+    end
+  end
+
+  always_comb begin
+    granted = '0;
+    for (int unsigned o = 0; o < Ports; o++) begin
+      if (wanted[o] && free[o]) granted[chosen[o]][o] = 1'b1;
     end
   end
 
