@@ -16,37 +16,47 @@ module sn40l_switch #(
   localparam int unsigned PacketWidth = sn40l_pkg::PacketWidth,
   localparam int unsigned FlowWidth   = sn40l_pkg::FlowWidth
 ) (
-  input  logic                              clk_i,
-  input  logic                              rst_ni,
+  input  logic                   clk_i,
+  input  logic                   rst_ni,
   // Table: {input port, flow}, route_t
-  input  logic                              cfg_valid_i,
-  input  logic [FlowWidth+2:0]              cfg_addr_i,
-  input  logic [31:0]                       cfg_data_i,
+  input  logic                   cfg_valid_i,
+  input  logic [FlowWidth+2:0]   cfg_addr_i,
+  input  logic [31:0]            cfg_data_i,
   // In. The unit waits for in_ready_o; a link sends only with a credit.
-  input  logic [Ports-1:0]                  in_valid_i,
-  input  logic [Ports-1:0][PacketWidth-1:0] in_packet_i,
-  output logic                              in_ready_o,
-  output logic [Ports-1:0]                  in_credit_o,   // a place is free again
+  input  logic [Ports-1:0]       in_valid_i,
+  input  logic [PacketWidth-1:0] in_local_i,
+  input  logic [PacketWidth-1:0] in_north_i,
+  input  logic [PacketWidth-1:0] in_east_i,
+  input  logic [PacketWidth-1:0] in_south_i,
+  input  logic [PacketWidth-1:0] in_west_i,
+  output logic                   in_ready_o,
+  output logic [Ports-1:0]       in_credit_o,   // a place is free again
   // Out
-  output logic [Ports-1:0]                  out_valid_o,
-  output logic [Ports-1:0][PacketWidth-1:0] out_packet_o,
-  input  logic                              out_ready_i,   // of the unit
-  input  logic [Ports-1:0]                  out_credit_i,
+  output logic [Ports-1:0]       out_valid_o,
+  output logic [PacketWidth-1:0] out_local_o,
+  output logic [PacketWidth-1:0] out_north_o,
+  output logic [PacketWidth-1:0] out_east_o,
+  output logic [PacketWidth-1:0] out_south_o,
+  output logic [PacketWidth-1:0] out_west_o,
+  input  logic                   out_ready_i,   // of the unit
+  input  logic [Ports-1:0]       out_credit_i,
   // Counters
-  output logic [31:0]                       stalls_o,      // cycles that a packet waited for a free output
-  output logic [31:0]                       strays_o
+  output logic [31:0]            stalls_o,      // cycles that a packet waited for a free output
+  output logic [31:0]            strays_o
 );
 
   localparam int unsigned Local       = sn40l_pkg::PortLocal;
+  localparam int unsigned North       = sn40l_pkg::PortNorth;
+  localparam int unsigned East        = sn40l_pkg::PortEast;
+  localparam int unsigned South       = sn40l_pkg::PortSouth;
+  localparam int unsigned West        = sn40l_pkg::PortWest;
   localparam int unsigned Flows       = 2 ** FlowWidth;
   localparam int unsigned CreditWidth = $clog2(HopDepth + 1);
 
   // Packets that came in, and where they go.
-  logic [Ports-1:0]                  head_valid, head_pop, head_stray;
-  logic [Ports-1:0][PacketWidth-1:0] head;
-  logic [Ports-1:0][Ports-1:0]       left, granted;  // of input, to output
-  logic [Ports-1:0][FlowWidth-1:0]   flow;
-  logic [Ports-1:0]                  ready;          // of the queues; links have credits instead
+  logic [Ports-1:0]                head_valid, head_pop, head_stray;
+  logic [Ports-1:0][Ports-1:0]     left, granted;  // of input, to output
+  logic [Ports-1:0]                ready;          // of the queues; links have credits instead
 
   for (genvar i = 0; i < Ports; i++) begin : gen_in
     logic [Ports-1:0]       sent_q;
@@ -54,16 +64,30 @@ module sn40l_switch #(
     logic [10:0]            table_q [Flows];
     sn40l_pkg::route_t      route;
     logic                   cfg_here, known;
+    logic [PacketWidth-1:0] packet, head;
+    logic [FlowWidth-1:0]   flow;
+
+    if (i == Local) begin : gen_local
+      assign packet = in_local_i;
+    end else if (i == North) begin : gen_north
+      assign packet = in_north_i;
+    end else if (i == East) begin : gen_east
+      assign packet = in_east_i;
+    end else if (i == South) begin : gen_south
+      assign packet = in_south_i;
+    end else begin : gen_west
+      assign packet = in_west_i;
+    end
 
     stream_fifo #(.Width(PacketWidth), .Depth(HopDepth)) i_queue (
       .clk_i,
       .rst_ni,
       .valid_i(in_valid_i[i]),
       .ready_o(ready[i]),
-      .data_i (in_packet_i[i]),
+      .data_i (packet),
       .valid_o(head_valid[i]),
       .ready_i(head_pop[i]),
-      .data_o (head[i])
+      .data_o (head)
     );
 
     assign cfg_here = cfg_valid_i && 32'(cfg_addr_i[FlowWidth +: 3]) == i;
@@ -72,9 +96,9 @@ module sn40l_switch #(
       if (cfg_here) table_q[cfg_addr_i[FlowWidth-1:0]] <= cfg_data_i[10:0];
     end
 
-    assign route   = table_q[head[i][PacketWidth-1 -: FlowWidth]];
-    assign known   = known_q[head[i][PacketWidth-1 -: FlowWidth]];
-    assign flow[i] = route.flow;
+    assign flow    = head[PacketWidth-1 -: FlowWidth];
+    assign route   = table_q[flow];
+    assign known   = known_q[flow];
     assign left[i] = (head_valid[i] && known) ? route.mask & ~sent_q : '0;
 
     assign head_stray[i]  = head_valid[i] && (!known || route.mask == '0);
@@ -156,8 +180,27 @@ module sn40l_switch #(
   end
 
   for (genvar o = 0; o < Ports; o++) begin : gen_packet
-    assign out_packet_o[o] = {flow[chosen[o]], head[chosen[o]][PacketWidth-FlowWidth-1:0]};
+    logic [PacketWidth-1:0] packet;
+
+    always_comb begin
+      packet = '0;
+      if (wanted[o]) begin
+        unique case (chosen[o])
+          3'(Local): packet = {gen_in[Local].route.flow, gen_in[Local].head[PacketWidth-FlowWidth-1:0]};
+          3'(North): packet = {gen_in[North].route.flow, gen_in[North].head[PacketWidth-FlowWidth-1:0]};
+          3'(East):  packet = {gen_in[East].route.flow, gen_in[East].head[PacketWidth-FlowWidth-1:0]};
+          3'(South): packet = {gen_in[South].route.flow, gen_in[South].head[PacketWidth-FlowWidth-1:0]};
+          default:   packet = {gen_in[West].route.flow, gen_in[West].head[PacketWidth-FlowWidth-1:0]};
+        endcase
+      end
+    end
   end
+
+  assign out_local_o = gen_packet[Local].packet;
+  assign out_north_o = gen_packet[North].packet;
+  assign out_east_o  = gen_packet[East].packet;
+  assign out_south_o = gen_packet[South].packet;
+  assign out_west_o  = gen_packet[West].packet;
 
   // The first cycle after reset fills the credits.
   logic loaded_q;
