@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -143,36 +143,78 @@ class Gemm:
         return (self.out,)
 
     @property
-    def steps_of_unit(self) -> int:
-        """Cycles a unit takes when nothing waits: a vector of A each."""
-        return self.tiles * self.steps * self.row_tiles
+    def packets(self) -> int:
+        """Vectors of a unit that leave."""
+        return self.tiles * self.row_tiles * LANES
+
+
+OPS = ("copy", "add", "sub", "mul", "max")
+TAILS = ("none", "exp", "reciprocal", "rsqrt", "gelu")
+SOURCES = ("queue", "buffer", "scalar", "constant")
+REDUCTIONS = ("none", "sum", "max", "first")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Where an instruction reads: an operand queue, the row buffer from an address, a scalar, a constant."""
+
+    source: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What a SIMD pipeline does to `count` vectors, one a cycle: ``tail(x op y)``.
+
+    Attributes:
+        op: one of `OPS`.
+        x, y: operands; y is None of a copy.
+        count: vectors.
+        tail: one of `TAILS`.
+        buffer: address in the row buffer of the first result, or None.
+        output: whether results leave.
+        reduce: one of `REDUCTIONS`, over all lanes of all vectors.
+        scalar: register that takes the reduction's result.
+        waits: begins only when all results before it are there.
+    """
+
+    op: str
+    x: Operand
+    y: Operand | None
+    count: int
+    tail: str = "none"
+    buffer: int | None = None
+    output: bool = False
+    reduce: str = "none"
+    scalar: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A PCU as a SIMD pipeline that runs one program over the rows of its operands.
+    """A PCU as a SIMD pipeline that runs a program over the rows of its operands.
 
     Attributes:
         name: of the unit.
         einsum: what it computes, for people.
-        program: ``softmax``, ``add_norm`` or ``add``: the backend has their instructions.
         queues: flows in, queue by queue.
         out: flow out.
-        rows: of a unit.
-        vectors: of a row.
-        constants: of the program, by name.
+        once: instructions before the first row of all.
+        body: instructions for each row.
+        trips: rows of a unit.
+        constants: numbers the instructions name.
     """
 
     kind: ClassVar[str] = "rows"
 
     name: str
     einsum: str
-    program: str
     queues: tuple[str, ...]
     out: str
-    rows: int
-    vectors: int
-    constants: Mapping[str, float] = field(default_factory=dict)
+    once: tuple[Instruction, ...]
+    body: tuple[Instruction, ...]
+    trips: int
+    constants: tuple[float, ...]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -183,6 +225,11 @@ class Rows:
     def outputs(self) -> tuple[str, ...]:
         """The results."""
         return (self.out,)
+
+    @property
+    def packets(self) -> int:
+        """Vectors of a unit that leave."""
+        return self.trips * sum(each.count for each in self.body if each.output)
 
 
 @dataclass(frozen=True)
@@ -356,11 +403,17 @@ def _walk(data: Mapping[str, Any]) -> Walk:
     return Walk(tuple((extent, stride) for extent, stride in data["loops"]), data["lane"])
 
 
+def _instruction(data: Mapping[str, Any]) -> Instruction:
+    operands = {name: Operand(**data[name]) for name in ("x", "y") if data[name] is not None}
+    return Instruction(**{**data, **operands})
+
+
 def _unit(data: dict[str, Any]) -> Unit:
     kind = data.pop("kind")
     if kind == Buffer.kind:
         data["into"] = _walk(data["into"])
         data["readers"] = tuple(Reader(each["flow"], _walk(each["walk"])) for each in data["readers"])
     if kind == Rows.kind:
-        data["queues"] = tuple(data["queues"])
+        data["queues"], data["constants"] = tuple(data["queues"]), tuple(data["constants"])
+        data["once"], data["body"] = (tuple(map(_instruction, data[part])) for part in ("once", "body"))
     return {each.kind: each for each in (Buffer, Gemm, Rows, Load, Store)}[kind](**data)
