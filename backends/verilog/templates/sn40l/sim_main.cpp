@@ -34,8 +34,16 @@ using Trace = VerilatedVcdC;
 
 namespace {
 
-constexpr uint64_t kImage = @{image_bytes};                        // bytes of memory.bin, from address 0
+// Where pieces of memory.bin go.
+struct Region {
+  uint64_t address, offset, bytes;
+};
+constexpr Region kRegions[] = {
+@{regions}
+};
+constexpr uint64_t kImage = @{image_bytes};                                // bytes of memory.bin
 constexpr uint64_t kResults = @{results}, kResultBytes = @{result_bytes};  // what the section stores
+constexpr int kDdrBit = 38;
 constexpr uint64_t kChannels = @{hbm_channels}, kInterleave = 512, kBeat = 32;
 constexpr int kResetCycles = 4;
 constexpr uint64_t kProgressSteps = 200, kLook = 256;  // cycles between two looks at the progress
@@ -46,7 +54,8 @@ struct Counter {
   uint8_t unit, word;
 };
 constexpr Counter kCounters[] = {
-@{counters}};
+@{counters}
+};
 constexpr uint8_t kNodes = @{nodes};
 
 [[noreturn]] void fail(const std::string& message) {
@@ -119,9 +128,10 @@ class Bench {
   // The words of the memory's beat that holds an address.
   uint32_t* beat(uint64_t address) {
     auto& root = *top.rootp;
-    const uint64_t piece = address / kInterleave;
-    const uint64_t at = piece / kChannels * (kInterleave / kBeat) + address % kInterleave / kBeat;
-    switch (piece % kChannels) {
+    const bool ddr = address >> kDdrBit & 1;
+    const uint64_t whole = (address & ((uint64_t(1) << kDdrBit) - 1)) / kBeat, beats = kInterleave / kBeat;
+    const uint64_t piece = whole / beats, at = ddr ? whole : piece / kChannels * beats + whole % beats;
+    switch (ddr ? kChannels : piece % kChannels) {
 @{channels}
     }
     return nullptr;
@@ -175,7 +185,11 @@ void put_image(Bench& bench, const std::string& path) {
   if (!file.read(bytes.data(), kImage) || file.peek() != EOF) {
     fail(path + " does not hold " + std::to_string(kImage) + " bytes");
   }
-  for (uint64_t at = 0; at < kImage; at += kBeat) std::memcpy(bench.beat(at), &bytes[at], kBeat);
+  for (const Region& each : kRegions) {
+    for (uint64_t at = 0; at < each.bytes; at += kBeat) {
+      std::memcpy(bench.beat(each.address + at), &bytes[each.offset + at], kBeat);
+    }
+  }
 }
 
 void put_config(Bench& bench, const std::string& path) {

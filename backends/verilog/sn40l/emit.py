@@ -1,0 +1,293 @@
+"""A section as a directory of SystemVerilog: top, configuration, memory image, driver, README.
+
+Nothing in the directory refers to anything outside of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .... import rtl
+from ....ir.errors import InputError, TargetError
+from ....ir.fabric import Buffer, Gemm, Load, Rows, Section
+from ....ir.targets import Target
+from ....passes.stages import Stages
+from ....passes.tiers.plan import TierPlan, place as place_in_tiers
+from ....passes.tiers.problem import Program, Symbol, Tiers
+from ..folder import fill, module_name, write
+from .configure import VECTOR_BYTES, Placed
+from .machine import Machine
+from .mapping import Mapped, map_stages
+from .mesh import Mesh, mesh_of
+from .packing import regions
+from .place import place
+from .route import Route, route
+
+SCHEMA = 1
+KIND = "sn40l_section"
+DRIVER = "sim_main.cpp"
+RTL_FOLDERS = ("common", "sn40l")
+HBM_CHANNELS, CHANNEL_BYTES = 4, 32
+LATENCY = 64
+"""Cycles a memory channel takes to answer."""
+PIECE = 512
+"""Bytes that lie in one channel: every region begins with a new piece."""
+DDR_BIT = 38
+SILENT = 2_000_000
+"""Cycles without a beat stored after which a simulation is given up."""
+BUSY, STARVED, BLOCKED = range(3)
+"""Counters of a PCU."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A section with its place on a machine.
+
+    Attributes:
+        mapped: the section and what its memory holds.
+        mesh, nodes, routes: where its units and flows are.
+        plan: where its regions of memory are.
+    """
+
+    mapped: Mapped
+    machine: Machine
+    mesh: Mesh
+    nodes: Mapping[str, int]
+    routes: Mapping[str, Route]
+    plan: TierPlan
+
+    @property
+    def section(self) -> Section:
+        """The section."""
+        return self.mapped.section
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """Byte address of each region; DDR has bit 38 set."""
+        far = {name: 1 << DDR_BIT | address for name, address in self.plan.far.items()}
+        return {**self.plan.near, **far}
+
+    def config(self) -> Iterator[tuple[int, int, int]]:
+        """All words of the configuration: units, control network, switches."""
+        numbers = {name: each.number for name, each in self.routes.items()}
+        yield from Placed(self.section, self.nodes, numbers, self.addresses).words()
+        for each in self.routes.values():
+            yield from each.words()
+
+
+def compile_section(name: str, stages: Stages, target: Target, tiles: int, seed: int = 0) -> Compiled:
+    """Map stages to the target's fabric, place and route them, and place their regions in its tiers.
+
+    Args:
+        name: the part of the model.
+        stages: what it does.
+        target: a machine with a fabric.
+        tiles: sequences that stream through.
+        seed: of the placement.
+
+    Raises:
+        TargetError: a target without a fabric, or too small a one.
+        PlanError: shapes that do not fit, or memory that is too small.
+    """
+    machine = Machine.of(target)
+    mesh = mesh_of(machine.pcus, machine.pmus, machine.agcus)
+    if mesh is None:
+        raise TargetError(
+            f"no mesh of {machine.pcus} PCUs, {machine.pmus} PMUs, {machine.agcus} AGCUs is known",
+            where=machine.name,
+            accepted="16 of each",
+        )
+    mapped = map_stages(name, stages, machine, tiles)
+    nodes = place(mapped.section, mesh, seed)
+    plan = place_in_tiers(_program(mapped), Tiers.of(target))
+    return Compiled(mapped, machine, mesh, nodes, route(mapped.section, mesh, nodes), plan)
+
+
+def _program(mapped: Mapped) -> Program:
+    """The regions of memory, all needed as long as the kernel runs."""
+    section = mapped.section
+    moved = {unit.region: unit.unit_vectors * VECTOR_BYTES for unit in section.units if not isinstance(unit, Buffer | Gemm | Rows)}
+    once = {unit.region for unit in section.units if isinstance(unit, Load) and unit.once}
+    symbols = []
+    for name, vectors in section.regions.items():
+        size = -(-vectors * VECTOR_BYTES // PIECE) * PIECE
+        total = moved[name] * (1 if name in once else section.tiles)
+        stored = mapped.contents[name].kind == "result"
+        symbols.append(Symbol(name, size, 0, 1, 0 if stored else total, total if stored else 0))
+    return Program(section.name, 1, tuple(symbols))
+
+
+def emit_section(
+    directory: str | os.PathLike[str],
+    compiled: Compiled,
+    parameters: Mapping[str, NDArray],
+    inputs: Mapping[str, NDArray],
+    reference: NDArray[np.float64],
+) -> Path:
+    """Write the directory, all of it or nothing.
+
+    Args:
+        directory: where; it must not exist yet, or be empty.
+        compiled: the section.
+        parameters: by name.
+        inputs: the part's inputs, a tile for each of their first axis.
+        reference: what the interpreter makes of them, in float64.
+
+    Raises:
+        InputError: inputs of another shape.
+        BundleError: the directory cannot be written.
+    """
+    memory = regions(compiled.mapped, parameters, inputs)
+    vectors = compiled.section.regions["y"]
+    if reference.size != vectors * VECTOR_BYTES // 4:
+        raise InputError(f"a reference of shape {list(reference.shape)}", where=compiled.section.name)
+    return write(Path(directory), _files(compiled, memory, inputs, reference))
+
+
+def _files(
+    compiled: Compiled,
+    memory: Mapping[str, NDArray[np.float32]],
+    inputs: Mapping[str, NDArray],
+    reference: NDArray[np.float64],
+) -> dict[str, bytes]:
+    """Relative path → content."""
+    section, machine = compiled.section, compiled.machine
+    top = module_name(section.name)
+    design, bound = rtl.sources(*RTL_FOLDERS), rtl.properties(*RTL_FOLDERS)
+    sources = ["memory.vlt", *(f"rtl/{each}" for each in (*design, f"{top}.sv"))]
+    image = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in memory.values())
+    counters = _counters(compiled)
+    described = {
+        "schema": SCHEMA,
+        "design": KIND,
+        "layer": section.name,
+        "top": top,
+        "sources": sources,
+        "properties": [f"rtl/{each}" for each in bound],
+        "driver": DRIVER,
+        "trace": "trace.vlt",
+        "config": "config.txt",
+        "image": "memory.bin",
+        "sha256": hashlib.sha256(image).hexdigest(),
+        "operands": "operands.npz",
+        "shape": list(reference.shape),
+        "section": section.to_json(),
+        "nodes": dict(compiled.nodes),
+        "addresses": compiled.addresses,
+        "loaded": {name: len(array) for name, array in memory.items()},
+        "counters": [name for name, _, _ in counters],
+        "machine": vars(machine),
+        "memory": {"latency": LATENCY, "channels": HBM_CHANNELS},
+    }
+    names = _names(compiled, top, sources, memory, counters)
+    texts = {f"rtl/{name}": text for name, text in {**design, **bound}.items()}
+    texts[f"rtl/{top}.sv"] = fill("sn40l/top.sv", names)
+    texts[DRIVER] = fill("sn40l/sim_main.cpp", names)
+    texts["README.md"] = fill("sn40l/README.md", names)
+    texts["trace.vlt"] = fill("sn40l/trace.vlt", names)
+    texts["memory.vlt"] = fill("sn40l/memory.vlt", names)
+    texts["config.txt"] = _config(compiled)
+    texts["design.json"] = json.dumps(described, indent=1) + "\n"
+    files = {path: text.encode() for path, text in texts.items()}
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, reference=reference, **{f"input.{k}": v for k, v in inputs.items()})
+    return {**files, "memory.bin": image, "operands.npz": packed.getvalue()}
+
+
+def _config(compiled: Compiled) -> str:
+    lines = ["// unit, address, data: hexadecimal, in this order"]
+    lines += [f"{unit:x} {address:x} {data:x}" for unit, address, data in compiled.config()]
+    return "\n".join(lines) + "\n"
+
+
+def _counters(compiled: Compiled) -> list[tuple[str, int, int]]:
+    """What is read at the end: name, unit, word."""
+    found = []
+    for unit in compiled.section.units:
+        node = compiled.nodes[unit.name]
+        if isinstance(unit, Gemm | Rows):
+            found += [
+                (f"{unit.name}.{word}", node, at) for at, word in enumerate(("busy", "starved", "blocked"))
+            ]
+        elif isinstance(unit, Buffer):
+            found += [(f"{unit.name}.{word}", node, at) for at, word in enumerate(("read_waits", "write_waits"))]
+    return found
+
+
+def _names(
+    compiled: Compiled,
+    top: str,
+    sources: list[str],
+    memory: Mapping[str, NDArray[np.float32]],
+    counters: list[tuple[str, int, int]],
+) -> dict[str, Any]:
+    """What the templates name."""
+    section, machine, mesh = compiled.section, compiled.machine, compiled.mesh
+    hbm = Fraction(machine.hbm_bytes_per_cycle / (HBM_CHANNELS * CHANNEL_BYTES)).limit_denominator(256)
+    ddr = Fraction(machine.ddr_bytes_per_cycle / CHANNEL_BYTES).limit_denominator(256)
+    addresses = compiled.addresses
+    offsets = np.cumsum([0, *(len(array) * VECTOR_BYTES for array in memory.values())])
+    placed = [
+        f"  {{0x{addresses[name]:x}, {offset}, {len(memory[name]) * VECTOR_BYTES}}},  // {name}"
+        for name, offset in zip(memory, offsets, strict=False)
+    ]
+    listing = [
+        f"//   node {compiled.nodes[unit.name]:2} {unit.kind:6} {unit.name}: {_told(unit)}" for unit in section.units
+    ]
+    arrays = [
+        f"      case {channel}: return &root.{top}__DOT__i_memory__DOT__gen_channel__BRA__{channel}"
+        "__KET____DOT__i_chan__DOT__mem_q[at][0];"
+        for channel in range(HBM_CHANNELS + 1)
+    ]
+    return {
+        "name": section.name,
+        "top": top,
+        "units": len(section.units),
+        "listing": "\n".join(listing),
+        "table": "\n".join(f"| {compiled.nodes[u.name]} | {u.kind} | `{u.name}` | {_told(u)} |" for u in section.units),
+        "tiles": section.tiles,
+        "rows": mesh.rows,
+        "cols": mesh.cols,
+        "agcu_cols": f"{sum(1 << column for column in mesh.agcu_cols):x}",
+        "agcus": machine.agcus,
+        "nodes": mesh.rows * mesh.cols,
+        "banks": machine.banks,
+        "bank_words": machine.pmu_words // machine.banks,
+        "hbm_channels": HBM_CHANNELS,
+        "hbm_beats": machine.hbm_bytes // (HBM_CHANNELS * CHANNEL_BYTES),
+        "hbm_num": hbm.numerator,
+        "hbm_den": hbm.denominator,
+        "ddr_beats": 1 << (machine.ddr_bytes // CHANNEL_BYTES - 1).bit_length(),
+        "ddr_num": ddr.numerator,
+        "ddr_den": ddr.denominator,
+        "latency": LATENCY,
+        "cycles": "see design.json",
+        "image_bytes": int(offsets[-1]),
+        "regions": "\n".join(placed),
+        "results": f"0x{addresses['y']:x}",
+        "result_bytes": section.regions["y"] * VECTOR_BYTES,
+        "silent": SILENT,
+        "counters": "\n".join(f'  {{"{name}", {unit}, {word}}},' for name, unit, word in counters),
+        "channels": "\n".join(arrays),
+        "source_list": " ".join(sources),
+    }
+
+
+def _told(unit: object) -> str:
+    """A unit in a few words."""
+    if isinstance(unit, Gemm | Rows):
+        return unit.einsum
+    if isinstance(unit, Buffer):
+        return f"{unit.tensor}, {unit.depth} x {unit.words} words"
+    return f"region {getattr(unit, 'region', '')}"
