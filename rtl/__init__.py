@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 
+_PACKAGE = "_pkg.sv"
 _PROPERTIES = "_props.sv"
 
 
 def sources(*folders: str) -> dict[str, str]:
-    """Design sources of some folders: file name → text, packages first, then by name."""
-    found = {name: text for name, text in _texts(folders).items() if not name.endswith(_PROPERTIES)}
-    return dict(sorted(found.items(), key=lambda item: (not item[0].endswith("_pkg.sv"), item[0])))
+    """Design sources of some folders: file name → text, packages first, each behind those it names."""
+    found = {name: text for name, text in sorted(_texts(folders).items()) if not name.endswith(_PROPERTIES)}
+    packages = {name: text for name, text in found.items() if name.endswith(_PACKAGE)}
+    ordered: dict[str, str] = {}
+    for name in packages:
+        _put(name, packages, ordered)
+    return {**ordered, **found}
+
+
+def _put(name: str, packages: dict[str, str], ordered: dict[str, str]) -> None:
+    """A package behind the ones it names."""
+    if name in ordered:
+        return
+    for named in sorted(set(re.findall(r"\b(\w+_pkg)::", packages[name]))):
+        if f"{named}.sv" in packages and f"{named}.sv" != name:
+            _put(f"{named}.sv", packages, ordered)
+    ordered[name] = packages[name]
 
 
 def properties(*folders: str) -> dict[str, str]:
