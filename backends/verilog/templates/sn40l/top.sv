@@ -146,7 +146,7 @@ module @{top} (
     .ecc_address_o()
   );
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
+  always_ff @@(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       running_q <= 1'b0;
       cycles_o  <= '0;
