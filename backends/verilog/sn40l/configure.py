@@ -6,29 +6,24 @@ Register numbers and fields are those of ``rtl/sn40l``: ``sn40l_pkg`` (PMU, cont
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ....ir.fabric import (
     LANES,
-    OPS,
-    REDUCTIONS,
-    SOURCES,
-    TAILS,
     WORD_BYTES,
     Buffer,
     Flow,
     Gemm,
-    Instruction,
     Load,
-    Operand,
     Rows,
     Section,
     Store,
     Unit,
     Walk,
 )
+from ....sim.rtl.sn40l_pcu.registers import Credit, Queue
+from ....sim.rtl.sn40l_section.pcus import configuration
 
 QUEUE_DEPTH = 32
 """Packets of a PCU's operand queue, and of an AGCU's store queue."""
@@ -73,10 +68,8 @@ class Placed:
     def _unit(self, unit: Unit) -> Words:
         if isinstance(unit, Buffer):
             return self._buffer(unit)
-        if isinstance(unit, Gemm):
-            return self._gemm(unit)
-        if isinstance(unit, Rows):
-            return self._rows(unit)
+        if isinstance(unit, Gemm | Rows):
+            return self._pcu(unit)
         return self._load(unit) if isinstance(unit, Load) else self._store(unit)
 
     def _named(self, flow: str) -> tuple[int, int]:
@@ -108,64 +101,33 @@ class Placed:
             yield base + 24 + at, stride
         yield base, awaits << 11 | len(walk.loops) << 8 | number << 2 | plane << 1 | 1
 
-    def _gemm(self, unit: Gemm) -> Words:
-        scaled = unit.scale != 1.0
-        result = Instruction(
-            "mul" if scaled else "copy",
-            Operand("queue", 0),
-            Operand("constant", 0) if scaled else None,
-            1,
-            tail="gelu" if unit.gelu else "none",
-            output=True,
-        )
-        yield 0x01, self.section.tiles
-        yield 0x02, unit.tiles
-        yield 0x03, unit.steps | unit.row_tiles << 16 | unit.row_tiles * LANES << 24
-        yield 0x20, _bits(unit.scale)
-        yield from _instruction(0, result)
-        yield from self._output(unit)
-        yield 0x00, 1 | unit.bias << 2
-
-    def _rows(self, unit: Rows) -> Words:
-        program = (*unit.once, *unit.body)
-        yield 0x01, self.section.tiles
-        yield 0x02, unit.trips
-        yield 0x04, len(unit.once) | len(program) - 1 << 8
-        yield 0x05, LANES
-        for at, constant in enumerate(unit.constants):
-            yield 0x20 + at, _bits(constant)
-        for at, each in enumerate(program):
-            yield from _instruction(at, each)
-        yield from self._output(unit)
-        yield 0x00, 2
-
-    def _output(self, unit: Gemm | Rows) -> Words:
-        """Queues, the output's flow, and what it takes credits of."""
+    def _pcu(self, unit: Gemm | Rows) -> Words:
         number, plane = self._named(unit.out)
-        yield 0x06, number | plane << 8
-        yield 0x07, unit.packets
-        for counter, (kind, initial) in enumerate(self._room(self.section.flows[unit.out])):
-            yield 0x08 + counter, kind | initial << 8
-        for queue, flow in enumerate(unit.inputs):
-            number, plane = self._named(flow)
-            yield 0x10 + queue, number | plane << 8 | 1 << 15
+        queues = (Queue(*self._named(flow)) for flow in unit.inputs)
+        yield from replace(
+            configuration(unit, self.section.tiles),
+            flow=number,
+            plane=plane,
+            queues=tuple(queues),
+            credits=tuple(self._room(self.section.flows[unit.out])),
+        ).words()
 
-    def _room(self, flow: Flow) -> list[tuple[int, int]]:
-        """Of each counter whether it counts packets (1) or units (2), and where it begins."""
+    def _room(self, flow: Flow) -> list[Credit]:
+        """What a flow's source counts: room for packets in queues, for units in stage buffers."""
         found = []
         for end in flow.destinations:
             unit = self.section.by_name[end.unit]
             if isinstance(unit, Buffer):
-                found += [(2, unit.depth) for _ in unit.readers]
+                found += [Credit(unit.depth, per_unit=True) for _ in unit.readers]
             else:
-                found.append((1, QUEUE_DEPTH))
+                found.append(Credit(QUEUE_DEPTH))
         return found
 
     def _load(self, unit: Load) -> Words:
         number, plane = self._named(unit.flow)
         room = self._room(self.section.flows[unit.flow])
-        packets = [depth for kind, depth in room if kind == 1]
-        units = [depth for kind, depth in room if kind == 2]
+        packets = [each.initial for each in room if not each.per_unit]
+        units = [each.initial for each in room if each.per_unit]
         runs = 1 if unit.once else self.section.tiles
         yield 1, 1 << 16 | 1
         yield 2, unit.unit_vectors
@@ -229,31 +191,8 @@ def _descriptor(op: int, length: int, runs: int, source_stride: int, target_stri
     yield at + 9, 0
 
 
-def _instruction(at: int, each: Instruction) -> Words:
-    y = each.y or Operand("scalar", 0)
-    low = OPS.index(each.op) | TAILS.index(each.tail) << 3
-    low |= SOURCES.index(each.x.source) << 6 | SOURCES.index(y.source) << 12
-    low |= _index(each.x) << 9 | _index(y) << 15
-    low |= REDUCTIONS.index(each.reduce) << 18 | each.scalar << 20
-    low |= (each.buffer is not None) << 23 | each.output << 24 | each.waits << 25
-    high = _address(each.x) | _address(y) << 8 | (each.buffer or 0) << 16 | each.count - 1 << 24
-    yield 0x40 + 2 * at, low
-    yield 0x41 + 2 * at, high
-
-
-def _index(operand: Operand) -> int:
-    return 0 if operand.source == "buffer" else operand.at
-
-
-def _address(operand: Operand) -> int:
-    return operand.at if operand.source == "buffer" else 0
-
-
 def _skew(pitch: int) -> int:
     """Rows one bank further each, where the pitch is whole vectors: columns then meet every bank once."""
     row = pitch // LANES
     return 1 << 4 | (row & -row).bit_length() - 1
 
-
-def _bits(value: float) -> int:
-    return struct.unpack("<I", struct.pack("<f", value))[0]
