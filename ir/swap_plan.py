@@ -1,4 +1,4 @@
-"""The plan of a training step under MEMO: what of every layer stays, is swapped to the host, or is recomputed.
+"""The plan of a training step under MEMO: what of a layer stays, is swapped to the host, or is recomputed.
 
 After MEMO (SIGMOD 2025, arXiv 2407.12117, sections 4.1 and 4.2). A layer's *skeletal* tensors are made in its
 forward and needed by its backward; they lie in one of two rounding buffers, and a prefix of their tokens is
