@@ -107,7 +107,7 @@ def _trace(
     values: Sequence[bool],
     where: str,
 ) -> tuple[StepTrace, set[int], set[int]]:
-    """A step on inputs of these shapes, and the numbers of its gradients and of its inputs."""
+    """A step on inputs of these shapes, and the numbers of gradients of parameters and of the inputs."""
     inputs = [
         torch.empty(shape, requires_grad=True) if floating else torch.zeros(shape, dtype=torch.int64)
         for shape, floating in zip(shapes, values, strict=True)
@@ -123,8 +123,7 @@ def _trace(
     finally:
         for hook in hooks:
             hook.remove()
-    wanting = [*module.parameters(), *inputs]
-    gradients = {trace.number(each.grad) for each in wanting if each.grad is not None}
+    gradients = {trace.number(each.grad) for each in module.parameters() if each.grad is not None}
     given = {trace.number(each) for each in inputs}
     trace.finish()
     return trace, gradients, given

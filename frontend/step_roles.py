@@ -25,7 +25,7 @@ def roles(
         trace: finished.
         layers: how many.
         tokens: of the sequence, batch counted.
-        gradients, given: numbers of the storages of the gradients and of the model's inputs.
+        gradients, given: numbers of the storages of parameters' gradients and of the model's inputs.
         where: the model's name, for errors.
 
     Raises:

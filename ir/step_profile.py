@@ -47,7 +47,7 @@ class Storage:
         role: one of `ROLES`.
         layer: whose it is; None outside of layers.
         kind: of a skeletal one, a class of `ir.swap_plan`; else empty.
-        gradient: whether it becomes the gradient of a parameter or of an input.
+        gradient: whether it becomes a parameter's gradient.
     """
 
     name: str

@@ -42,7 +42,7 @@ QUIRKS = (
     {
         "name": "no log-sum-exp",
         "effect": "the paper's list of skeletal tensors lacks attention's log-sum-exp, which the backward "
-        "needs: 4 bytes for each head and token, 4 GiB over 7B at 2^20 tokens; traced models have it, this page not",
+        "needs: 4 bytes for each head and token, 4 GiB over 7B at 2^20 tokens; traced models have it",
     },
     {
         "name": "192K tokens need a slow link",
