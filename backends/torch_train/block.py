@@ -108,6 +108,11 @@ class Block:
             there += names
         return programs
 
+    @property
+    def writes_next_input(self) -> bool:
+        """Whether the output lies where the next block has its input."""
+        return self._writes_output is not None
+
     def forward(self, x: Tensor, extras: Sequence[Tensor], params: Sequence[Tensor]) -> tuple[Tensor, Any]:
         """The block's output, and what `backward` needs beside its arguments."""
         step = self.schedule.forward(self.at)

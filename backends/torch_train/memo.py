@@ -24,7 +24,7 @@ from .block import Block, Form, MemoFunction
 from .capture import Arguments, Trace, trace
 from .cuda_lanes import CudaLanes
 from .lanes import Lanes
-from .memory import check_plan, check_recomputable, lay_out
+from .memory import check_plan, check_tensors, lay_out
 from .rows import check_rows
 from .schedule import Schedule
 from .skeletal import saved
@@ -168,7 +168,7 @@ class Memo(nn.Module):
             key = structure(block)
             if key not in known:
                 known[key] = self._formed(block, x, arguments, tokens, f"{self._name}.{at}")
-                check_recomputable(self.plan, known[key].saved)
+                check_tensors(self.plan, known[key].saved, x.shape[0], f"{self._name}.{at}")
             forms.append(known[key])
         return forms
 
@@ -220,7 +220,10 @@ class _Run:
         params = self._params[at]
         wanted = [each for each in params if each.requires_grad]
         with self._pooled():
-            return MemoFunction.apply(self._blocks[at], x, arguments.tensors, params, *wanted)  # pyright: ignore
+            y = MemoFunction.apply(self._blocks[at], x, arguments.tensors, params, *wanted)
+        if self._blocks[at].writes_next_input:
+            self.schedule.give(at + 1, y)  # pyright: ignore[reportArgumentType]
+        return y  # pyright: ignore[reportReturnType]
 
     def _pooled(self) -> AbstractContextManager[Any]:
         """What is not placed comes from a pool of its own on a GPU, so that it leaves the others' whole."""

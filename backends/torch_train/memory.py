@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...ir.errors import PlanError
-from ...ir.swap_plan import ALWAYS, BUFFERS, KEEP, SWAP, LayerPlan, SwapPlan, TensorAction, place
+from ...ir.swap_plan import ALWAYS, BUFFERS, KEEP, RECOMPUTE, SWAP, LayerPlan, SwapPlan, TensorAction, place
 from .lanes import Copy
 from .skeletal import Saved, Skeletal
 from .slab import slab
@@ -78,7 +78,7 @@ def lay_out(
     before = [_before(plan.layers, at) for at in range(len(saved))]
     resident = [at not in before for at in range(len(saved))]
     actions = [
-        {tensor.name: _action(plan, layer, tensor, resident[at]) for tensor in saved[at].tensors}
+        {t.name: _action(plan, layer, place, t, resident[at]) for place, t in enumerate(saved[at].tensors)}
         for at, layer in enumerate(plan.layers)
     ]
     splits = [
@@ -114,13 +114,13 @@ def _before(layers: Sequence[LayerPlan], at: int) -> int | None:
     return None if buffer is None else next(earlier, None)
 
 
-def _action(plan: SwapPlan, layer: LayerPlan, tensor: Skeletal, resident: bool) -> TensorAction:
+def _action(plan: SwapPlan, layer: LayerPlan, at: int, tensor: Skeletal, resident: bool) -> TensorAction:
     if resident:
         return TensorAction(tensor.name, KEEP)
     if layer.actions:
-        return layer.action(tensor.name)
+        return layer.actions[at]
     count = plan.tokens if tensor.kind == ALWAYS else layer.tokens
-    return TensorAction(tensor.name, SWAP, count) if count else TensorAction(tensor.name, "recompute")
+    return TensorAction(tensor.name, SWAP, count) if count else TensorAction(tensor.name, RECOMPUTE)
 
 
 def _there(plan: SwapPlan, action: TensorAction, tensor: Skeletal, batch: int) -> int:
@@ -188,17 +188,29 @@ def check_plan(plan: SwapPlan, layers: int, batch: int, tokens: int, where: str)
         )
 
 
-def check_recomputable(plan: SwapPlan, saved: Saved) -> None:
-    """Refuse actions that leave a tensor neither there nor recomputable.
+def check_tensors(plan: SwapPlan, saved: Saved, batch: int, where: str) -> None:
+    """Refuse a plan that is for other tensors, or leaves one neither there nor recomputable.
+
+    Tensors of a plan are those of a block in the order in which the forward makes them, whatever their names.
 
     Raises:
-        PlanError: of a layer the input, or what attention gives, is to be recomputed.
+        PlanError: they are of other sizes; or a layer's input, or what attention gives, is to be recomputed.
     """
+    if not plan.tensors:
+        return
+    found = [each.token_bytes * each.outer // batch for each in saved.tensors]
+    planned = [each.token_bytes for each in plan.tensors]
+    if found != planned:
+        raise PlanError(
+            f"a plan for tensors of {', '.join(map(str, planned))} bytes a token",
+            where=where,
+            accepted=f"one for {', '.join(map(str, found))}, made from a profile of this model and precision",
+        )
     for layer in plan.layers:
-        for tensor in saved.tensors if layer.actions else ():
-            if tensor.kind == ALWAYS and layer.action(tensor.name).action not in (KEEP, SWAP):
+        for tensor, each in zip(saved.tensors, layer.actions, strict=False):
+            if tensor.kind == ALWAYS and each.action == RECOMPUTE:
                 raise PlanError(
                     "is never recomputed by the executor",
-                    where=f"layer {layer.index}, {tensor.name}",
-                    accepted="keep or swap of the layer's input and of what attention gives",
+                    where=f"layer {layer.index}, {each.name}",
+                    accepted="keep or swap of a layer's input and of what attention gives",
                 )

@@ -8,7 +8,10 @@ layer may still be copied from: that wait stands before the output's write, not 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
+
+from torch import Tensor
 
 from ...ir.errors import InputError
 from .lanes import COMPUTE, D2H, H2D, Event, Lanes
@@ -38,6 +41,7 @@ class Schedule:
         self._live: set[int] = set()
         self._fetched: set[int] = set()
         self._copying: dict[Event, None] = {}  # copies that the compute lane has not waited for
+        self._given: dict[int, weakref.ref[Tensor]] = {}  # by address, the last output that lies there
 
     def forward(self, layer: int) -> int:
         """A layer's forward begins: its buffer is free when this returns on the compute lane.
@@ -56,10 +60,19 @@ class Schedule:
         return self._step
 
     def write_input(self, layer: int) -> None:
-        """The compute lane is about to write a layer's input, as that layer or as the one before it."""
+        """The compute lane is about to write a layer's input, as that layer or as the one before it.
+
+        Raises:
+            InputError: somebody still holds what lies there.
+        """
         self._clear(layer)
+        self._check_given(layer)
         if self._layers[layer].within:
             self.lanes.touch((), [self._layers[layer].places[INPUT]])
+
+    def give(self, layer: int, output: Tensor) -> None:
+        """An output that lies where this layer, the next, has its input goes to the caller."""
+        self._given[self._layers[layer].places[INPUT].data_ptr()] = weakref.ref(output)
 
     def forward_done(self, layer: int) -> None:
         """A layer's forward is over; it goes to the host unless it is the last in its buffer."""
@@ -117,12 +130,22 @@ class Schedule:
         own = self._layers[layer]
         self._fetched.add(layer)
         if own.fetch:
+            self._check_given(layer)
             freed = self._events[BACKWARD_DONE][after]
             self.lanes.record(COMPUTE, freed)
             self.lanes.wait(H2D, freed)
             self.lanes.wait(H2D, self._events[OFFLOADED][layer])
             self.lanes.copy(H2D, own.fetch)
             self._copied(H2D, self._events[FETCHED][layer])
+
+    def _check_given(self, layer: int) -> None:
+        given = self._given.pop(self._layers[layer].places[INPUT].data_ptr(), None)
+        if given is not None and given() is not None:
+            raise InputError(
+                "an earlier layer's output is still held when its memory is used again",
+                where=f"layer {layer}",
+                accepted="a layer's output given to the next layer alone; elsewhere a clone of it",
+            )
 
     def _copied(self, lane: str, event: Event) -> None:
         self.lanes.record(lane, event)
