@@ -148,6 +148,7 @@ class Finder:
         self._backward(region, rank, streams)
         if self.contractions:
             self._trim(region, rank)
+            self._take_roundings(region, rank)
         return region, rank
 
     def _streams(self, seed: Node, region: Region, rank: tuple[str, ...]) -> dict[Tensor, Dims]:
@@ -239,10 +240,32 @@ class Finder:
                 del region.members[node]
                 del region.dims[node.result]
 
+    def _take_roundings(self, region: Region, rank: tuple[str, ...]) -> None:
+        """Take in what rounds a stream for the products alone, where no Einsum made it: a cache's values.
+
+        Such a stream is whole in memory already, and the region may read only the part that a mask shows.
+        """
+        for node in [member for member in region.members if is_product(member)]:
+            for tensor in node.operands:
+                producer = self.producers.get(tensor)
+                if producer is None or producer in region.members or producer in self.taken:
+                    continue
+                readers = self.consumers.get(tensor, [])
+                sources = [self.producers.get(each) for each in producer.operands]
+                alone = all(reader in region.members for reader in readers)
+                if not alone or not _rounding(producer) or any(s and s.einsum for s in sources):
+                    continue
+                mapping = names_from_readers(region, producer, tensor, readers)
+                if mapping is not None and set(rank) <= set(mapping.values()):
+                    region.add(producer, mapping)
+
     def _rounds(self, node: Node, inside: list[Tensor]) -> bool:
         """Whether a node does nothing but round what nobody else reads."""
-        rounding = node.pointwise and node.notation.map == "to_float" and node.result.element == "bf16"
-        return rounding and all(len(self.consumers.get(tensor, [])) == 1 for tensor in inside)
+        return _rounding(node) and all(len(self.consumers.get(tensor, [])) == 1 for tensor in inside)
+
+
+def _rounding(node: Node) -> bool:
+    return node.pointwise and node.notation.map == "to_float" and node.result.element == "bf16"
 
 
 def names_from_readers(

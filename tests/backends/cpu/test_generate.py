@@ -78,6 +78,13 @@ def test_entries_for_one_token_and_for_many_share_their_weights(bundle: Bundle) 
     assert len(set(names)) == len(names), sorted(stored)
 
 
+def test_in_bf16_a_cache_is_rounded_where_attention_reads_it(tmp_path: Path) -> None:
+    bundle = penstock.compile(CACHED, shapes={"s": [1, 8]}, out=tmp_path / "b", precision="bf16")
+    kernels = bundle.program().tables["kernels"].values()
+    assert not [k["einsums"] for k in kernels if len(k["einsums"]) == 1 and "to_float" in k["einsums"][0]]
+    assert bundle.verify([1, 8]).ok
+
+
 def test_a_decoder_is_verified_from_an_empty_cache(bundle: Bundle) -> None:
     assert bundle.verify([8]).ok
     assert bundle.verify([1]).ok
