@@ -112,10 +112,9 @@ module sn40l_fabric #(
       assign cfg_unit = cfg_valid_i && 32'(cfg_unit_i) == Node;
 
       for (genvar p = 0; p < Planes; p++) begin : gen_plane
-        logic [Ports-1:0]       in_valid, in_credit, out_valid, out_credit;
-        logic [PacketWidth-1:0] in_north, in_east, in_south, in_west;
-        logic [PacketWidth-1:0] out_north, out_east, out_south, out_west;
-        logic                   cfg_switch;
+        logic [Ports-1:0]                  in_valid, in_credit, out_valid, out_credit;
+        logic [Ports-1:0][PacketWidth-1:0] in_packet, out_packet;
+        logic                              cfg_switch;
 
         assign cfg_switch = cfg_valid_i && 32'(cfg_unit_i) == sn40l_pkg::CfgSwitch + Node &&
                             32'(cfg_addr_i[sn40l_pkg::CfgAddrWidth-1:9]) == p;
@@ -127,19 +126,11 @@ module sn40l_fabric #(
           .cfg_addr_i  (cfg_addr_i[8:0]),
           .cfg_data_i,
           .in_valid_i  (in_valid),
-          .in_local_i  (tx_packet[p]),
-          .in_north_i  (in_north),
-          .in_east_i   (in_east),
-          .in_south_i  (in_south),
-          .in_west_i   (in_west),
+          .in_packet_i (in_packet),
           .in_ready_o  (tx_ready[p]),
           .in_credit_o (in_credit),
           .out_valid_o (out_valid),
-          .out_local_o (rx_packet[p]),
-          .out_north_o (out_north),
-          .out_east_o  (out_east),
-          .out_south_o (out_south),
-          .out_west_o  (out_west),
+          .out_packet_o(out_packet),
           .out_ready_i (rx_ready[p]),
           .out_credit_i(out_credit),
           .stalls_o    (switch_stat[Node][p][0]),
@@ -147,57 +138,47 @@ module sn40l_fabric #(
         );
 
         assign in_valid[Local]   = tx_valid[p];
+        assign in_packet[Local]  = tx_packet[p];
         assign rx_valid[p]       = out_valid[Local];
+        assign rx_packet[p]      = out_packet[Local];
         assign out_credit[Local] = 1'b0;
 
         // Links to the neighbours. Beyond the edge nothing comes, and no credit comes back.
         if (y > 0) begin : gen_north
           assign in_valid[North]   = gen_row[y-1].gen_node[x].gen_plane[p].out_valid[South];
-          assign in_north          = gen_row[y-1].gen_node[x].gen_plane[p].out_south;
+          assign in_packet[North]  = gen_row[y-1].gen_node[x].gen_plane[p].out_packet[South];
           assign out_credit[North] = gen_row[y-1].gen_node[x].gen_plane[p].in_credit[South];
         end else begin : gen_no_north
           assign in_valid[North]   = 1'b0;
-          assign in_north          = '0;
+          assign in_packet[North]  = '0;
           assign out_credit[North] = 1'b0;
-
-          logic unused_out;
-          assign unused_out = ^out_north;
         end
         if (x < Cols - 1) begin : gen_east
           assign in_valid[East]   = gen_row[y].gen_node[x+1].gen_plane[p].out_valid[West];
-          assign in_east          = gen_row[y].gen_node[x+1].gen_plane[p].out_west;
+          assign in_packet[East]  = gen_row[y].gen_node[x+1].gen_plane[p].out_packet[West];
           assign out_credit[East] = gen_row[y].gen_node[x+1].gen_plane[p].in_credit[West];
         end else begin : gen_no_east
           assign in_valid[East]   = 1'b0;
-          assign in_east          = '0;
+          assign in_packet[East]  = '0;
           assign out_credit[East] = 1'b0;
-
-          logic unused_out;
-          assign unused_out = ^out_east;
         end
         if (y < Rows - 1) begin : gen_south
           assign in_valid[South]   = gen_row[y+1].gen_node[x].gen_plane[p].out_valid[North];
-          assign in_south          = gen_row[y+1].gen_node[x].gen_plane[p].out_north;
+          assign in_packet[South]  = gen_row[y+1].gen_node[x].gen_plane[p].out_packet[North];
           assign out_credit[South] = gen_row[y+1].gen_node[x].gen_plane[p].in_credit[North];
         end else begin : gen_no_south
           assign in_valid[South]   = 1'b0;
-          assign in_south          = '0;
+          assign in_packet[South]  = '0;
           assign out_credit[South] = 1'b0;
-
-          logic unused_out;
-          assign unused_out = ^out_south;
         end
         if (x > 0) begin : gen_west
           assign in_valid[West]   = gen_row[y].gen_node[x-1].gen_plane[p].out_valid[East];
-          assign in_west          = gen_row[y].gen_node[x-1].gen_plane[p].out_east;
+          assign in_packet[West]  = gen_row[y].gen_node[x-1].gen_plane[p].out_packet[East];
           assign out_credit[West] = gen_row[y].gen_node[x-1].gen_plane[p].in_credit[East];
         end else begin : gen_no_west
           assign in_valid[West]   = 1'b0;
-          assign in_west          = '0;
+          assign in_packet[West]  = '0;
           assign out_credit[West] = 1'b0;
-
-          logic unused_out;
-          assign unused_out = ^out_west;
         end
       end
 
