@@ -73,21 +73,17 @@ module sn40l_fabric #(
 
   localparam int unsigned NodeWidth   = $clog2(Nodes);
   localparam int unsigned Planes      = sn40l_pkg::Planes;
-  localparam int unsigned Ports       = sn40l_pkg::SwitchPorts;
+  localparam int unsigned Links       = sn40l_pkg::SwitchPorts - 1;
   localparam int unsigned Tokens      = sn40l_pkg::Tokens;
-  localparam int unsigned StatWords   = sn40l_pkg::StatWords;
   localparam int unsigned PacketWidth = sn40l_pkg::PacketWidth;
-  localparam int unsigned Local       = sn40l_pkg::PortLocal;
-  localparam int unsigned North       = sn40l_pkg::PortNorth;
-  localparam int unsigned East        = sn40l_pkg::PortEast;
-  localparam int unsigned South       = sn40l_pkg::PortSouth;
-  localparam int unsigned West        = sn40l_pkg::PortWest;
+  localparam int unsigned North       = sn40l_pkg::PortNorth - 1;
+  localparam int unsigned East        = sn40l_pkg::PortEast - 1;
+  localparam int unsigned South       = sn40l_pkg::PortSouth - 1;
+  localparam int unsigned West        = sn40l_pkg::PortWest - 1;
 
-  logic [Nodes-1:0][Tokens-1:0]              source, sink;
-  logic [Nodes-1:0]                          done;
-  logic [Nodes-1:0][StatWords-1:0][31:0]     unit_stat;
-  logic [Nodes-1:0][Planes-1:0][1:0][31:0]   switch_stat;
-  logic [Nodes-1:0][31:0]                    perf;
+  logic [Nodes-1:0][Tokens-1:0] source, sink;
+  logic [Nodes-1:0]             done;
+  logic [Nodes-1:0][31:0]       stat;
 
   sn40l_control #(.Wires(Nodes * Tokens), .Latency(ControlLatency)) i_control (
     .clk_i,
@@ -104,179 +100,159 @@ module sn40l_fabric #(
       localparam int unsigned Node = y * Cols + x;
       // AGCUs of the row before this node.
       localparam int unsigned Before = $countones(AgcuCols & ((64'd1 << x) - 64'd1));
+      localparam int unsigned Kind   = AgcuCols[x] ? 2 : (y + x - Before) % 2;
 
-      logic                                cfg_unit;
-      logic [Planes-1:0]                   rx_valid, rx_ready, tx_valid, tx_ready;
-      logic [Planes-1:0][PacketWidth-1:0]  rx_packet, tx_packet;
-
-      assign cfg_unit = cfg_valid_i && 32'(cfg_unit_i) == Node;
+      logic [Planes-1:0][Links-1:0]                  in_valid, in_credit, out_valid, out_credit;
+      logic [Planes-1:0][Links-1:0][PacketWidth-1:0] in_packet, out_packet;
+      logic [Planes-1:0]                             cfg_switch;
 
       for (genvar p = 0; p < Planes; p++) begin : gen_plane
-        logic [Ports-1:0]                  in_valid, in_credit, out_valid, out_credit;
-        logic [Ports-1:0][PacketWidth-1:0] in_packet, out_packet;
-        logic                              cfg_switch;
-
-        assign cfg_switch = cfg_valid_i && 32'(cfg_unit_i) == sn40l_pkg::CfgSwitch + Node &&
-                            32'(cfg_addr_i[sn40l_pkg::CfgAddrWidth-1:9]) == p;
-
-        sn40l_switch #(.HopDepth(HopDepth)) i_switch (
-          .clk_i,
-          .rst_ni,
-          .cfg_valid_i (cfg_switch),
-          .cfg_addr_i  (cfg_addr_i[8:0]),
-          .cfg_data_i,
-          .in_valid_i  (in_valid),
-          .in_packet_i (in_packet),
-          .in_ready_o  (tx_ready[p]),
-          .in_credit_o (in_credit),
-          .out_valid_o (out_valid),
-          .out_packet_o(out_packet),
-          .out_ready_i (rx_ready[p]),
-          .out_credit_i(out_credit),
-          .stalls_o    (switch_stat[Node][p][0]),
-          .strays_o    (switch_stat[Node][p][1])
-        );
-
-        assign in_valid[Local]   = tx_valid[p];
-        assign in_packet[Local]  = tx_packet[p];
-        assign rx_valid[p]       = out_valid[Local];
-        assign rx_packet[p]      = out_packet[Local];
-        assign out_credit[Local] = 1'b0;
+        assign cfg_switch[p] = cfg_valid_i && 32'(cfg_unit_i) == sn40l_pkg::CfgSwitch + Node &&
+                               32'(cfg_addr_i[sn40l_pkg::CfgAddrWidth-1:9]) == p;
 
         // Links to the neighbours. Beyond the edge nothing comes, and no credit comes back.
         if (y > 0) begin : gen_north
-          assign in_valid[North]   = gen_row[y-1].gen_node[x].gen_plane[p].out_valid[South];
-          assign in_packet[North]  = gen_row[y-1].gen_node[x].gen_plane[p].out_packet[South];
-          assign out_credit[North] = gen_row[y-1].gen_node[x].gen_plane[p].in_credit[South];
+          assign in_valid[p][North]   = gen_row[y-1].gen_node[x].out_valid[p][South];
+          assign in_packet[p][North]  = gen_row[y-1].gen_node[x].out_packet[p][South];
+          assign out_credit[p][North] = gen_row[y-1].gen_node[x].in_credit[p][South];
         end else begin : gen_no_north
-          assign in_valid[North]   = 1'b0;
-          assign in_packet[North]  = '0;
-          assign out_credit[North] = 1'b0;
+          assign in_valid[p][North]   = 1'b0;
+          assign in_packet[p][North]  = '0;
+          assign out_credit[p][North] = 1'b0;
         end
         if (x < Cols - 1) begin : gen_east
-          assign in_valid[East]   = gen_row[y].gen_node[x+1].gen_plane[p].out_valid[West];
-          assign in_packet[East]  = gen_row[y].gen_node[x+1].gen_plane[p].out_packet[West];
-          assign out_credit[East] = gen_row[y].gen_node[x+1].gen_plane[p].in_credit[West];
+          assign in_valid[p][East]   = gen_row[y].gen_node[x+1].out_valid[p][West];
+          assign in_packet[p][East]  = gen_row[y].gen_node[x+1].out_packet[p][West];
+          assign out_credit[p][East] = gen_row[y].gen_node[x+1].in_credit[p][West];
         end else begin : gen_no_east
-          assign in_valid[East]   = 1'b0;
-          assign in_packet[East]  = '0;
-          assign out_credit[East] = 1'b0;
+          assign in_valid[p][East]   = 1'b0;
+          assign in_packet[p][East]  = '0;
+          assign out_credit[p][East] = 1'b0;
         end
         if (y < Rows - 1) begin : gen_south
-          assign in_valid[South]   = gen_row[y+1].gen_node[x].gen_plane[p].out_valid[North];
-          assign in_packet[South]  = gen_row[y+1].gen_node[x].gen_plane[p].out_packet[North];
-          assign out_credit[South] = gen_row[y+1].gen_node[x].gen_plane[p].in_credit[North];
+          assign in_valid[p][South]   = gen_row[y+1].gen_node[x].out_valid[p][North];
+          assign in_packet[p][South]  = gen_row[y+1].gen_node[x].out_packet[p][North];
+          assign out_credit[p][South] = gen_row[y+1].gen_node[x].in_credit[p][North];
         end else begin : gen_no_south
-          assign in_valid[South]   = 1'b0;
-          assign in_packet[South]  = '0;
-          assign out_credit[South] = 1'b0;
+          assign in_valid[p][South]   = 1'b0;
+          assign in_packet[p][South]  = '0;
+          assign out_credit[p][South] = 1'b0;
         end
         if (x > 0) begin : gen_west
-          assign in_valid[West]   = gen_row[y].gen_node[x-1].gen_plane[p].out_valid[East];
-          assign in_packet[West]  = gen_row[y].gen_node[x-1].gen_plane[p].out_packet[East];
-          assign out_credit[West] = gen_row[y].gen_node[x-1].gen_plane[p].in_credit[East];
+          assign in_valid[p][West]   = gen_row[y].gen_node[x-1].out_valid[p][East];
+          assign in_packet[p][West]  = gen_row[y].gen_node[x-1].out_packet[p][East];
+          assign out_credit[p][West] = gen_row[y].gen_node[x-1].in_credit[p][East];
         end else begin : gen_no_west
-          assign in_valid[West]   = 1'b0;
-          assign in_packet[West]  = '0;
-          assign out_credit[West] = 1'b0;
+          assign in_valid[p][West]   = 1'b0;
+          assign in_packet[p][West]  = '0;
+          assign out_credit[p][West] = 1'b0;
         end
       end
 
-      if (AgcuCols[x]) begin : gen_agcu
-        localparam int unsigned Agcu = y * RowAgcus + Before;
+      // The AXI4 and completion ports of an AGCU; other nodes have none.
+      localparam int unsigned Agcu = (Kind == 2) ? y * RowAgcus + Before : 0;
 
-        sn40l_agcu i_agcu (
-          .clk_i,
-          .rst_ni,
-          .start_i,
-          .done_o            (done[Node]),
-          .abort_i,
-          .cfg_valid_i       (cfg_unit),
-          .cfg_addr_i,
-          .cfg_data_i,
-          .token_i           (sink[Node]),
-          .token_o           (source[Node]),
-          .rx_valid_i        (rx_valid),
-          .rx_ready_o        (rx_ready),
-          .rx_packet_i       (rx_packet),
-          .tx_valid_o        (tx_valid),
-          .tx_ready_i        (tx_ready),
-          .tx_packet_o       (tx_packet),
-          .stat_o            (unit_stat[Node]),
-          .completion_valid_o(completion_valid_o[Agcu]),
-          .completion_o      (completion_o[Agcu]),
-          .irq_o             (irq_o[Agcu]),
-          .error_o           (error_o[Agcu]),
-          .error_completion_o(error_completion_o[Agcu]),
-          .perf_select_i     (stat_word_i[2:0]),
-          .perf_o            (perf[Node]),
-          .axi_ar_valid_o    (axi_ar_valid_o[Agcu]),
-          .axi_ar_ready_i    (axi_ar_ready_i[Agcu]),
-          .axi_ar_id_o       (axi_ar_id_o[Agcu]),
-          .axi_ar_addr_o     (axi_ar_addr_o[Agcu]),
-          .axi_ar_len_o      (axi_ar_len_o[Agcu]),
-          .axi_r_valid_i     (axi_r_valid_i[Agcu]),
-          .axi_r_ready_o     (axi_r_ready_o[Agcu]),
-          .axi_r_id_i        (axi_r_id_i[Agcu]),
-          .axi_r_data_i      (axi_r_data_i[Agcu]),
-          .axi_r_resp_i      (axi_r_resp_i[Agcu]),
-          .axi_aw_valid_o    (axi_aw_valid_o[Agcu]),
-          .axi_aw_ready_i    (axi_aw_ready_i[Agcu]),
-          .axi_aw_id_o       (axi_aw_id_o[Agcu]),
-          .axi_aw_addr_o     (axi_aw_addr_o[Agcu]),
-          .axi_aw_len_o      (axi_aw_len_o[Agcu]),
-          .axi_w_valid_o     (axi_w_valid_o[Agcu]),
-          .axi_w_ready_i     (axi_w_ready_i[Agcu]),
-          .axi_w_data_o      (axi_w_data_o[Agcu]),
-          .axi_w_strb_o      (axi_w_strb_o[Agcu]),
-          .axi_w_last_o      (axi_w_last_o[Agcu]),
-          .axi_b_valid_i     (axi_b_valid_i[Agcu]),
-          .axi_b_ready_o     (axi_b_ready_o[Agcu]),
-          .axi_b_id_i        (axi_b_id_i[Agcu]),
-          .axi_b_resp_i      (axi_b_resp_i[Agcu])
-        );
-      end else if ((y + x - Before) % 2 == 0) begin : gen_pcu
-        assign perf[Node] = '0;
+      logic completion_valid;
+      logic [Completion-1:0] completion;
+      logic irq;
+      logic error;
+      logic [Completion-1:0] error_completion;
+      logic axi_ar_valid;
+      logic [sn40l_mem_pkg::IdWidth-1:0] axi_ar_id;
+      logic [sn40l_mem_pkg::AddrWidth-1:0] axi_ar_addr;
+      logic [7:0] axi_ar_len;
+      logic axi_r_ready;
+      logic axi_aw_valid;
+      logic [sn40l_mem_pkg::IdWidth-1:0] axi_aw_id;
+      logic [sn40l_mem_pkg::AddrWidth-1:0] axi_aw_addr;
+      logic [7:0] axi_aw_len;
+      logic axi_w_valid;
+      logic [sn40l_mem_pkg::DataWidth-1:0] axi_w_data;
+      logic [sn40l_mem_pkg::StrbWidth-1:0] axi_w_strb;
+      logic axi_w_last;
+      logic axi_b_ready;
 
-        sn40l_pcu i_pcu (
-          .clk_i,
-          .rst_ni,
-          .start_i,
-          .done_o     (done[Node]),
-          .cfg_valid_i(cfg_unit),
-          .cfg_addr_i,
-          .cfg_data_i,
-          .token_i    (sink[Node]),
-          .token_o    (source[Node]),
-          .rx_valid_i (rx_valid),
-          .rx_ready_o (rx_ready),
-          .rx_packet_i(rx_packet),
-          .tx_valid_o (tx_valid),
-          .tx_ready_i (tx_ready),
-          .tx_packet_o(tx_packet),
-          .stat_o     (unit_stat[Node])
-        );
-      end else begin : gen_pmu
-        assign perf[Node] = '0;
+      sn40l_node #(
+        .Kind         (Kind),
+        .PmuBanks     (PmuBanks),
+        .PmuDepth     (PmuDepth),
+        .PmuSinglePort(PmuSinglePort),
+        .HopDepth     (HopDepth)
+      ) i_node (
+        .clk_i,
+        .rst_ni,
+        .start_i,
+        .done_o            (done[Node]),
+        .cfg_unit_i        (cfg_valid_i && 32'(cfg_unit_i) == Node),
+        .cfg_switch_i      (cfg_switch),
+        .cfg_addr_i,
+        .cfg_data_i,
+        .stat_switch_i     (stat_unit_i[6]),
+        .stat_word_i,
+        .stat_data_o       (stat[Node]),
+        .token_i           (sink[Node]),
+        .token_o           (source[Node]),
+        .in_valid_i        (in_valid),
+        .in_packet_i       (in_packet),
+        .in_credit_o       (in_credit),
+        .out_valid_o       (out_valid),
+        .out_packet_o      (out_packet),
+        .out_credit_i      (out_credit),
+        .abort_i,
+        .completion_valid_o(completion_valid),
+        .completion_o      (completion),
+        .irq_o             (irq),
+        .error_o           (error),
+        .error_completion_o(error_completion),
+        .axi_ar_valid_o    (axi_ar_valid),
+        .axi_ar_id_o       (axi_ar_id),
+        .axi_ar_addr_o     (axi_ar_addr),
+        .axi_ar_len_o      (axi_ar_len),
+        .axi_r_ready_o     (axi_r_ready),
+        .axi_aw_valid_o    (axi_aw_valid),
+        .axi_aw_id_o       (axi_aw_id),
+        .axi_aw_addr_o     (axi_aw_addr),
+        .axi_aw_len_o      (axi_aw_len),
+        .axi_w_valid_o     (axi_w_valid),
+        .axi_w_data_o      (axi_w_data),
+        .axi_w_strb_o      (axi_w_strb),
+        .axi_w_last_o      (axi_w_last),
+        .axi_b_ready_o     (axi_b_ready),
+        .axi_ar_ready_i    ((Kind == 2) ? axi_ar_ready_i[Agcu] : '0),
+        .axi_r_valid_i     ((Kind == 2) ? axi_r_valid_i[Agcu] : '0),
+        .axi_r_id_i        ((Kind == 2) ? axi_r_id_i[Agcu] : '0),
+        .axi_r_data_i      ((Kind == 2) ? axi_r_data_i[Agcu] : '0),
+        .axi_r_resp_i      ((Kind == 2) ? axi_r_resp_i[Agcu] : '0),
+        .axi_aw_ready_i    ((Kind == 2) ? axi_aw_ready_i[Agcu] : '0),
+        .axi_w_ready_i     ((Kind == 2) ? axi_w_ready_i[Agcu] : '0),
+        .axi_b_valid_i     ((Kind == 2) ? axi_b_valid_i[Agcu] : '0),
+        .axi_b_id_i        ((Kind == 2) ? axi_b_id_i[Agcu] : '0),
+        .axi_b_resp_i      ((Kind == 2) ? axi_b_resp_i[Agcu] : '0)
+      );
 
-        sn40l_pmu #(.Banks(PmuBanks), .Depth(PmuDepth), .SinglePort(PmuSinglePort)) i_pmu (
-          .clk_i,
-          .rst_ni,
-          .start_i,
-          .done_o     (done[Node]),
-          .cfg_valid_i(cfg_unit),
-          .cfg_addr_i,
-          .cfg_data_i,
-          .token_i    (sink[Node]),
-          .token_o    (source[Node]),
-          .rx_valid_i (rx_valid),
-          .rx_ready_o (rx_ready),
-          .rx_packet_i(rx_packet),
-          .tx_valid_o (tx_valid),
-          .tx_ready_i (tx_ready),
-          .tx_packet_o(tx_packet),
-          .stat_o     (unit_stat[Node])
-        );
+      if (Kind == 2) begin : gen_agcu
+        assign completion_valid_o[Agcu] = completion_valid;
+        assign completion_o[Agcu] = completion;
+        assign irq_o[Agcu] = irq;
+        assign error_o[Agcu] = error;
+        assign error_completion_o[Agcu] = error_completion;
+        assign axi_ar_valid_o[Agcu] = axi_ar_valid;
+        assign axi_ar_id_o[Agcu] = axi_ar_id;
+        assign axi_ar_addr_o[Agcu] = axi_ar_addr;
+        assign axi_ar_len_o[Agcu] = axi_ar_len;
+        assign axi_r_ready_o[Agcu] = axi_r_ready;
+        assign axi_aw_valid_o[Agcu] = axi_aw_valid;
+        assign axi_aw_id_o[Agcu] = axi_aw_id;
+        assign axi_aw_addr_o[Agcu] = axi_aw_addr;
+        assign axi_aw_len_o[Agcu] = axi_aw_len;
+        assign axi_w_valid_o[Agcu] = axi_w_valid;
+        assign axi_w_data_o[Agcu] = axi_w_data;
+        assign axi_w_strb_o[Agcu] = axi_w_strb;
+        assign axi_w_last_o[Agcu] = axi_w_last;
+        assign axi_b_ready_o[Agcu] = axi_b_ready;
+      end else begin : gen_no_agcu
+        logic unused_agcu;
+        assign unused_agcu = ^{completion_valid, completion, irq, error, error_completion, axi_ar_valid, axi_ar_id, axi_ar_addr, axi_ar_len, axi_r_ready, axi_aw_valid, axi_aw_id, axi_aw_addr, axi_aw_len, axi_w_valid, axi_w_data, axi_w_strb, axi_w_last, axi_b_ready};
       end
     end
   end
@@ -292,20 +268,15 @@ module sn40l_fabric #(
   assign done_o = done_q;
 
   // Counters.
-  logic [31:0]          stat_data_q;
-  logic [NodeWidth-1:0] stat_node;
-  logic                 of_switch, unknown;
+  logic [31:0] stat_data_q;
+  logic        unknown;
 
-  assign stat_node = stat_unit_i[NodeWidth-1:0];
-  assign of_switch = stat_unit_i[6];
-  assign unknown   = stat_unit_i[7] || 32'(stat_unit_i[5:0]) >= Nodes;
+  assign unknown = stat_unit_i[7] || 32'(stat_unit_i[5:0]) >= Nodes;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)             stat_data_q <= '0;
-    else if (unknown)        stat_data_q <= '0;
-    else if (of_switch)      stat_data_q <= switch_stat[stat_node][stat_word_i[1]][stat_word_i[0]];
-    else if (stat_word_i[3]) stat_data_q <= perf[stat_node];
-    else                     stat_data_q <= unit_stat[stat_node][stat_word_i[1:0]];
+    if (!rst_ni)      stat_data_q <= '0;
+    else if (unknown) stat_data_q <= '0;
+    else              stat_data_q <= stat[stat_unit_i[NodeWidth-1:0]];
   end
 
   assign stat_data_o = stat_data_q;

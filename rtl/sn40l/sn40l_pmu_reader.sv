@@ -191,18 +191,7 @@ module sn40l_pmu_reader #(
   assign queue_pop   = valid_o && ready_i;
   assign plane_o     = control.plane;
   assign unit_read_o = finish && last;
-
-  // What is owed counts from a start on: before the first one, and while credits are configured, nothing is.
-  logic runs_q, over;
-
-  assign over   = access_idle && room_idle;
-  assign idle_o = !runs_q || over;
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)      runs_q <= 1'b0;
-    else if (start_i) runs_q <= 1'b1;
-    else if (over)    runs_q <= 1'b0;
-  end
+  assign idle_o      = access_idle && !busy_q;
 
   logic unused_control;
   assign unused_control = ^control;

@@ -180,10 +180,6 @@ module sn40l_switch #(
   end
 
   for (genvar o = 0; o < Ports; o++) begin : gen_packet
-    assign out_packet_o[o] = {flow[chosen[o]], head[chosen[o]][PacketWidth-FlowWidth-1:0]};
-  end
-
-  for (genvar o = 0; o < Ports; o++) begin : gen_packet
     logic [PacketWidth-1:0] packet;
 
     always_comb begin

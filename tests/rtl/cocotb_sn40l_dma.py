@@ -323,3 +323,5 @@ async def bursts_are_outstanding_as_many_as_there_are_slots(dut: Any) -> None:
     await bench.offer(Descriptor(Op.LOAD, 512 * 20, source=0, source_offset=0x100))
     await clocks(dut, 200)
     assert len(reads) == int(dut.Slots.value)
+
+

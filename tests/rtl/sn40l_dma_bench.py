@@ -114,11 +114,7 @@ class Bench:
             dut.ld_ready_i.value = int(ready)
             if ready and int(dut.ld_valid_o.value):
                 self.words.append(
-                    (
-                        int(dut.ld_data_o.value),
-                        bool(int(dut.ld_last_o.value)),
-                        bool(int(dut.ld_poison_o.value)),
-                    )
+                    (int(dut.ld_data_o.value), bool(int(dut.ld_last_o.value)), bool(int(dut.ld_poison_o.value)))
                 )
 
     async def _feed(self) -> None:

@@ -13,19 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ....ir.errors import PlanError, TargetError
-from ....ir.fabric import (
-    LANES,
-    MOST_DESTINATIONS,
-    Buffer,
-    Gemm,
-    Load,
-    Reader,
-    Rows,
-    Section,
-    Store,
-    Unit,
-    Walk,
-)
+from ....ir.fabric import LANES, MOST_DESTINATIONS, Buffer, Gemm, Load, Reader, Rows, Section, Store, Unit, Walk
 from ....passes.stages import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
 from . import programs
 from .machine import Machine
@@ -175,9 +163,7 @@ class _Mapper:
     def mapped(self) -> Mapped:
         """The section."""
         stages = self.stages
-        self.cut = (
-            {each.result for pair in _inner(stages).values() for each in pair} if self.parts > 1 else set()
-        )
+        self.cut = {each.result for pair in _inner(stages).values() for each in pair} if self.parts > 1 else set()
         self._source()
         for stage in stages.stages:
             self._stage(stage)
@@ -337,7 +323,9 @@ class _Mapper:
         rows, keys, pitch = shape.rows, weights.pitch, value.pitch
         size, name = shape.width // stage.heads, _short(stage)
         wide = size // LANES
-        a = Walk(((rows // LANES, LANES * keys), (keys, 1), (wide, 0), (stage.heads, rows * keys)), lane=keys)
+        a = Walk(
+            ((rows // LANES, LANES * keys), (keys, 1), (wide, 0), (stage.heads, rows * keys)), lane=keys
+        )
         b = Walk(((keys, pitch), (wide, LANES), (stage.heads, size)))
         einsum = f"{stage.result}[p, h, f] = sum[m] mul({stage.weights}[h, p, m], {stage.value}[m, h, f])"
         self.units.append(
