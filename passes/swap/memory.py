@@ -61,9 +61,9 @@ def plan_memory(
     level1 = {name: _level1(layout, name, seed, seconds) for name in _kinds(layout)}
     blocks = [_block(layout, name, level1[kind]) for name, kind in _alike(layout).items()]
     blocks = [block for block in blocks if block.size_bytes]
-    crossing = [_buffer(life) for life in layout.crossing()]
+    crossing = as_buffers(layout.crossing())
     top = place([*blocks, *crossing], time_limit_s=seconds, seed=seed)
-    whole = [_buffer(life) for life in layout.lives]
+    whole = as_buffers(layout.lives)
     alone = place(whole, time_limit_s=seconds, seed=seed) if monolithic else None
     requests = as_requests(layout.lives)
     forward, backward = (_kind_of(layout, name, level1) for name in ("forward", "backward"))
@@ -87,6 +87,11 @@ def plan_memory(
         tensors=len(whole),
         problems=(*(len(layout.block(name)) for name in level1), len(blocks) + len(crossing)),
     )
+
+
+def as_buffers(lives: Sequence[Life]) -> list[Buffer]:
+    """Lives as the offset planner takes them."""
+    return [_buffer(life) for life in lives]
 
 
 def as_requests(lives: Sequence[Life]) -> list[Request]:
@@ -131,7 +136,7 @@ def _kind_of(layout: Layout, what: str, level1: dict[str, Plan]) -> str:
 
 
 def _level1(layout: Layout, name: str, seed: int, seconds: float) -> Plan:
-    return place([_buffer(life) for life in layout.block(name)], time_limit_s=seconds, seed=seed)
+    return place(as_buffers(layout.block(name)), time_limit_s=seconds, seed=seed)
 
 
 def _placed(layout: Layout, name: str, level1: dict[str, Plan]) -> tuple[Transient, ...]:
