@@ -20,6 +20,7 @@ from .plan_commands import plan_map as plan_map
 from .plan_commands import plan_nest as plan_nest
 from .plan_commands import plan_offsets as plan_offsets
 from .plan_commands import plan_sections as plan_sections
+from .plan_commands import plan_swap as plan_swap
 from .plan_commands import plan_tiers as plan_tiers
 from .progress import bar
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 
 NOT_BUILT = {
-    "plan swap": "MEMO, which plans activation swapping",
     "explore": "design-space sweeps",
 }
 """Commands whose arguments are settled and whose work is not written yet → what is missing."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .passes.place.players import Training
     from .passes.place.solved import MappedProgram
     from .passes.sections import SectionPlan
+    from .passes.swap.planner import SwapResult
     from .passes.tiers.plan import TierPlan
 
 
@@ -145,6 +146,76 @@ def tiers(
     text = lower(source, "relabel,simplify,fuse", shapes=sizes or None)
     module = one.run(parse_module(text, where=source))
     return one.plans, print_module(module)
+
+
+def swap(
+    source: str,
+    target: str = "a800-node",
+    *,
+    seq: int,
+    gpus: int = 1,
+    dtype: str = "bf16",
+    policy: str = "general",
+    efficiency: float | None = None,
+    device_bytes: int | None = None,
+    host_bytes: int | None = None,
+    link_bytes_per_s: float | None = None,
+    measure: bool = False,
+    align: int = 128,
+    time_limit_s: float = 20.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SwapResult:
+    """Plan a training step: what of every layer is kept, swapped or recomputed, and where all lies.
+
+    Args:
+        source: ``zoo:NAME[,key=value…]``, a language model of the zoo.
+        target: a GPU, or a server of several.
+        seq: tokens of the sequence.
+        gpus: ranks that share it.
+        dtype: of activations, ``bf16`` or ``f32``.
+        policy: ``general``, or ``memo`` for the paper's one fraction.
+        efficiency: share of the arithmetic peak that is reached.
+        device_bytes, host_bytes, link_bytes_per_s: of a GPU, of a server, and of a GPU's link while all copy,
+            where not the target's.
+        measure: time a layer on this machine instead of pricing it.
+        align: tokens that splits are multiples of.
+        time_limit_s, seed: the solver's.
+        progress: told of what is done.
+
+    Raises:
+        PenstockError: a subclass that says what is wrong.
+    """
+    from .frontend import zoo
+    from .frontend.step_profile import profile_zoo
+    from .ir.errors import InputError
+    from .ir.targets import load as load_target
+    from .passes.swap.costs import Costs
+    from .passes.swap.planner import plan_swap
+    from .sim.cost.swap.machine import EFFICIENCY, Machine
+
+    if not source.startswith(zoo.PREFIX):
+        raise InputError("only models of the zoo are planned", where=source, accepted="zoo:NAME[,key=value…]")
+    machine = Machine.of(
+        load_target(target),
+        gpus,
+        dtype=dtype,
+        efficiency=EFFICIENCY if efficiency is None else efficiency,
+        device_bytes=device_bytes,
+        host_bytes=host_bytes,
+        link_bytes_per_s=link_bytes_per_s,
+    )
+    if progress:
+        progress("trace the step", 0, None)
+    profile = profile_zoo(source, seq, dtype)
+    measured = None
+    if measure:
+        from .frontend.layer_times import measured_layer
+
+        measured = measured_layer(source, seq, dtype, seed=seed)
+    costs = Costs(profile, machine, align, measured)
+    told = (lambda what: progress(what, 0, None)) if progress else (lambda _: None)
+    return plan_swap(costs, policy=policy, seconds=time_limit_s, seed=seed, told=told)
 
 
 def sections(

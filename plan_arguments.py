@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from .options import (
-    MODEL,
     RANK_SIZES,
     SEED,
-    TARGET,
     Command,
     amount,
     extents,
@@ -141,10 +139,37 @@ PLANS = (
     ),
     Command(
         "plan swap",
-        "plan activation swapping with MEMO",
-        "penstock plan swap zoo:gpt2-small --target h200",
-        "not_built",
-        (MODEL, TARGET),
+        "plan a training step after MEMO: what of every layer is kept, swapped to the host or recomputed",
+        "penstock plan swap zoo:llama-7b-layer,layers=32 --seq 1048576 --gpus 8 -o plan.json",
+        "plan_swap",
+        (
+            option("source", metavar="MODEL", help="zoo:NAME[,key=value…], a language model"),
+            option("--seq", type=positive, required=True, metavar="N", help="tokens of the sequence"),
+            option("--gpus", type=positive, default=1, metavar="G", help="ranks that share it (default 1)"),
+            option("--target", default="a800-node", metavar="T", help="default a800-node"),
+            option("--dtype", choices=("bf16", "f32"), default="bf16", help="of activations (default bf16)"),
+            option(
+                "--policy",
+                choices=("general", "memo"),
+                default="general",
+                help="of every tensor of every layer, or the paper's one fraction (default general)",
+            ),
+            option("--efficiency", type=amount, metavar="E", help="share of the peak reached (default 0.5)"),
+            option("--device", type=positive, metavar="BYTES", help="of a GPU (default: the target's)"),
+            option("--host", type=positive, metavar="BYTES", help="of a server (default: the target's)"),
+            option(
+                "--link", type=amount, metavar="B/S", help="bytes a second to a GPU while all copy, each way"
+            ),
+            option("--measure", action="store_true", help="time a layer here instead of pricing it"),
+            option(
+                "--align", type=positive, default=128, metavar="N", help="tokens of a split (default 128)"
+            ),
+            option(
+                "--time-limit", type=positive, default=20, metavar="S", help="for the solver (default 20)"
+            ),
+            option("-o", "--out", metavar="PATH", help="the plan (.json, .mlir) or a report (.html, .png)"),
+            SEED,
+        ),
     ),
     Command(
         "plan tiers",

@@ -191,6 +191,48 @@ def plan_tiers(args: argparse.Namespace) -> Outcome:
     return Outcome({**data, "written": args.out}, "\n".join(said))
 
 
+def plan_swap(args: argparse.Namespace) -> Outcome:
+    """``penstock plan swap``."""
+    from . import plan
+    from .swap_text import data, text, write_picture
+
+    kind = Path(args.out).suffix if args.out else ".json"
+    if kind not in (".json", ".mlir", ".html", ".png"):
+        raise InputError(
+            "a plan of what kind?", where=args.out, accepted="a file name in .json, .mlir, .html or .png"
+        )
+    with bar() as progress:
+        found = plan.swap(
+            args.source,
+            args.target,
+            seq=args.seq,
+            gpus=args.gpus,
+            dtype=args.dtype,
+            policy=args.policy,
+            efficiency=args.efficiency,
+            device_bytes=args.device,
+            host_bytes=args.host,
+            link_bytes_per_s=args.link,
+            measure=args.measure,
+            align=args.align,
+            time_limit_s=args.time_limit,
+            seed=args.seed,
+            progress=progress,
+        )
+    said = text(found)
+    if args.out:
+        if kind == ".json":
+            found.plan.write(args.out)
+        elif kind == ".mlir":
+            from .passes.swap.emit import module_text
+
+            write_text(args.out, module_text(found.costs, found.plan))
+        else:
+            write_picture(found, Path(args.out))
+        said += f"\nwrote {args.out}"
+    return Outcome({**data(found), "written": args.out}, said)
+
+
 def plan_sections(args: argparse.Namespace) -> Outcome:
     """``penstock plan sections``."""
     from . import plan

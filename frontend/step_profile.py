@@ -78,7 +78,7 @@ def profile_module(
     if dtype not in DTYPES:
         raise InputError(f"no activations in {dtype!r}", where="dtype", accepted=", ".join(DTYPES))
     where = name or type(module).__name__
-    layers = _stack(module, where)
+    layers = stack(module, where)
     values = list(floating or [True] * len(shapes))
     with _fake(dtype):
         _make_fake(module)
@@ -177,7 +177,7 @@ def _make_fake(module: nn.Module) -> None:
                 part._buffers[name] = torch.empty(buffer.shape, dtype=kind)
 
 
-def _stack(module: nn.Module, where: str) -> Sequence[nn.Module]:
+def stack(module: nn.Module, where: str) -> Sequence[nn.Module]:
     """The layers: the longest list of modules of one class."""
     lists = [each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each)]
     alike = [each for each in lists if len({type(layer) for layer in each}) == 1]

@@ -20,7 +20,6 @@ from penstock.outcome import Outcome, plain, table
 
 NAMES = [command.name for command in COMMANDS]
 NOT_BUILT = {
-    "plan swap": ["zoo:mlp"],
     "explore": ["space.toml"],
 }
 

@@ -88,8 +88,8 @@ class _Program:
         self.unit_s = costs.forward_s
         self.unit_b = float(costs.buffer_bytes)
         self.count = costs.swapped_layers()
-        self.keep: dict[tuple[int, str], pywraplp.Variable] = {}
-        self.swap: dict[tuple[int, str], pywraplp.Variable] = {}
+        self.keep: dict[tuple[int, str], Linear] = {}
+        self.swap: dict[tuple[int, str], Linear] = {}
         self.copied: list[Linear] = []
         self.again: list[Linear] = []
         for at in range(self.count):
