@@ -103,11 +103,11 @@ def plan_swap(
     gains: dict[str, float] = {}
     if policy == "general":
         told("the mixed-integer program")
-        room = _room(costs, seed)
+        space = room(costs, seed)
         try:
-            plan, found = general(costs, room, seconds=seconds, seed=seed)
+            plan, found = general(costs, space, seconds=seconds, seed=seed)
             bound = found.bound_s + _around(costs)
-            gains = _gains(costs, room, found.step_s, seconds, seed, told)
+            gains = _gains(costs, space, found.step_s, seconds, seed, told)
             limits = max(gains, key=lambda name: gains[name]) if any(gains.values()) else "compute"
             made.append(_made(costs, "general", plan, limits, seed))
         except PlanError as error:
@@ -127,7 +127,7 @@ def _made(costs: Costs, name: str, plan: SwapPlan, limits: str, seed: int) -> _M
     return _Made(*priced(costs, name, plan, memory.transients, limits), memory)
 
 
-def _room(costs: Costs, seed: int) -> int:
+def room(costs: Costs, seed: int = 0) -> int:
     """Bytes of the device for kept tensors, beside all else and an arena that recomputes all."""
     everything = uniform(costs, 0.0)
     arena = plan_memory(layout(costs.profile, everything, costs.machine.gpus), seed=seed, monolithic=False)
@@ -142,22 +142,22 @@ def _around(costs: Costs) -> float:
 
 
 def _gains(
-    costs: Costs, room: int, step_s: float, seconds: float, seed: int, told: Callable[[str], None]
+    costs: Costs, space: int, step_s: float, seconds: float, seed: int, told: Callable[[str], None]
 ) -> dict[str, float]:
     """What a tenth more of each memory, or of the link, would save."""
     machine = costs.machine
     wider = {
-        "device": (costs, room + int((MORE - 1) * machine.device_bytes)),
-        "host": (replace(costs, machine=replace(machine, host_bytes=int(MORE * machine.host_bytes))), room),
+        "device": (costs, space + int((MORE - 1) * machine.device_bytes)),
+        "host": (replace(costs, machine=replace(machine, host_bytes=int(MORE * machine.host_bytes))), space),
         "link": (
             replace(costs, machine=replace(machine, link_bytes_per_s=MORE * machine.link_bytes_per_s)),
-            room,
+            space,
         ),
     }
     found = {}
-    for name, (other, space) in wider.items():
+    for name, (other, wide) in wider.items():
         told(f"with a tenth more of the {name}")
-        _, solution = general(other, space, seconds=seconds, seed=seed)
+        _, solution = general(other, wide, seconds=seconds, seed=seed)
         saved = step_s - solution.step_s
         found[name] = saved if saved > SAME * step_s else 0.0
     return found
