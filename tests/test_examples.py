@@ -31,6 +31,25 @@ def test_a_model_of_ones_own_compiles_and_verifies(checkout: Path, tmp_path: Pat
     assert cli.main(["compile", model, "--verify", "-o", str(tmp_path / "mine")]) == cli.DONE
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mapped memory on Linux alone")
+def test_a_transformer_trains_under_a_cap_that_plain_pytorch_exceeds(checkout: Path) -> None:
+    def losses(mode: str, mib: int) -> tuple[int, list[str], str]:
+        command = [sys.executable, str(checkout / "examples" / "train_under_cap.py"), mode, str(mib)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    status, ours, said = losses("memo", 800)
+    assert status == 0, said
+    status, none, said = losses("plain", 800)
+    assert (status, none) == (1, [])
+    assert "can't allocate memory" in said
+    status, plain, said = losses("plain", 4096)
+    assert status == 0, said
+    assert ours == plain
+    assert len(ours) == 3
+
+
 def test_every_example_says_how_it_is_run(checkout: Path) -> None:
     for path in (checkout / "examples").glob("*.py"):
         first = path.read_text(encoding="utf-8").partition('"""\n')[0]

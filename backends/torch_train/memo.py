@@ -83,11 +83,10 @@ class Memo(nn.Module):
         self._name, self._stack = name, tuple(blocks)
         self._slab_folder, self._planner, self._lanes = slab_folder, planner, lanes
         self._run: _Run | None = None
-        for at, block in enumerate(self._stack):
-            if "forward" in vars(block):
-                raise InputError(
-                    "its forward is replaced already", where=f"{name}.{at}", accepted="a model once"
-                )
+        twice = [f"{name}.{at}" for at, block in enumerate(blocks) if "forward" in vars(block)]
+        if twice:
+            raise InputError("its forward is replaced already", where=twice[0], accepted="a model once")
+        for at, block in enumerate(blocks):
             block.forward = partial(self._block, at)  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(self, *arguments: Any, **keywords: Any) -> Any:

@@ -32,12 +32,12 @@ def curve(module: nn.Module, loss: Loss, ids: Tensor) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "alpha"), [("gpt", 0.5), ("llama", 0.25), ("gpt", 0), ("llama", 1)])
+@pytest.mark.parametrize(("name", "alpha"), [("gpt", 0.5), ("llama", 0.25)])
 def test_two_hundred_steps_have_the_same_losses(
     name: str, alpha: float, build: Build, tokens: Tokens, loss: Loss
 ) -> None:
     ids = tokens(1, 400)
-    plain = curve(build(name), loss, ids)
-    ours = curve(penstock.memo(build(name), SwapPlan.uniform(5, 128, alpha, 32)), loss, ids)
+    plain = curve(build(name, layers=4), loss, ids)
+    ours = curve(penstock.memo(build(name, layers=4), SwapPlan.uniform(4, 128, alpha, 32)), loss, ids)
     assert ours == plain
     assert plain[-1] < 0.8 * plain[0], "it learns"
