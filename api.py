@@ -52,6 +52,7 @@ def compile(
     pipeline: str | None = None,
     layer: str | None = None,
     head: int | None = None,
+    tune: bool | str | Path = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Bundle:
@@ -72,6 +73,8 @@ def compile(
         layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, or of the
             module that attends.
         head: attention in Verilog: which of its heads (default 0).
+        tune: measure how each kernel's contractions are best cut, once on this machine (docs/cpu_gemm.md), or
+            take the choices of a bundle compiled so. CPU.
         seed: of example inputs.
         progress: told of each stage.
 
@@ -97,6 +100,7 @@ def compile(
             accepted="--target bitmod-small",
         )
     _check_precision(precision, chosen, dtype)
+    _check_tuned(tune, chosen, model)
     attention = any(unit.name == ARRAY for unit in chosen.unit)
     if chosen.backend == "cpu" and layer:
         raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
@@ -109,7 +113,7 @@ def compile(
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
-        compile_text(Path(model), chosen, place, pipeline, quantize, precision, progress)
+        compile_text(Path(model), chosen, place, pipeline, quantize, precision, progress, tune)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
         mapped = _without_weights(model, shapes, dtype, seed, example_inputs)
@@ -126,8 +130,17 @@ def compile(
     elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress)
+        compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress, tune)
     return Bundle(open_bundle(place), subject, _kept=kept)
+
+
+def _check_tuned(tune: bool | str | Path, target: Target, model: str | torch.nn.Module) -> None:
+    from .frontend.zoo import is_composition
+
+    if tune and (target.backend != "cpu" or (isinstance(model, str) and is_composition(model))):
+        raise InputError(
+            "only the kernels of one model on the CPU are tuned", where="--tune", accepted="no --tune"
+        )
 
 
 def _without_weights(

@@ -64,6 +64,13 @@ COMMANDS = (
                 metavar="NAME",
                 help="Verilog targets: a linear layer, a module whose linear layers to emit, or an attention",
             ),
+            option(
+                "--tune",
+                nargs="?",
+                const=True,
+                metavar="BUNDLE",
+                help="measure how kernels are best cut on this machine, once; or cut them as in BUNDLE",
+            ),
             option("--head", type=whole, metavar="N", help="attention in Verilog: which head (default 0)"),
             option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
             SEED,

@@ -88,6 +88,7 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             pipeline=args.pipeline,
             layer=args.layer,
             head=args.head,
+            tune=args.tune or False,
             seed=args.seed,
             progress=progress,
         )

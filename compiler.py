@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .passes.place import Place
     from .sim.cost.module import GroupCount
 
+Tune = bool | str | Path
+"""Whether to search how contractions are best cut, or the bundle whose choices to take (`tuning.py`)."""
+
 _TOOLS = ("torch", "torch-mlir", "numpy", "ortools")
 
 
@@ -92,6 +95,7 @@ def compile_cpu(
     quantize: str | None,
     precision: str,
     progress: Progress | None,
+    tune: Tune = False,
 ) -> None:
     """Compile for the CPU and write the bundle.
 
@@ -110,7 +114,7 @@ def compile_cpu(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, quantize, precision, progress)
+    _compile(start, subject.name, target, out, pipeline, quantize, precision, progress, tune)
 
 
 def compile_mapped(
@@ -204,6 +208,7 @@ def compile_text(
     quantize: str | None,
     precision: str,
     progress: Progress | None,
+    tune: Tune = False,
 ) -> None:
     """Compile a module's text, which brings no weights, for the CPU and write the bundle.
 
@@ -234,7 +239,7 @@ def compile_text(
             )
         return Start(module, {}, {})
 
-    _compile(start, path.stem, target, out, pipeline, quantize, precision, progress)
+    _compile(start, path.stem, target, out, pipeline, quantize, precision, progress, tune)
 
 
 @dataclass(frozen=True)
@@ -255,7 +260,9 @@ def _compile(
     quantize: str | None,
     precision: str,
     progress: Progress | None,
+    tune: Tune,
 ) -> None:
+    from .backends.cpu import tuning
     from .backends.cpu.build import build
     from .backends.cpu.isa import isa_for
     from .ir.entries import read_entries
@@ -274,6 +281,8 @@ def _compile(
     passes = parse_pipeline(with_options(pipeline, scheme, precision))
     rounding = {} if rounds(passes) == FULL else {"precision": rounds(passes)}
     c_compiler()  # a missing compiler is said before any work
+    isa = isa_for(target)
+    given_choices = tuning.recorded(tune) if isinstance(tune, str | Path) else None
     with BundleWriter(out) as writer:
         stages = Stages(progress)
         given = stages.run("raise", start)
@@ -288,7 +297,10 @@ def _compile(
             if rounding
             else quantized.arrays
         )
-        facts = stages.run("cpu", lambda: build(module, params, writer, isa=isa_for(target), title=name))
+        if tune:
+            tuned = stages.run("tune", lambda: tuning.tuned(module, isa, given_choices, progress))
+            writer.write_json(tuning.RECORD, tuned.to_json())
+        facts = stages.run("cpu", lambda: build(module, params, writer, isa=isa, title=name))
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))

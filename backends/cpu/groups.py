@@ -5,7 +5,7 @@ Two groups are the same when their bodies, types, tiling and parameter operands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...ir.build import string
@@ -14,6 +14,7 @@ from ...ir.errors import PassError
 from ...ir.linear import LinearGroup, linear_group
 from ...ir.mlir import func, ir
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, root, steps
+from .blocking import BLOCKING
 from .isa import Isa
 from .kernels import Kernel, emit_kernel
 from .layouts import param_arguments
@@ -25,7 +26,7 @@ from .upstream import compile_upstream
 # What a kernel is generated from; other attributes of a group are names and findings.
 _MATTERS = (
     *("expr", "rank", "generations", "split", "extent", "tile_rank", "tile", "until"),
-    *("over", "rank_order", "parallel", "tiles"),
+    *("over", "rank_order", "parallel", "tiles", BLOCKING),
 )
 
 Place = tuple[str, int]
@@ -65,6 +66,15 @@ def structure(op: ir.Operation, numbers: dict[ir.Value, int] | None = None) -> t
             inner += [structure(each.operation, known) for each in block.operations]
     results = tuple((known.setdefault(value, len(known)), str(value.type)) for value in op.results)
     return op.name, operands, attributes, tuple(inner), results
+
+
+def written_groups(module: ir.Module) -> Iterator[tuple[ir.Operation, tuple[bool, ...]]]:
+    """The groups that kernels are written for, and per operand whether it is a parameter."""
+    params = param_arguments(module)
+    for function in callees_first(module):
+        for op in steps(function):
+            if op.name != CALL and linear_group(op, function) is None:
+                yield op, _is_param(op, function, params[function.name.value])
 
 
 def find_groups(module: ir.Module, isa: Isa) -> Groups:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from ...ir.errors import TargetError
 from ...ir.targets.description import Target
 from ...ir.targets.host import detect
+from .blocking import Blocking
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Isa:
         cpu: LLVM's processor name.
         features: LLVM's feature string on top of it.
         l2_bytes: a core's second-level cache, which tiles and stretches of the depth are made for.
+        blocking: how the contractions of the kernel at hand are cut.
         bf16: whether it multiplies bf16 in pairs (``vdpbf16ps``) and rounds to it (``vcvtneps2bf16``).
     """
 
@@ -35,6 +37,7 @@ class Isa:
     features: str
     bf16: bool = False
     l2_bytes: int = 1 << 20
+    blocking: Blocking = field(default_factory=Blocking)
 
     def lanes(self, element_bits: int) -> int:
         """Elements of that size in a vector register."""

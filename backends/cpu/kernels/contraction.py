@@ -73,7 +73,7 @@ def panel_bytes(isa: Isa) -> int:
     It streams from the second-level cache as fast as registers take it, so that long stretches, whose sums
     are seldom put away and taken up again, are better than panels that fit the first level.
     """
-    return 3 * isa.l2_bytes // 32
+    return isa.blocking.stretch * isa.l2_bytes // 32
 
 
 class _Micro:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
+from ....ir.build import string
 from ....ir.errors import PassError
 from ....ir.mlir import ir
+from ..blocking import BLOCKING, Blocking
 from ..isa import Isa
 from .frame import Frame
 from .group import Group, Iteration, Step, Tensor, read_group
@@ -34,9 +37,11 @@ def emit_kernel(fused: ir.Operation, symbol: str, isa: Isa, is_param: Sequence[b
         is_param: per operand, whether it is a parameter (constant, so it may be packed beforehand).
 
     Raises:
-        PassError: the group holds something a kernel cannot do; the message names it.
+        PassError: the group holds something a kernel cannot do, or says to be cut in no known way.
     """
     group = read_group(fused, is_param)
+    if BLOCKING in fused.attributes:
+        isa = replace(isa, blocking=Blocking.parse(string(fused, BLOCKING)))
     for tensor in group.tensors:
         if tensor.element not in C_TYPES:
             raise PassError(

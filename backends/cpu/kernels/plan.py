@@ -219,7 +219,7 @@ def _settle(step: Step, option: Option, tiles: Mapping[str, int], isa: Isa, pack
     rows = prod(local[rank] for rank in contraction.rows)
     contraction.pairs = contraction.pairs and local[contraction.lanes[-1]] > 1
     choose = packed_block if option.pack else register_block
-    contraction.block = choose(rows, -(-width // count), isa.registers)
+    contraction.block = choose(rows, -(-width // count), isa.registers, isa.blocking.vectors)
     place = step.inputs[contraction.side].argument
     if not option.pack or place is None:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_WIDEST = 8  # vectors of a block
 _MANY = 16  # rows for which the width of a parameter's panels is chosen
 
 
@@ -15,14 +16,15 @@ class Block:
     vectors: int
 
 
-def register_block(rows: int, vectors: int, registers: int, widest: int = 8) -> Block:
+def register_block(rows: int, vectors: int, registers: int, wanted: int = 0) -> Block:
     """The block that covers rows × vectors in the fewest cycles, two multiply-adds and two loads a cycle.
 
     `vectors` and `rows` are those of a tile. At least eight accumulators hide the latency of the
-    multiply-add; accumulators, the vector side and one broadcast must fit the registers.
+    multiply-add; accumulators, the vector side and one broadcast must fit the registers. `wanted` is how many
+    vectors wide the block is to be, if the tile is as wide; 0 for the fewest cycles.
     """
     best, chosen = float("inf"), Block(1, 1)
-    for wide in range(1, min(widest, vectors) + 1):
+    for wide in [min(wanted, vectors)] if wanted else range(1, min(_WIDEST, vectors) + 1):
         for high in range(1, min(rows, 14) + 1):
             if high * wide + wide + 1 > registers:
                 break
@@ -35,13 +37,13 @@ def register_block(rows: int, vectors: int, registers: int, widest: int = 8) -> 
     return chosen
 
 
-def packed_block(rows: int, vectors: int, registers: int) -> Block:
+def packed_block(rows: int, vectors: int, registers: int, wanted: int = 0) -> Block:
     """The block over panels of a parameter: as wide for one row as for many, and panels filled.
 
     So entries for one token and for many read the same layout, stored once.
     """
-    wide = register_block(_MANY, vectors, registers).vectors
-    if vectors % wide:
+    wide = register_block(_MANY, vectors, registers, wanted).vectors
+    if vectors % wide and not wanted:
         fits = [n for n in range(2, wide + 2) if vectors % n == 0]
         wide = max(fits, default=wide)
     high = max(n for n in range(1, min(rows, 14) + 1) if n == 1 or n * wide + wide + 1 <= registers)

@@ -12,7 +12,7 @@ from .lanes import BITS
 
 _TILES = 8  # at least so many, when the work is worth splitting
 _POINTWISE = 4096  # elements of a tile without contractions
-_ROWS, _LANES, _PANEL_LANES, _PANEL_ROWS = 128, 384, 112, 256
+_PANEL_LANES, _PANEL_ROWS = 112, 256
 _PANEL = 1 << 20  # bytes of a tile's panel
 _SPLIT_LANES = 8  # vectors of lanes that are still halved: halves are whole panels, so layouts stay the same
 _WORTH = 1 << 18  # multiply-adds below which a kernel is not split further
@@ -87,12 +87,12 @@ def _for_contractions(
     plan, panel = contractions[main], main in panels
     count = isa.lanes(BITS[main.output.element])
     deep = prod(extents[rank] for rank in plan.depth)
-    wide = _PANEL_LANES if panel else _LANES
+    wide = _PANEL_LANES if panel else isa.blocking.lanes
     if panel:
         wide = max(count, min(wide, _PANEL // (4 * deep)) // count * count)
     _fill(plan.lanes, extents, tiles, wide, count)
     width = prod(tiles.get(rank, extents[rank]) for rank in plan.lanes)
-    high = _PANEL_ROWS if panel else _ROWS
+    high = _PANEL_ROWS if panel else isa.blocking.rows
     _fill(plan.rows, extents, tiles, max(8, min(high, 3 * isa.l2_bytes // 8 // (4 * width))), 1)
     if work[main] >= _WORTH:
         _split(plan, extents, tiles, count)
