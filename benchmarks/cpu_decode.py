@@ -2,10 +2,11 @@
 
 Llama's decoder layer of 7B size, or another zoo model with a cache: penstock beside eager PyTorch whose cache
 holds just the positions asked for. A 7B layer's weights exceed the last-level cache in every format, so
-that each step reads them from memory; the read loop of roofs.py, measured in the same run, says how fast that
-can be. Ways are processes of their own and take turns; medians are printed. Beside each: the share of the
-read loop's rate that weights and cached keys and values are read at, the error (penstock's as verified,
-against eager PyTorch with the weights its codes stand for; PyTorch's against float64), the weights' bytes.
+that each step reads them from memory; the read loop of roofs.py says how fast that can be. Ways are processes
+of their own and take turns with the loop; medians are printed. Beside each: the share of the read loop's rate
+in the same round (the median over rounds) at which weights and cached keys and values are read, the share of
+its best rate in the least time, the error (penstock's as verified, against eager PyTorch with the weights its
+codes stand for; PyTorch's against float64), the weights' bytes.
 
 Bundles are compiled and verified once, into --bundles (minutes for the 7B layer), and used again.
 
@@ -169,13 +170,13 @@ class Way:
     name: str
     process: subprocess.Popen[str]
     about: dict[str, Any]
-    seconds: dict[int, list[float]]
+    seconds: dict[int, list[list[float]]]
 
     def turn(self, position: int) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(position, file=self.process.stdin, flush=True)
-        self.seconds.setdefault(position, []).extend(json.loads(self.process.stdout.readline()))
+        self.seconds.setdefault(position, []).append(json.loads(self.process.stdout.readline()))
 
 
 def start(name: str, threads: int, options: argparse.Namespace) -> Way:
@@ -191,9 +192,10 @@ def measure(threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     ways = [start(name, threads, options) for name in (*BUNDLES, *TORCH) if options.only in name]
     with tempfile.TemporaryDirectory() as folder:
         roofs = Roofs(Path(folder))
-        roof = roofs.read_bytes(threads)
+        rates = []
         try:
             for _ in range(options.rounds):
+                rates.append(roofs.read_now(threads))
                 for position in options.positions:
                     for way in ways:
                         time.sleep(options.pause)
@@ -201,33 +203,43 @@ def measure(threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
         finally:
             for way in ways:
                 way.process.communicate()
-        roof = max(roof, roofs.read_bytes(threads))
-    return [row(way, position, threads, roof) for way in ways for position in options.positions]
+    return [row(way, position, threads, rates) for way in ways for position in options.positions]
 
 
-def row(way: Way, position: int, threads: int, roof: float) -> dict[str, Any]:
-    median = statistics.median(way.seconds[position])
+def row(way: Way, position: int, threads: int, rates: list[float]) -> dict[str, Any]:
+    """A way's figures at a position; `rates` are the read loop's by rounds, bytes a second."""
+    turns = way.seconds[position]
+    every = [seconds for turn in turns for seconds in turn]
+    median, least = statistics.median(every), min(every)
     read = way.about["weight_bytes"] + (position + 1) * way.about["cache_bytes"]
     return {
         "way": way.name,
         "threads": threads,
         "position": position,
         "microseconds": round(median * 1e6, 1),
-        "least_microseconds": round(min(way.seconds[position]) * 1e6, 1),
+        "least_microseconds": round(least * 1e6, 1),
         "tokens_per_second": round(1 / median, 2),
-        "roof_bytes_per_s": round(roof),
-        "fraction_of_roof": round(read / median / roof, 3),
+        "roof_bytes_per_s": round(statistics.median(rates)),
+        "fraction_of_roof": round(
+            statistics.median(
+                read / statistics.median(turn) / rate for turn, rate in zip(turns, rates, strict=True)
+            ),
+            3,
+        ),
+        "least_fraction_of_roof": round(read / least / max(rates), 3),
         **way.about,
     }
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    print(f"{'way':22} thr  position {'µs':>8} {'least':>8} {'tokens/s':>9} of roof {'error':>9} {'MB':>7}")
+    head = f"{'way':22} thr  position {'µs':>8} {'least':>8} {'tokens/s':>9} of roof  least"
+    print(f"{head} {'error':>9} {'MB':>7}")
     for one in rows:
         print(
             f"{one['way']:22} {one['threads']:3} {one['position']:9} {one['microseconds']:8.0f} "
             f"{one['least_microseconds']:8.0f} {one['tokens_per_second']:9.1f} "
-            f"{one['fraction_of_roof']:7.2f} {one['error']:9.1e} {one['weight_bytes'] / 1e6:7.1f}"
+            f"{one['fraction_of_roof']:7.2f} {one['least_fraction_of_roof']:6.2f} "
+            f"{one['error']:9.1e} {one['weight_bytes'] / 1e6:7.1f}"
         )
     roofs = {one["threads"]: one["roof_bytes_per_s"] / 1e9 for one in rows}
     print("read loop: " + ", ".join(f"{roof:.1f} GB/s on {n}" for n, roof in roofs.items()))
