@@ -1,16 +1,21 @@
 """The hybrid: the best of the heuristics' plans, improved; never worse than any of them.
 
-Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of the
-rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose pieces
-are packed and priced, one evaluation; ruin and recreate improves the better of both with what is left.
+Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of
+the rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose
+pieces are packed and priced, one evaluation. Where it is not solved, or its pieces did not fit,
+neighbourhoods of the best plan are (`around`), one evaluation each, in turns with ruin and recreate; else
+that has what is left.
 """
 
 from __future__ import annotations
+
+from random import Random
 
 import numpy as np
 
 from ...ir.errors import InputError
 from . import msa, search
+from .around import Mender
 from .board import Board, Desk
 from .effort import SLICES, Budget, Clock, Found, Progress, parts, tell
 from .exact import small, solve_exactly
@@ -30,6 +35,10 @@ WINDOW = 10
 """Instructions in which the program moves a copy."""
 STEP = Effort(nodes=200, seconds=12.0)
 """Of the program, within the hybrid."""
+TURNS, MENDED = 4, 4
+"""Turns of neighbourhoods and ruin and recreate after it, and neighbourhoods in each."""
+SPARE = 20
+"""Evaluations of ruin and recreate for each neighbourhood, at least."""
 PROOF = Effort(nodes=1_000_000, seconds=25.0)
 """Of the program, for its bound."""
 ROUNDS = 12
@@ -77,27 +86,43 @@ def _improved(
     best = min(best, assigned, key=desk.price)
     left = max(budget.evaluations - clock.evaluations, 0)
     stated = step and left > 1 and takes(problem)
-    best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress)
-    if stated:
-        best = _solved(desk, best, clock, progress)
-        best = _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
+    best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress, 0)
+    if not stated:
+        return plans, best
+    best, solved = _solved(desk, best, clock, progress)
+    mender = Mender(desk, Random(budget.seed))
+    left = budget.evaluations - clock.evaluations
+    mended = 0 if solved else min(MENDED, left // (SPARE * TURNS))
+    for turn in range(TURNS if mended else 1, 0, -1):
+        for _ in range(mended):
+            clock.note([mender.mend(best)])
+            tell(progress, "hybrid, neighbourhoods", clock, budget)
+        left = budget.evaluations - clock.evaluations - mended * (turn - 1)
+        best = _recreated(desk, best, left // turn, clock, budget, progress, turn)
     return plans, best
 
 
-def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> Board:
-    """The better of a board and what the program makes of it; one evaluation."""
+def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> tuple[Board, bool]:
+    """The better of a board and what the program makes of it, one evaluation; whether it meets its bound."""
     if progress is not None:
         progress("hybrid: mixed-integer program", clock.evaluations, None)
-    pieces = Program(desk, whole=True, window=WINDOW).solve(STEP, best).pieces
-    made = best if pieces is None else pack(desk, pieces)
+    answer = Program(desk, whole=True, window=WINDOW).solve(STEP, best)
+    made = best if answer.pieces is None else pack(desk, answer.pieces)
     clock.note([desk.price(made)])
-    return min(made, best, key=desk.price)
+    best = min(made, best, key=desk.price)
+    return best, answer.solved and desk.price(best) <= answer.bound_s * (1 + MET)
 
 
 def _recreated(
-    desk: Desk, start: Board, evaluations: int, clock: Clock, budget: Budget, progress: Progress | None
+    desk: Desk,
+    start: Board,
+    evaluations: int,
+    clock: Clock,
+    budget: Budget,
+    progress: Progress | None,
+    turn: int,
 ) -> Board:
-    """The best plan that ruin and recreate finds from one."""
+    """The best plan that ruin and recreate finds from one; every ``turn`` has random numbers of its own."""
     board, best, work = desk.empty(), desk.empty(), desk.empty()
     search.copy_to(board, start)
     search.copy_to(best, start)
@@ -105,7 +130,7 @@ def _recreated(
     slices = parts(evaluations)
     for part, count in enumerate(slices):
         curve = np.zeros(count)
-        seed = (budget.seed * SLICES + part) % (1 << 32)
+        seed = ((budget.seed * (TURNS + 1) + turn) * SLICES + part) % (1 << 32)
         heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
         search.ruin_and_recreate(
             desk.tables, desk.lists, board, best, work, worth, height, heat, seed, search.NO_BOOK, curve

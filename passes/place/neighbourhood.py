@@ -70,17 +70,17 @@ class _Around(Model):
         return made
 
 
-def _near(desk: Desk, rng: Random) -> set[int]:
-    """Some tensors that are accessed around a random instruction, nearest first."""
-    T = desk.tables
-    middle = rng.randrange(T.compute_s.size)
+def near(desk: Desk, middle: int, most: int, rng: Random) -> set[int]:
+    """Lone tensors that are accessed around an instruction, nearest first, with so many accesses in all."""
+    T, L = desk.tables, desk.lists
     order = sorted(range(T.tensor.size), key=lambda a: abs(int(T.instruction[a]) - middle) + rng.random())
     free: set[int] = set()
     count = 0
     for a in order:
         x = int(T.tensor[a])
-        uses = int(desk.lists.access_at[x + 1] - desk.lists.access_at[x])
-        if x in free or not T.movable[x] or count + uses > FREE_ACCESSES:
+        uses = int(L.access_at[x + 1] - L.access_at[x])
+        fixed = not T.movable[x] or T.shared[x] or x in desk.pinned
+        if x in free or fixed or count + uses > most:
             continue
         free.add(x)
         count += uses
@@ -99,7 +99,8 @@ def improve(desk: Desk, board: Board, rounds: int, seed: int, workers: int = 0) 
     """
     rng, now, curve = Random(seed), desk.price(board), []
     for _ in range(rounds):
-        around = _Around(desk, board, _near(desk, rng))
+        middle = rng.randrange(desk.tables.compute_s.size)
+        around = _Around(desk, board, near(desk, middle, FREE_ACCESSES, rng))
         around.build()
         around.hint(desk.memory_map(board))
         solver = cp_model.CpSolver()

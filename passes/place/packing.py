@@ -10,7 +10,7 @@ from ..offsets.greedy import ORDERS, Layout
 from ..offsets.native import available
 from ..offsets.problem import Buffer
 from ..offsets.search import Search, takes
-from .board import Board, Desk, clear_class, put, serve
+from .board import Board, Desk, clear_class, copy_to, put, serve
 from .laying import lay
 from .program import Piece
 from .rules import RECTANGLES
@@ -19,13 +19,20 @@ NODES = 20_000
 """Nodes of the exact search for offsets."""
 
 
-def pack(desk: Desk, pieces: Sequence[Piece]) -> Board:
+def pack(desk: Desk, pieces: Sequence[Piece], rest: Board | None = None) -> Board:
     """A board of the pieces of lone tensors; where some do not fit, their tensors are laid anew.
 
     Pinned tensors lie where they lie. Classes of several members are laid last, each at one offset or not at
     all.
+
+    Args:
+        desk: the problem.
+        pieces: stays without offsets.
+        rest: a board of other tensors, which stay where they are; None for none but the pinned.
     """
     board = desk.empty()
+    if rest is not None:
+        copy_to(board, rest)
     pieces = [piece for piece in pieces if piece.tensor not in desk.pinned]
     alone = [piece for piece in pieces if not desk.tables.shared[piece.tensor]]
     again = {int(desk.tables.group[piece.tensor]) for piece in pieces if desk.tables.shared[piece.tensor]}
@@ -43,6 +50,21 @@ def pack(desk: Desk, pieces: Sequence[Piece]) -> Board:
     for group in sorted(again):
         lay(desk.tables, desk.lists, board, group, 0.0, 0.0)
     return board
+
+
+def unpacked(desk: Desk, board: Board) -> list[Piece]:
+    """The pieces of a board, without their offsets."""
+    T, L, pieces = desk.tables, desk.lists, []
+    for r in range(int(board.head[RECTANGLES])):
+        x = int(board.r_tensor[r])
+        first, last, begin, need, done = (
+            int(column[r])
+            for column in (board.r_first, board.r_last, board.r_from, board.r_need, board.r_done)
+        )
+        accesses = (int(a) for a in L.access[L.access_at[x] : L.access_at[x + 1]])
+        served = tuple(a for a in accesses if board.fast[a] and need <= T.instruction[a] <= last)
+        pieces.append(Piece(x, first, last, begin, need, done, served))
+    return pieces
 
 
 def _offsets(desk: Desk, pieces: Sequence[Piece], base: Board) -> np.ndarray:

@@ -45,10 +45,14 @@ Terms = Iterable[tuple[Variable, float]]
 
 @dataclass(frozen=True)
 class Effort:
-    """When to stop: nodes of the tree, which are the same everywhere, and seconds, in case they take long."""
+    """When to stop: nodes of the tree, which are the same everywhere, and seconds, in case they take long.
+
+    ``gap`` is how near to its bound a plan is taken for the best, relative.
+    """
 
     nodes: int
     seconds: float
+    gap: float = SLACK
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,15 @@ class Program:
         self.copies: dict[int, _Copy] = {}
         self.saved: dict[int, dict[int, Variable]] = {}
         self.saving: dict[int, tuple[Variable, dict[int, Variable]]] = {}
+        self.tensors: list[int] = []
         for x in range(self.T.height.size):
-            accesses = [int(a) for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]]
+            accesses = self._accesses(x)
             if accesses and self.T.movable[x]:
                 self._tensor(x, accesses)
-                for variable in (*(self.fast[a] for a in accesses), *(self.held[a] for a in accesses[1:])):
-                    variable.lower_bound = float(x in desk.pinned)
         self._instructions()
+
+    def _accesses(self, x: int) -> list[int]:
+        return [int(a) for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]]
 
     def _variable(self, *, flag: bool = False, cost: float = 0.0) -> Variable:
         made = self.model.add_variable(lb=0.0, ub=1.0, is_integer=flag and self.whole)
@@ -142,6 +148,7 @@ class Program:
         self._row([(self.joint[key], -1.0), *((v, f * share) for v, f in terms)], high=0.0)
 
     def _tensor(self, x: int, accesses: list[int]) -> None:
+        self.tensors.append(x)
         times = [int(self.T.instruction[a]) for a in accesses]
         made = bool(self.T.output[accesses[0]])
         for a in accesses:
@@ -162,6 +169,9 @@ class Program:
                 tail = self._variable()
                 self._unsaved(x, k, tail, self.fast[accesses[0]])
                 self._takes(k, x, [(tail, 1.0)])
+        if x in self.desk.pinned:
+            for variable in (*(self.fast[a] for a in accesses), *(self.held[a] for a in accesses[1:])):
+                variable.lower_bound = 1.0
 
     def _save(self, x: int, made_fast: Variable, times: list[int]) -> None:
         """The copy out of a tensor made in fast memory; ``saved`` says from when slow memory has it."""
@@ -307,7 +317,7 @@ class Program:
             params=mathopt.SolveParameters(
                 time_limit=timedelta(seconds=effort.seconds),
                 node_limit=effort.nodes if self.whole else None,
-                relative_gap_tolerance=SLACK if self.whole else None,
+                relative_gap_tolerance=effort.gap if self.whole else None,
                 highs=highs_pb2.HighsOptionsProto(int_options={"threads": 1}),
             ),
             model_params=mathopt.ModelSolveParameters(solution_hints=hints),
@@ -326,20 +336,20 @@ class Program:
         for r in range(int(board.head[RECTANGLES])):
             x, need = int(board.r_tensor[r]), int(board.r_need[r])
             last = int(board.r_last[r])
-            for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]:
+            for a in self._accesses(x):
                 k = int(self.T.instruction[a])
                 if not board.fast[a] or not need <= k <= last:
                     continue
-                if k > need and int(a) in self.held:
-                    values[self.held[int(a)]] = 1.0
-                elif k == need and int(a) in self.copies:
-                    values[self.copies[int(a)].made] = 1.0
+                if k > need and a in self.held:
+                    values[self.held[a]] = 1.0
+                elif k == need and a in self.copies:
+                    values[self.copies[a].made] = 1.0
         return mathopt.SolutionHint(variable_values=values)
 
     def _pieces(self, values: dict[Variable, float]) -> Sequence[Piece]:
         pieces: list[Piece] = []
-        for x in range(self.T.height.size):
-            accesses = [int(a) for a in self.L.access[self.L.access_at[x] : self.L.access_at[x + 1]]]
+        for x in self.tensors:
+            accesses = self._accesses(x)
             run: list[int] = []
             for a in [*accesses, -1]:
                 held = a in self.held and values[self.held[a]] > HALF
