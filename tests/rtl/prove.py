@@ -99,6 +99,8 @@ _DEQUANT = "after k steps the product is the sum times the k highest scale bits,
 _LRU = "one candidate is the oldest, and none of two that were touched is older than it"
 _READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; idle means nothing is left"
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
+_CREDITS = "ready while every counter in use is above zero, idle while nothing is out"
+_BOUNDED = "0 <= credits <= the initial ones, whatever is spent and given back; all back: idle"
 
 PROOFS = (
     Proof("bitmod_term_generate", _TERMS, "terms_formal"),
@@ -155,6 +157,11 @@ PROOFS = (
     Proof("axi_read_dma", _READ, "read_dma_formal", {"MaxBurst": 2, "Depth": 3}),
     Proof("axi_write_dma", _WRITE, "write_dma_formal"),
     *(Proof("sn40l_lru", _LRU, "lru_formal", {"Slots": slots}) for slots in (3, 4, 5)),
+    *(
+        Proof("credit_buf", claim, "credit_formal", {"Counters": counters, "Bounded": bounded})
+        for counters in (1, 3)
+        for bounded, claim in enumerate((_CREDITS, _BOUNDED))
+    ),
 )
 
 

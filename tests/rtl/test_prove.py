@@ -54,6 +54,18 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "sum    = sum;",
     ),
     "a touched slot as old as before": ("lru_formal", "sn40l_lru.sv", "newer_q[i] & ~touched", "newer_q[i]"),
+    "a credit given back twice": (
+        "credit_formal",
+        "credit_buf.sv",
+        "!spend_i && return_i[i])  count_q[i] <= count_q[i] + Width'(1)",
+        "!spend_i && return_i[i])  count_q[i] <= count_q[i] + Width'(2)",
+    ),
+    "ready with one empty": (
+        "credit_formal",
+        "credit_buf.sv",
+        "assign ready_o = &some",
+        "assign ready_o = |some",
+    ),
     "ties to odd": ("shift_formal", "bitmod_step_pkg.sv", "odd & mask[0]", "~odd & mask[0]"),
     "a digit's window moved": ("terms_formal", "bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
 }
