@@ -112,7 +112,7 @@ package sn40l_pcu_tail_pkg;
       end
       sn40l_pcu_pkg::TailRsqrt: begin
         found.segment = SegmentRsqrt + SegmentWidth'({~exponent[0], parts.floor[1:0]});
-        found.power   = $signed(9'd63 - {2'b00, exponent[7:1]} + 9'(~exponent[0]));
+        found.power   = $signed(9'd63 - {2'b00, exponent[7:1]} + {8'd0, ~exponent[0]});
       end
       default: begin
         found.segment = (parts.floor < 9'sd12) ? SegmentGelu + SegmentWidth'(parts.floor[3:0]) : SegmentZero;

@@ -83,9 +83,9 @@ def _gemm(it: Configuration, operands: Sequence[Stream]) -> Stream:
         )
     rows = a.vectors.reshape(count, it.depth, it.tiles * LANES)
     columns = b.vectors.reshape(count, it.depth + head, LANES)
+    start = columns[:, :1] if it.bias else np.float32(0)
     sums = np.zeros((count, it.tiles * LANES, LANES), np.float32)
-    if it.bias:
-        sums += columns[:, :1]
+    sums[:] = start
     for k in range(it.depth):
         sums += rows[:, k, :, None] * columns[:, head + k, None, :]
     poison = a.poison.reshape(count, it.depth, it.tiles).any(1)

@@ -1,0 +1,1 @@
+"""Cycles of the SN40L-style fabric's units."""
