@@ -13,6 +13,7 @@ from penstock.sim.rtl.sn40l_pcu.registers import (
     CONSTANTS,
     LANES,
     QUEUES,
+    RESULT_CYCLES,
     SCALARS,
     Configuration,
     Credit,
@@ -204,12 +205,12 @@ def _places(random: np.random.Generator, used: list[int]) -> dict[str, object]:
     queues = tuple(
         Queue(int(flows[at]), int(random.integers(2))) if at in used else None for at in range(QUEUES)
     )
-    credits = tuple(
+    counters = tuple(
         Credit(int(random.integers(1, 40)), bool(random.integers(2))) for _ in range(random.integers(5))
     )
     return {
         "queues": queues,
-        "credits": credits,
+        "credits": counters,
         "flow": int(random.integers(64)),
         "plane": int(random.integers(2)),
         "seq": int(random.integers(2**16)),
@@ -248,45 +249,35 @@ def add_norm(vectors_of_row: int, rows: int, units: int, terms: int, epsilon: fl
 
     Chains of elementwise instructions over rows long enough need no waits.
     """
-    n, row, weight, bias = vectors_of_row - 1, 0, vectors_of_row, 2 * vectors_of_row
-    buffer = {"x_source": Source.BUFFER, "x_addr": row}
-    scalar = {"x_source": Source.SCALAR, "x_index": 0}
-    waits = int(vectors_of_row < 11)
+    n, weight, bias = vectors_of_row - 1, vectors_of_row, 2 * vectors_of_row
+    row = {"x_source": Source.BUFFER, "x_addr": 0, "count": n}
+    scalar = {"x_source": Source.SCALAR, "x_index": 0, "reduce": Reduce.FIRST, "rd": 0, "waits": 1}
+    share = {"y_source": Source.CONSTANT, "y_index": 0}
+    chained = int(vectors_of_row < RESULT_CYCLES)
+
+    def by_buffer(address: int) -> dict[str, int]:
+        return {"y_source": Source.BUFFER, "y_addr": address, "waits": chained}
+
     program = [
         Instruction(x_index=terms, to_buffer=1, dst=weight, count=n),
         Instruction(x_index=terms, to_buffer=1, dst=bias, count=n, waits=1),
     ]
     for term in range(1, terms):
-        first = {"x_source": Source.QUEUE, "x_index": 0} if term == 1 else buffer
-        last = {"reduce": Reduce.SUM, "rd": 0} if term == terms - 1 else {}
-        program.append(
-            Instruction(
-                op=Op.ADD,
-                **first,
-                y_source=Source.QUEUE,
-                y_index=term,
-                to_buffer=1,
-                count=n,
-                waits=waits,
-                **last,
-            )
-        )
-    share = {"y_source": Source.CONSTANT, "y_index": 0}
+        first = {"x_source": Source.QUEUE, "x_index": 0, "count": n} if term == 1 else row
+        total = {"reduce": Reduce.SUM, "rd": 0} if term == terms - 1 else {}
+        other = {"y_source": Source.QUEUE, "y_index": term, "waits": chained}
+        program.append(Instruction(op=Op.ADD, **first, **other, to_buffer=1, **total))
+    by_scalar = {"y_source": Source.SCALAR, "y_index": 0, "waits": 1}
     program += [
-        Instruction(op=Op.MUL, **scalar, **share, reduce=Reduce.FIRST, rd=0, waits=1),
-        Instruction(op=Op.SUB, **buffer, y_source=Source.SCALAR, y_index=0, to_buffer=1, count=n, waits=1),
-        Instruction(
-            op=Op.MUL, **buffer, y_source=Source.BUFFER, y_addr=row, count=n, reduce=Reduce.SUM, rd=0, waits=waits
-        ),
-        Instruction(op=Op.MUL, **scalar, **share, reduce=Reduce.FIRST, rd=0, waits=1),
-        Instruction(
-            op=Op.ADD, **scalar, y_source=Source.CONSTANT, y_index=1, tail=Tail.RSQRT, reduce=Reduce.FIRST, rd=0,
-            waits=1,
-        ),
-        Instruction(op=Op.MUL, **buffer, y_source=Source.SCALAR, y_index=0, to_buffer=1, count=n, waits=1),
-        Instruction(op=Op.MUL, **buffer, y_source=Source.BUFFER, y_addr=weight, to_buffer=1, count=n, waits=waits),
-        Instruction(op=Op.ADD, **buffer, y_source=Source.BUFFER, y_addr=bias, to_output=1, count=n, waits=waits),
-    ]  # fmt: skip
+        Instruction(op=Op.MUL, **scalar, **share),
+        Instruction(op=Op.SUB, **row, **by_scalar, to_buffer=1),
+        Instruction(op=Op.MUL, **row, **by_buffer(0), reduce=Reduce.SUM, rd=0),
+        Instruction(op=Op.MUL, **scalar, **share),
+        Instruction(op=Op.ADD, **scalar, y_source=Source.CONSTANT, y_index=1, tail=Tail.RSQRT),
+        Instruction(op=Op.MUL, **row, **by_scalar, to_buffer=1),
+        Instruction(op=Op.MUL, **row, **by_buffer(weight), to_buffer=1),
+        Instruction(op=Op.ADD, **row, **by_buffer(bias), to_output=1),
+    ]
     return Configuration(
         Mode.SIMD,
         units,

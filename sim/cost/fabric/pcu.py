@@ -1,4 +1,4 @@
-"""Cycles of a PCU's run, as its RTL takes them while operands and room are there (SN40L, MICRO 2024, section IV-A).
+"""Cycles of a PCU's run while operands and room are there, as its RTL takes them (SN40L, MICRO 2024, §IV-A).
 
 From the cycle after start_i, which is 0, to the first with done_o. Operands can be taken from cycle 1 on.
 The run of a systolic body is max-plus: tiles accumulate one after the other, wait for their set of

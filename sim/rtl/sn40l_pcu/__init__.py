@@ -1,1 +1,1 @@
-"""The pattern compute unit bit for bit: its registers, the functions of its tail, what it makes of its operands."""
+"""The pattern compute unit bit for bit: registers, functions of the tail, what it makes of operands."""

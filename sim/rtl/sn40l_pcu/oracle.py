@@ -62,7 +62,7 @@ def run(configuration: Configuration, operands: Sequence[Stream]) -> Stream:
         operands: of each queue all that comes to it.
 
     Raises:
-        PlanError: other numbers of operands than are used, or an instruction that reads what is not there yet.
+        PlanError: more or fewer operands than are used, or an instruction that reads what is not there yet.
     """
     with np.errstate(all="ignore"):
         if configuration.mode == Mode.GEMM:
@@ -78,7 +78,7 @@ def _gemm(it: Configuration, operands: Sequence[Stream]) -> Stream:
     a, b = operands[0], operands[1]
     if len(a.vectors) != count * it.depth * it.tiles or len(b.vectors) != count * (it.depth + head):
         raise PlanError(
-            f"{len(a.vectors)} vectors of A and {len(b.vectors)} of B for {count} output tiles of depth {it.depth}",
+            f"{len(a.vectors)} vectors of A, {len(b.vectors)} of B for {count} tiles of depth {it.depth}",
             accepted=f"{count * it.depth * it.tiles} and {count * (it.depth + head)}",
         )
     rows = a.vectors.reshape(count, it.depth, it.tiles * LANES)

@@ -232,7 +232,7 @@ class Configuration:
         last = get(PROGRAM) >> 8 & 31 if mode == Mode.SIMD else 0
         pairs = [(get(INSTRUCTION + 2 * at), get(INSTRUCTION + 2 * at + 1)) for at in range(last + 1)]
         queues = [get(QUEUE + at) for at in range(QUEUES)]
-        credits = [get(CREDIT + at) for at in range(COUNTERS)]
+        counters = [get(CREDIT + at) for at in range(COUNTERS)]
         return cls(
             mode=mode,
             units=get(UNITS),
@@ -250,5 +250,5 @@ class Configuration:
             seq=get(OUTPUT) >> 16,
             constants=tuple(float(np.uint32(get(CONSTANT + at)).view(np.float32)) for at in range(CONSTANTS)),
             queues=tuple(Queue(each & 63, each >> 8 & 1) if each >> 15 & 1 else None for each in queues),
-            credits=tuple(Credit(each >> 8 & 255, each & 3 == 2) for each in credits if each & 3 in (1, 2)),
+            credits=tuple(Credit(each >> 8 & 255, each & 3 == 2) for each in counters if each & 3 in (1, 2)),
         )
