@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.sim.cost.fabric.pcu import activity
 from penstock.sim.rtl.sn40l_pcu.oracle import Stream, run
 from penstock.sim.rtl.sn40l_pcu.registers import Configuration
 
 Words = NDArray[np.uint32]
 UNCHECKED = 0xFFFFFFFF
+LOST = 1 << 31
 OFTEN = 65536
 
 
@@ -47,9 +49,11 @@ class Run:
         operands: of each queue; None where it takes part in another's.
         pace: of its bench.
         seed: of the pauses.
-        cycles: that it must take; 0: any.
-        stats: what it adds to the counters; None: anything.
+        exact: whether cycles and counters must be the model's, of a run without stalls.
+        lost: whether a packet must have been lost since the reset.
         depth: credits of the sources.
+        sets: of accumulators.
+        limit: cycles at most.
         extra: packets nobody takes: plane and flow.
     """
 
@@ -57,9 +61,10 @@ class Run:
     operands: Sequence[Stream]
     pace: Pace = Pace()
     seed: int = 1
-    cycles: int = 0
-    stats: tuple[int | None, ...] = (None,) * 4
+    exact: bool = False
+    lost: bool = False
     depth: int = 32
+    sets: int = 2
     limit: int = 200_000
     extra: tuple[tuple[int, int], ...] = field(default=())
 
@@ -74,23 +79,30 @@ class Run:
                 key = (queue.plane, queue.flow)
                 seen[key] = seen.get(key, 0) | 1 << at
         for (plane, flow), queues in seen.items():
-            first = (queues & -queues).bit_length() - 1
-            packets = _packets(self.operands[first])
+            packets = _packets(self.operands[_first(queues)])
             sources.append(np.append(np.uint32([plane, flow, queues, self.depth, len(packets)]), packets))
         for plane, flow in self.extra:
             sources.append(np.uint32([plane, flow, 0, self.depth, 1, *range(9)]))
+        poisoned = sum(int(self.operands[_first(queues)].poison.sum()) for queues in seen.values())
         results = _packets(run(it, self.operands))
-        pace = self.pace
+        pace, told = self.pace, activity(it, sets=self.sets)
         header = [self.seed, int(pace.gap * OFTEN), int(pace.closed * OFTEN), pace.late, pace.withheld]
-        header += [pace.reset, pace.stop, self.cycles]
-        header += [UNCHECKED if each is None else each for each in self.stats]
-        header += [self.limit, len(registers) // 2, len(sources), len(results)]
+        header += [pace.reset, pace.stop, told.total if self.exact else 0]
+        header += [told.works, told.starved, told.blocked] if self.exact else [UNCHECKED] * 3
+        partly = pace.stop and poisoned  # how many have come by then is not known
+        header += [UNCHECKED if partly else poisoned + (LOST if self.lost else 0), self.limit]
+        header += [len(registers) // 2, len(sources), len(results)]
         parts = [np.array(header, np.uint32), np.array(registers, np.uint32), *sources, results.ravel()]
         return np.concatenate([part.ravel() for part in parts])
 
     def at(self, pace: Pace, seed: int = 1) -> Run:
         """The same at another pace."""
         return replace(self, pace=pace, seed=seed)
+
+
+def _first(queues: int) -> int:
+    """The lowest of a set of queues."""
+    return (queues & -queues).bit_length() - 1
 
 
 def _packets(stream: Stream) -> Words:

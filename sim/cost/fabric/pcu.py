@@ -8,6 +8,7 @@ accumulators, and leave in order. A program issues a vector a cycle, and waits w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ...rtl.sn40l_pcu.registers import (
     RESULT_CYCLES,
@@ -27,50 +28,66 @@ TOLD = 1
 """From the last scalar to done."""
 
 
-def cycles(it: Configuration, *, sets: int = 2) -> int:
-    """Of a whole run.
+@dataclass(frozen=True)
+class Activity:
+    """Cycles of a run.
 
-    Args:
-        it: the registers.
-        sets: of accumulators.
+    Attributes:
+        total: all.
+        works: with a vector in the body.
+        starved: without an operand.
+        blocked: without accumulators or room for a result.
     """
+
+    total: int
+    works: int = 0
+    starved: int = 0
+    blocked: int = 0
+
+
+def activity(it: Configuration, *, sets: int = 2) -> Activity:
+    """Cycles of a whole run, with so many sets of accumulators."""
     if it.mode == Mode.GEMM:
         return _gemm(it, sets)
     if it.mode == Mode.SIMD:
         return _simd(it)
-    return 0
+    return Activity(0)
 
 
-def _gemm(it: Configuration, sets: int) -> int:
-    busy = it.depth * it.tiles
-    ready, free, left = 1, [0] * sets, 0
-    for tile in range(it.units * it.trips):
+def _gemm(it: Configuration, sets: int) -> Activity:
+    busy, count = it.depth * it.tiles, it.units * it.trips
+    ready, free, left, blocked = 1, [0] * sets, 0, 0
+    for tile in range(count):
         begin = max(ready + it.bias, free[tile % sets])
-        end = begin + busy - 1
-        left = max(end + FULL, left + 1) + it.rows - 1
-        ready, free[tile % sets] = end + 1, left + 1
-    return left + RESULT_CYCLES - 1 + LEAVES
+        blocked += begin - ready - it.bias
+        ready = begin + busy
+        left = max(ready - 1 + FULL, left + 1) + it.rows - 1
+        free[tile % sets] = left + 1
+    return Activity(left + RESULT_CYCLES - 1 + LEAVES, count * busy, 1, blocked)
 
 
-def _simd(it: Configuration) -> int:
+def _simd(it: Configuration) -> Activity:
     prologue, body = it.program[: it.body], it.program[it.body :]
-    now, drained, done = _turn(prologue, _begin(it.program[0]), 0)
+    starved = _takes(it.program[0])
+    now, drained, done = _turn(prologue, starved, 0)
     trips, span, state = it.units * it.trips, 0, None
+    works = sum(each.vectors for each in prologue) + trips * sum(each.vectors for each in body)
     while trips:
         before = now
         now, drained, done = _turn(body, now, drained)
         trips -= 1
         # The next trip is as long as this one if it begins as far from its predecessors' results.
         if (now - before, drained - now) == (span, state):
-            now, drained, done = (each + span * trips for each in (now, drained, done))
+            done += span * trips
             break
         span, state = now - before, drained - now
-    return done
+    return Activity(done, works, starved)
 
 
-def _begin(first: Instruction) -> int:
+def _takes(first: Instruction) -> int:
+    """1 where an instruction takes of a queue, else 0."""
     sides = (first.x_source, first.y_source if first.binary else None)
-    return 1 if Source.QUEUE in sides else 0
+    return int(Source.QUEUE in sides)
 
 
 def _turn(program: Sequence[Instruction], now: int, drained: int) -> tuple[int, int, int]:

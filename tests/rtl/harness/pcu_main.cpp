@@ -168,7 +168,10 @@ struct Bench {
     uint32_t offered[2][9] = {};
     for (;; edge()) {
       const uint64_t cycle = now - began;
-      if (break_at && cycle >= break_at) return false;
+      if (break_at && cycle >= break_at) {
+        if (h.stop && h.stats[3] != ~0u && top.stat_o[3] - stats[3] != h.stats[3]) fail(cycle, "counter 3");
+        return false;
+      }
       if (cycle > h.limit) fail(cycle, "no end: " + std::to_string(left) + " results");
       top.start_i = 0;
       // Sources: on each plane one that has a packet and credits.

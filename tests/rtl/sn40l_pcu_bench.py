@@ -1,0 +1,119 @@
+"""Benches of the PCU without Python in the loop: pcu_main.cpp, and the runs it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from bench import Bench, Job
+from sn40l_pcu_programs import add_norm, gemm, simd, softmax, vectors
+from sn40l_pcu_runs import Pace, Run, write
+from yosys_sources import needed
+
+from penstock import rtl
+from penstock.sim.rtl.sn40l_pcu.oracle import Stream
+from penstock.sim.rtl.sn40l_pcu.registers import Configuration, Credit, Instruction, Mode, Op, Queue, Source
+
+TOP = "sn40l_pcu"
+FULL_SPEED = Pace()
+PACES = (
+    Pace(gap=0.3, closed=0.3, late=15),
+    Pace(gap=0.02, closed=0.8, late=60, reset=90),
+    Pace(gap=0.8, late=5),
+    Pace(gap=0.1, closed=0.1, late=3, withheld=300),
+    Pace(gap=0.1, closed=0.1, late=3, stop=70),
+)
+
+
+def texts() -> dict[str, str]:
+    """Sources of the PCU and its assertions: file name → text, packages first."""
+    found = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
+    design = {name: text for name, text in found.items() if not name.endswith("_props.sv")}
+    mine = needed(design, TOP)
+    properties = [name for name in found if name.removesuffix("_props.sv") + ".sv" in mine and name not in mine]
+    return {name: found[name] for name in (*mine, *properties)}
+
+
+def alone(it: Configuration) -> Configuration | None:
+    """The same where nothing stalls it: each queue on a plane of its own, no credits; None if that cannot be."""
+    used = [at for at, queue in enumerate(it.queues) if queue]
+    if len(used) > 2:
+        return None
+    queues = tuple(Queue(queue.flow, used.index(at)) if queue else None for at, queue in enumerate(it.queues))
+    return replace(it, queues=queues, credits=())
+
+
+def random_runs(seed: int, count: int, *, tiles: int = 4, sets: int = 2) -> Iterator[Run]:
+    """Tiles and programs in turn, at full speed and at each pace."""
+    for at in range(count):
+        random = np.random.default_rng([seed, at])
+        it, operands = gemm(random, tiles=tiles) if at % 2 else simd(random)
+        yield Run(it, operands, sets=sets)
+        pace = PACES[at // 2 % len(PACES)]
+        yield Run(it, operands, pace=pace, seed=seed + at, sets=sets)
+        if (free := alone(it)) is not None:
+            yield Run(free, operands, exact=True, sets=sets)
+
+
+def _column(random: np.random.Generator, *counts: int, **kind: object) -> list[Stream]:
+    return [vectors(random, count, **kind) for count in counts]  # pyright: ignore[reportArgumentType]
+
+
+def directed_runs() -> Iterator[Run]:
+    """Every operation with every tail on hard operands; the programs of a block; faults of senders; sharing."""
+    random = np.random.default_rng(3)
+    hard = vectors(random, 96, "hard"), vectors(random, 96, "hard")
+    for op in Op:
+        for tail in range(5):
+            each = Instruction(op=op, tail=tail, y_source=Source.QUEUE, y_index=1, to_output=1, count=47)
+            it = Configuration(Mode.SIMD, 1, 2, 96, program=(each,), queues=(Queue(5), Queue(7, 1)), flow=63)
+            operands = list(hard) if each.binary else [hard[0], Stream.clean(hard[1].vectors[:0])]
+            yield Run(it, operands, exact=True)
+    yield Run(softmax(4, 3, 2), _column(random, 24), exact=True)
+    yield Run(softmax(5, 2, 2, lanes=3), _column(random, 20, kind="hard", poison=0.1), exact=True)
+    norm = add_norm(12, 2, 2, 2)
+    yield Run(norm, _column(random, 48, 48, 24))
+    yield Run(add_norm(3, 4, 1, 4), _column(random, 12, 12, 12, 12, 6), pace=PACES[0])
+    # More tiles than leave in time: the body is blocked.
+    tiles = Configuration(
+        Mode.GEMM, 2, 4, 4 * 32, depth=3, tiles=4, rows=32, program=(Instruction(to_output=1),),
+        queues=(Queue(1), Queue(2, 1)), flow=4, plane=1, seq=0xFFF0, credits=(Credit(255), Credit(255, True)),
+    )  # fmt: skip
+    yield Run(replace(tiles, credits=()), _column(random, 96, 24), exact=True)
+    yield Run(tiles, _column(random, 96, 24), pace=Pace(closed=0.6, late=300))
+    # One flow feeds two queues, so that a vector meets itself.
+    square = Instruction(op=Op.MUL, y_source=Source.QUEUE, y_index=1, to_output=1, count=255)
+    shared = Configuration(Mode.SIMD, 1, 1, 256, program=(square,), queues=(Queue(9), Queue(9)), flow=1)
+    operand = vectors(random, 256)
+    yield Run(shared, [operand, operand])
+    # A sender without credit: the packet that finds no room is told of, and only that.
+    copy = Configuration(Mode.SIMD, 1, 80, 80, program=(Instruction(to_output=1),), queues=(Queue(9, 1),))
+    shut = Pace(closed=1.0, stop=150)
+    yield Run(copy, _column(random, 80), pace=shut)
+    yield Run(copy, _column(random, 80), pace=shut, depth=40, lost=True)
+    yield Run(copy, _column(random, 80), extra=((0, 9),), lost=True)
+    yield Run(copy, _column(random, 80), pace=Pace(stop=9))
+
+
+def jobs(folder: Path, *, seed: int = 1, count: int = 60, tiles: int = 4, sets: int = 2) -> list[Job]:
+    """Files of runs, the cheapest first."""
+    files = {
+        "directed": list(directed_runs()) if (tiles, sets) == (4, 2) else [],
+        "random": list(random_runs(seed, count, tiles=tiles, sets=sets)),
+    }
+    return [Job((write(runs, folder / f"{name}.bin"),)) for name, runs in files.items() if runs]
+
+
+def _small(folder: Path) -> list[Job]:
+    return jobs(folder, seed=2, count=30, tiles=1, sets=1)
+
+
+BENCHES = {
+    bench.name: bench
+    for bench in (
+        Bench("pcu", TOP, "pcu_main.cpp", jobs, harness=False),
+        Bench("pcu1", TOP, "pcu_main.cpp", _small, {"AccTiles": 1, "AccSets": 1}, harness=False),
+    )
+}
