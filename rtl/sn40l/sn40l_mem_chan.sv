@@ -2,8 +2,9 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// One memory channel, behavioural: beats in, answers out in the same order, Latency cycles after their
-// service.
+// One memory channel, behavioural: beats in, answers out in the order of service, Latency cycles after it.
+// Reads and writes wait in a queue each and are served in turn; between the two there is no order, as AXI4
+// knows none.
 //
 // A token bucket serves Num beats in Den cycles, reads and writes together. A beat that opens another row
 // of its bank waits RowMiss cycles; every RefreshInterval cycles nothing is served for RefreshCycles and
@@ -31,21 +32,20 @@ module sn40l_mem_chan #(
 ) (
   input  logic                                clk_i,
   input  logic                                rst_ni,
-  // Beats
-  input  logic                                req_valid_i,
-  output logic                                req_ready_o,
-  input  logic                                req_write_i,
-  input  logic                                req_decerr_i,
-  input  logic [BeatWidth-1:0]                req_beat_i,
+  // Beats: 0 read, 1 written
+  input  logic [1:0]                          req_valid_i,
+  output logic [1:0]                          req_ready_o,
+  input  logic [1:0]                          req_decerr_i,
+  input  logic [1:0][BeatWidth-1:0]           req_beat_i,
   input  logic [sn40l_mem_pkg::DataWidth-1:0] req_data_i,
   input  logic [sn40l_mem_pkg::StrbWidth-1:0] req_strb_i,
-  input  logic [TagWidth-1:0]                 req_tag_i,
-  // Answers
-  output logic                                rsp_valid_o,
-  input  logic                                rsp_ready_i,
+  input  logic [1:0][TagWidth-1:0]            req_tag_i,
+  // Answers: 0 to reads, 1 to writes
+  output logic [1:0]                          rsp_valid_o,
+  input  logic [1:0]                          rsp_ready_i,
   output logic [sn40l_mem_pkg::DataWidth-1:0] rsp_data_o,
-  output logic [1:0]                          rsp_resp_o,
-  output logic [TagWidth-1:0]                 rsp_tag_o,
+  output logic [1:0][1:0]                     rsp_resp_o,
+  output logic [1:0][TagWidth-1:0]            rsp_tag_o,
   // Faults: the next entry of the map; all entries cleared
   input  logic                                fault_valid_i,
   input  logic                                fault_clear_i,
@@ -71,27 +71,56 @@ module sn40l_mem_chan #(
   localparam int unsigned Words     = 4;
   localparam int unsigned CodeWidth = sn40l_mem_pkg::CodewordWidth;
 
-  // Requests.
-  localparam int unsigned ReqWidth = 2 + BeatWidth + DataWidth + StrbWidth + TagWidth;
-  logic                 head_valid, serve, write, decerr;
-  logic [BeatWidth-1:0] beat;
-  logic [DataWidth-1:0] wdata;
-  logic [StrbWidth-1:0] strb;
-  logic [TagWidth-1:0]  tag;
+  // Two queues, served in turn.
+  localparam int unsigned ReqWidth  = 1 + BeatWidth + TagWidth;
+  logic [1:0]               head_valids, pops, decerrs;
+  logic [1:0][BeatWidth-1:0] beats;
+  logic [1:0][TagWidth-1:0] tags;
+  logic                     head_valid, serve, write, decerr, turn_q;
+  logic [BeatWidth-1:0]     beat;
+  logic [DataWidth-1:0]     wdata;
+  logic [StrbWidth-1:0]     strb;
+  logic [TagWidth-1:0]      tag;
 
   stream_fifo #(
     .Width(ReqWidth),
     .Depth(QueueDepth)
-  ) i_requests (
+  ) i_reads (
     .clk_i,
     .rst_ni,
-    .valid_i(req_valid_i),
-    .ready_o(req_ready_o),
-    .data_i ({req_write_i, req_decerr_i, req_beat_i, req_data_i, req_strb_i, req_tag_i}),
-    .valid_o(head_valid),
-    .ready_i(serve),
-    .data_o ({write, decerr, beat, wdata, strb, tag})
+    .valid_i(req_valid_i[0]),
+    .ready_o(req_ready_o[0]),
+    .data_i ({req_decerr_i[0], req_beat_i[0], req_tag_i[0]}),
+    .valid_o(head_valids[0]),
+    .ready_i(pops[0]),
+    .data_o ({decerrs[0], beats[0], tags[0]})
   );
+
+  stream_fifo #(
+    .Width(ReqWidth + DataWidth + StrbWidth),
+    .Depth(QueueDepth)
+  ) i_writes (
+    .clk_i,
+    .rst_ni,
+    .valid_i(req_valid_i[1]),
+    .ready_o(req_ready_o[1]),
+    .data_i ({req_decerr_i[1], req_beat_i[1], req_data_i, req_strb_i, req_tag_i[1]}),
+    .valid_o(head_valids[1]),
+    .ready_i(pops[1]),
+    .data_o ({decerrs[1], beats[1], wdata, strb, tags[1]})
+  );
+
+  assign head_valid = |head_valids;
+  assign write      = head_valids[turn_q] ? turn_q : !turn_q;
+  assign decerr     = decerrs[write];
+  assign beat       = beats[write];
+  assign tag        = tags[write];
+  assign pops       = {serve && write, serve && !write};
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni)    turn_q <= 1'b0;
+    else if (serve) turn_q <= !write;
+  end
 
   // Bandwidth: a full bucket is one beat, so that what was not used is lost.
   localparam int unsigned TokenWidth = $clog2(Den + Num + 1);
@@ -243,52 +272,71 @@ module sn40l_mem_chan #(
     end
   end
 
-  // Answers: a queue, and how many of its words are old enough.
-  localparam int unsigned AnswerDepth = (Latency * Num) / Den + 8;
-  localparam int unsigned AnswerWidth = DataWidth + 2 + TagWidth;
+  // Answers: a queue of each kind, and how many of its words are old enough.
+  localparam int unsigned AnswerDepth = (Latency * Num) / Den + 64;
   localparam int unsigned CountWidth  = $clog2(AnswerDepth + 1);
-  logic                  room, waiting, aged, pop;
-  logic [CountWidth-1:0] aged_q;
-  logic [DataWidth-1:0]  rdata;
+  logic [1:0]           room, waiting;
+  logic                 unused_room, unused_waiting;
+  logic [DataWidth-1:0] rdata;
 
-  assign rdata = (write || resp == sn40l_mem_pkg::RespDecErr || slverr) ? '0 : fixed;
+  assign rdata = (resp == sn40l_mem_pkg::RespDecErr || slverr) ? '0 : fixed;
 
   stream_fifo #(
-    .Width(AnswerWidth),
+    .Width(DataWidth),
     .Depth(AnswerDepth)
-  ) i_answers (
+  ) i_data (
     .clk_i,
     .rst_ni,
-    .valid_i(serve),
-    .ready_o(room),
-    .data_i ({rdata, resp, tag}),
-    .valid_o(waiting),
-    .ready_i(pop),
-    .data_o ({rsp_data_o, rsp_resp_o, rsp_tag_o})
+    .valid_i(pops[0]),
+    .ready_o(unused_room),
+    .data_i (rdata),
+    .valid_o(unused_waiting),
+    .ready_i(rsp_valid_o[0] && rsp_ready_i[0]),
+    .data_o (rsp_data_o)
   );
 
-  delay_line #(
-    .Width(1),
-    .Depth(Latency)
-  ) i_age (
-    .clk_i,
-    .rst_ni,
-    .data_i(serve),
-    .data_o(aged)
-  );
+  for (genvar s = 0; s < 2; s++) begin : gen_answers
+    logic [CountWidth-1:0] aged_q;
+    logic                  aged, pop;
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) aged_q <= '0;
-    else         aged_q <= aged_q + CountWidth'(aged) - CountWidth'(pop);
+    stream_fifo #(
+      .Width(2 + TagWidth),
+      .Depth(AnswerDepth)
+    ) i_answers (
+      .clk_i,
+      .rst_ni,
+      .valid_i(pops[s]),
+      .ready_o(room[s]),
+      .data_i ({resp, tag}),
+      .valid_o(waiting[s]),
+      .ready_i(pop),
+      .data_o ({rsp_resp_o[s], rsp_tag_o[s]})
+    );
+
+    delay_line #(
+      .Width(1),
+      .Depth(Latency)
+    ) i_age (
+      .clk_i,
+      .rst_ni,
+      .data_i(pops[s]),
+      .data_o(aged)
+    );
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) aged_q <= '0;
+      else         aged_q <= aged_q + CountWidth'(aged) - CountWidth'(pop);
+    end
+
+    assign rsp_valid_o[s] = aged_q != '0;
+    assign pop            = rsp_valid_o[s] && rsp_ready_i[s];
   end
 
-  assign rsp_valid_o = aged_q != '0;
-  assign pop         = rsp_valid_o && rsp_ready_i;
-  assign serve       = head_valid && paid && room && row_ready && !refreshing;
+  assign serve = head_valid && paid && room[write] && row_ready && !refreshing;
 
   assign read_o  = serve && !write;
   assign write_o = serve && write;
-  assign busy_o  = head_valid || waiting;
+  assign busy_o  = head_valid || waiting != '0;
   assign stall_o = head_valid && !serve;
   assign ce_o    = read_o && resp == sn40l_mem_pkg::RespOkay && ce != '0;
   assign ue_o    = read_o && ue != '0 && !decerr;

@@ -25,8 +25,8 @@ module sn40l_memory #(
   parameter  int unsigned DdrDen          = 4,
   parameter  int unsigned DdrLatency      = 96,
   parameter  int unsigned Interleave      = 512,
-  parameter  int unsigned QueueDepth      = 16,
-  parameter  int unsigned ReadDepth       = 128,
+  parameter  int unsigned QueueDepth      = 32,
+  parameter  int unsigned ReadDepth       = 256,
   parameter  int unsigned RowBeats        = 32,
   parameter  int unsigned Banks           = 4,
   parameter  int unsigned RowMiss         = 0,
@@ -82,8 +82,9 @@ module sn40l_memory #(
   localparam int unsigned ChannelWidth = $clog2(Channels);
   localparam int unsigned BeatWidth    = $clog2((HbmBeats > DdrBeats) ? HbmBeats : DdrBeats);
   localparam int unsigned Sources      = 2 * Ports;
+  localparam int unsigned PortWidth    = (Ports > 1) ? $clog2(Ports) : 1;
   localparam int unsigned SourceWidth  = $clog2(Sources);
-  localparam int unsigned TagWidth     = SourceWidth + IdWidth + 1;
+  localparam int unsigned TagWidth     = PortWidth + IdWidth + 1;
   localparam int unsigned ChanWidth    = (Channels > 1) ? $clog2(Channels) : 1;
 
   // Beats from the ports: source 2 * port for reads, one more for writes.
@@ -95,11 +96,11 @@ module sn40l_memory #(
   logic [Ports-1:0][StrbWidth-1:0]      src_strb;
 
   // Answers of the channels.
-  logic [Channels-1:0]                  rsp_valid, rsp_ready;
+  logic [Channels-1:0][1:0]             rsp_valid, rsp_ready;
   logic [Channels-1:0][DataWidth-1:0]   rsp_data;
-  logic [Channels-1:0][1:0]             rsp_resp;
-  logic [Channels-1:0][TagWidth-1:0]    rsp_tag;
-  logic [Channels-1:0][Sources-1:0]     rsp_given;
+  logic [Channels-1:0][1:0][1:0]          rsp_resp;
+  logic [Channels-1:0][1:0][TagWidth-1:0] rsp_tag;
+  logic [Channels-1:0][1:0][Ports-1:0]    rsp_given;
   logic [Channels-1:0][Sources-1:0]     src_given;
 
   for (genvar p = 0; p < Ports; p++) begin : gen_port
@@ -113,8 +114,8 @@ module sn40l_memory #(
       logic [Channels-1:0] wanted;
 
       for (genvar c = 0; c < Channels; c++) begin : gen_wanted
-        assign wanted[c] = rsp_valid[c] && rsp_tag[c][TagWidth-1 -: SourceWidth] == SourceWidth'(2 * p + s);
-        assign rsp_given[c][2*p+s] = valid[s] && channel[s] == ChanWidth'(c);
+        assign wanted[c] = rsp_valid[c][s] && rsp_tag[c][s][TagWidth-1 -: PortWidth] == PortWidth'(p);
+        assign rsp_given[c][s][p] = valid[s] && channel[s] == ChanWidth'(c);
       end
 
       sn40l_burst_arbiter #(
@@ -129,9 +130,9 @@ module sn40l_memory #(
         .index_o  (channel[s])
       );
 
-      assign rsp_last[s] = rsp_tag[channel[s]][0];
-      assign rsp_id[s]   = rsp_tag[channel[s]][IdWidth:1];
-      assign resp[s]     = rsp_resp[channel[s]];
+      assign rsp_last[s] = rsp_tag[channel[s]][s][0];
+      assign rsp_id[s]   = rsp_tag[channel[s]][s][IdWidth:1];
+      assign resp[s]     = rsp_resp[channel[s]][s];
     end
 
     sn40l_mem_port #(
@@ -213,30 +214,41 @@ module sn40l_memory #(
     localparam bit          Ddr   = c == HbmChannels;
     localparam int unsigned Beats = Ddr ? DdrBeats : HbmBeats;
     localparam int unsigned Width = (Beats > 1) ? $clog2(Beats) : 1;
-    logic [Sources-1:0]     request;
-    logic                   valid, ready;
-    logic [SourceWidth-1:0] source, port;
-    logic [Width-1:0]       at;
+    logic [1:0]                 valid, ready, chosen_decerr;
+    logic [1:0][PortWidth-1:0]  port;
+    logic [1:0][Width-1:0]      chosen_beat;
+    logic [1:0][TagWidth-1:0]   chosen_tag;
+    logic [Width-1:0]           at;
 
-    for (genvar s = 0; s < Sources; s++) begin : gen_request
-      assign request[s]      = src_valid[s] && src_channel[s] == ChannelWidth'(c);
-      assign src_given[c][s] = request[s] && ready && source == SourceWidth'(s);
+    for (genvar s = 0; s < 2; s++) begin : gen_side
+      logic [Ports-1:0] request, last;
+
+      for (genvar p = 0; p < Ports; p++) begin : gen_request
+        assign request[p]            = src_valid[2*p+s] && src_channel[2*p+s] == ChannelWidth'(c);
+        assign last[p]               = src_last[2*p+s];
+        assign src_given[c][2*p+s] = request[p] && ready[s] && port[s] == PortWidth'(p);
+      end
+
+      sn40l_burst_arbiter #(
+        .Requesters(Ports)
+      ) i_arbiter (
+        .clk_i,
+        .rst_ni,
+        .request_i(request),
+        .last_i   (last),
+        .taken_i  (valid[s] && ready[s]),
+        .valid_o  (valid[s]),
+        .index_o  (port[s])
+      );
+
+      logic [SourceWidth-1:0] source;
+      assign source           = SourceWidth'({port[s], 1'(s)});
+      assign chosen_decerr[s] = src_decerr[source];
+      assign chosen_beat[s]   = Width'(src_beat[source]);
+      assign chosen_tag[s]    = {port[s], src_id[source], src_last[source]};
     end
 
-    sn40l_burst_arbiter #(
-      .Requesters(Sources)
-    ) i_arbiter (
-      .clk_i,
-      .rst_ni,
-      .request_i(request),
-      .last_i   (src_last),
-      .taken_i  (valid && ready),
-      .valid_o  (valid),
-      .index_o  (source)
-    );
-
-    assign port         = source / SourceWidth'(2);
-    assign rsp_ready[c] = rsp_given[c] != '0;
+    assign rsp_ready[c] = {rsp_given[c][1] != '0, rsp_given[c][0] != '0};
 
     sn40l_mem_chan #(
       .Beats          (Beats),
@@ -256,12 +268,11 @@ module sn40l_memory #(
       .rst_ni,
       .req_valid_i     (valid),
       .req_ready_o     (ready),
-      .req_write_i     (source[0]),
-      .req_decerr_i    (src_decerr[source]),
-      .req_beat_i      (Width'(src_beat[source])),
-      .req_data_i      (src_data[port]),
-      .req_strb_i      (src_strb[port]),
-      .req_tag_i       ({source, src_id[source], src_last[source]}),
+      .req_decerr_i    (chosen_decerr),
+      .req_beat_i      (chosen_beat),
+      .req_data_i      (src_data[port[1]]),
+      .req_strb_i      (src_strb[port[1]]),
+      .req_tag_i       (chosen_tag),
       .rsp_valid_o     (rsp_valid[c]),
       .rsp_ready_i     (rsp_ready[c]),
       .rsp_data_o      (rsp_data[c]),
