@@ -71,8 +71,8 @@ module sn40l_dma_bursts #(
   always_comb begin
     outer = outer_q;
     if (start_i) outer = addr_i;
-    else if (rows_q == '0) outer = outer_q + AddrWidth'(signed'(stride2_q));
-    row = (start_i || rows_q == '0) ? outer : row_q + AddrWidth'(signed'(stride1_q));
+    else if (rows_q == '0) outer = outer_q + AddrWidth'($signed(stride2_q));
+    row = (start_i || rows_q == '0) ? outer : row_q + AddrWidth'($signed(stride1_q));
     len = start_i ? len_i : len_q;
   end
 

@@ -54,6 +54,13 @@ def sn40l_properties(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_sources(tmp_path_factory.mktemp("sn40l_props"), rtl.properties("common", "sn40l"))
 
 
+@pytest.fixture(scope="session")
+def sn40l_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The SN40L's design and its assertions as files."""
+    texts = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
+    return write_sources(tmp_path_factory.mktemp("sn40l"), texts)
+
+
 def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
     """Write sources to a folder, in order."""
     for name, text in texts.items():

@@ -66,6 +66,30 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "assign ready_o = &some",
         "assign ready_o = |some",
     ),
+    "the highest row is not looked at": (
+        "segment_check_formal",
+        "sn40l_segment_check.sv",
+        "(span2[SpanWidth-1] ? '0 : SumWidth'(span2))",
+        "'0",
+    ),
+    "the lowest row is not looked at": (
+        "segment_check_formal",
+        "sn40l_segment_check.sv",
+        "low[SumWidth-1] ||",
+        "1'b0 ||",
+    ),
+    "a segment beyond its tier": (
+        "segment_check_formal",
+        "sn40l_segment_check.sv",
+        "high + $signed(SumWidth'(base_i)) >",
+        "high >",
+    ),
+    "a row refused in vain": (
+        "segment_check_formal",
+        "sn40l_segment_check.sv",
+        "high > $signed(SumWidth'(limit_i))",
+        "high >= $signed(SumWidth'(limit_i))",
+    ),
     "ties to odd": ("shift_formal", "bitmod_step_pkg.sv", "odd & mask[0]", "~odd & mask[0]"),
     "a digit's window moved": ("terms_formal", "bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
 }

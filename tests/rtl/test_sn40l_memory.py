@@ -6,19 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock import rtl
-
 from .cocotb_cases import run_cases
-from .conftest import write_sources
 
 HARNESS = Path(__file__).parent / "harness"
-
-
-@pytest.fixture(scope="session")
-def sn40l_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The SN40L's design and assertions as files."""
-    texts = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
-    return write_sources(tmp_path_factory.mktemp("sn40l"), texts)
 
 
 @pytest.mark.slow
