@@ -30,6 +30,13 @@ def test_the_memory_behind_bus_models(
     run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_memory", 7, tmp_path, parameters)
 
 
+@pytest.mark.slow
+def test_rows_and_refreshes(sn40l_files: list[Path], tmp_path: Path) -> None:
+    sources = [*sn40l_files, HARNESS / "sn40l_memory_harness.sv"]
+    parameters = ("-GRowMiss=6", "-GRefreshInterval=120", "-GRefreshCycles=11", "-GHbmLatency=9")
+    run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_rows", 2, tmp_path, parameters)
+
+
 PUBLIC = """\
 `verilator_config
 public_flat_rw -module "sn40l_mem_chan" -var "mem_q"

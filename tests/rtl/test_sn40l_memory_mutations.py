@@ -155,11 +155,11 @@ MEMORY = {
 
 AGCU = {
     "packets without credits": Mutation(
-        "sn40l_agcu_sender.sv", "packet_credit && (unit_credit || !first) && room",
-        "(unit_credit || !first) && room", "a_withheld_credit_stalls_its_own_producer_only",
+        "sn40l_agcu_sender.sv", "ready_o = packet_credit &&", "ready_o = (packet_credit || {on}) &&",
+        "a_withheld_credit_stalls_its_own_producer_only",
     ),
     "units without room": Mutation(
-        "sn40l_agcu_sender.sv", "(unit_credit || !first)", "(unit_credit || !first || {on})",
+        "sn40l_agcu_sender.sv", "(unit_credit || !first) && room", "(unit_credit || !first || {on}) && room",
         "a_unit_begins_when_its_buffer_is_free",
     ),
     "poison does not travel": Mutation(
@@ -189,7 +189,6 @@ def bench(
     folder = tmp_path_factory.mktemp(top)
     texts = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
     for number, edit in enumerate(edits.values(), 1):
-        # An edit within another's text is wrapped with it, so that the text to change is sought as it was.
         assert texts[edit.file].count(edit.before) == 1, f"not once in {edit.file}: {edit.before}"
         texts[edit.file] = texts[edit.file].replace(edit.before, edit.text(number))
     public = write_sources(folder, {"memory.vlt": PUBLIC, "mutant_pkg.sv": mutants.PACKAGE})
