@@ -23,10 +23,12 @@ from pathlib import Path
 
 from ...ir.errors import InputError, ToolMissing
 from ...ir.user_cache import user_cache
+from .shared import Shared, share
 
 RUNTIME_SOURCES = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
 FST_SOURCE = "verilated_fst_c"
 COVERAGE_SOURCE = "verilated_cov"
+DPI_SOURCE = "verilated_dpi"
 FST_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 """What Verilator's FST writer includes → the Debian package that has it."""
 DEFINES = ("VERILATOR=1", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_SAIF=0")
@@ -159,6 +161,7 @@ def build(
     link_flags: Sequence[str] = (),
     optimisation: str = "-O1",
     coverage: bool = False,
+    shared: Sequence[Shared] = (),
 ) -> Build:
     """Build ``main`` with the Verilated ``top`` (class ``Vtop``), or take it from the cache.
 
@@ -172,6 +175,7 @@ def build(
         link_flags: more flags for the linker.
         optimisation: the compiler's level for what runs every cycle.
         coverage: count lines and toggles; ``main`` sees ``VM_COVERAGE=1`` and writes them.
+        shared: modules whose code is made once for all their instances.
 
     Raises:
         ToolMissing: Verilator, a compiler, or for FST the header ``lz4.h`` is not installed.
@@ -192,6 +196,7 @@ def build(
         *verilator_flags,
         *link_flags,
         optimisation,
+        *(f"{each.module} {each.variants}" for each in shared),
     )
     key = _digest(tools, [*sources, main], options)
     folder = cache_folder() / f"{top}-{key}"
@@ -204,19 +209,20 @@ def build(
     with _alone(folder):
         if executable.exists():  # while this one waited
             return Build(executable, 0.0)
-        libraries = _runtime(tools, fst=trace == "fst", coverage=coverage)
+        libraries = _runtime(tools, fst=trace == "fst", coverage=coverage, dpi=bool(shared))
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{top}-") as scratch:
             work = Path(scratch)
             tracing = [f"--trace-{trace}"] if trace else []
+            files, folders = share(shared, sources, work / "shared", tools.verilate, MODEL_FLAGS)
             tools.verilate(
                 [
                     *(*MODEL_FLAGS, "--prefix", "Vtop", "--Mdir", str(work), "--top-module", top),
-                    *(*tracing, *verilator_flags, *map(str, sources)),
+                    *(*tracing, *verilator_flags, *map(str, files)),
                 ]
             )
             # Counting models run for seconds and compile for minutes.
             level = "-O0" if coverage else optimisation
-            objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], level)
+            objects = _compile_model(tools, work, main, [*_trace_defines(trace), *defines], level, folders)
             needed = ["-llz4", "-lz"] if trace == "fst" else []
             tools.link(work / "model", [*objects, *libraries], [*link_flags, *needed])
             _keep(work / "model", executable)
@@ -224,16 +230,23 @@ def build(
 
 
 def _compile_model(
-    tools: Toolchain, work: Path, main: Path, defines: Sequence[str], optimisation: str
+    tools: Toolchain,
+    work: Path,
+    main: Path,
+    defines: Sequence[str],
+    optimisation: str,
+    folders: Sequence[Path],
 ) -> list[Path]:
-    """Objects of Verilator's output in ``work`` and of the main program."""
+    """Objects of Verilator's output in ``work`` and in folders of libraries, and of the main program."""
     flags = [f"-D{name}" for name in (*DEFINES, *defines)]
-    flags += [f"-I{work}", "-include", str(_headers(tools))]
-    jobs = [(main, "-O2"), *_units(work, optimisation)]
+    flags += [*(f"-I{folder}" for folder in (work, *folders)), "-include", str(_headers(tools))]
+    jobs = [(main, "-O2")]
+    for folder in (work, *folders):
+        jobs += _units(folder, optimisation)
 
     def one(job: tuple[Path, str]) -> Path:
         source, level = job
-        target = work / f"{source.stem}.o"
+        target = source.with_suffix(".o") if source != main else work / "main.o"
         tools.compile(source, target, [*flags, level])
         return target
 
@@ -275,13 +288,15 @@ def _trace_defines(trace: str | None) -> tuple[str, ...]:
     return (f"VM_TRACE={vcd | fst}", f"VM_TRACE_VCD={vcd}", f"VM_TRACE_FST={fst}")
 
 
-def _runtime(tools: Toolchain, *, fst: bool, coverage: bool) -> list[Path]:
+def _runtime(tools: Toolchain, *, fst: bool, coverage: bool, dpi: bool) -> list[Path]:
     """Verilator's runtime as archives, compiled when not yet in the cache."""
     names: dict[str, tuple[str, ...]] = {"runtime": RUNTIME_SOURCES}
     if fst:
         names["runtime-fst"] = (FST_SOURCE,)
     if coverage:
         names["runtime-coverage"] = (COVERAGE_SOURCE,)
+    if dpi:
+        names["runtime-dpi"] = (DPI_SOURCE,)
     found = []
     for name, sources in names.items():
         folder = cache_folder() / f"{name}-{_digest(tools, [], (*sources, *DEFINES))}"
