@@ -25,7 +25,7 @@ from ....ir.targets import Target
 from ....passes.stages import Stages
 from ....passes.tiers.plan import TierPlan, place as place_in_tiers
 from ....passes.tiers.problem import Program, Symbol, Tiers
-from ..folder import fill, module_name, write
+from ..folder import fill, write
 from .configure import VECTOR_BYTES, Placed
 from .machine import Machine
 from .mapping import Mapped, map_stages
@@ -37,6 +37,8 @@ from .route import Route, route
 SCHEMA = 1
 KIND = "sn40l_section"
 DRIVER = "sim_main.cpp"
+TOP = "sn40l_top"
+"""The top module: the same for all sections of a target, so that a model is built once."""
 RTL_FOLDERS = ("common", "sn40l")
 HBM_CHANNELS, CHANNEL_BYTES = 4, 32
 LATENCY = 64
@@ -163,11 +165,12 @@ def _files(
 ) -> dict[str, bytes]:
     """Relative path → content."""
     section, machine = compiled.section, compiled.machine
-    top = module_name(section.name)
+    top = TOP
     design, bound = rtl.sources(*RTL_FOLDERS), rtl.properties(*RTL_FOLDERS)
     sources = ["memory.vlt", *(f"rtl/{each}" for each in (*design, f"{top}.sv"))]
     image = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in memory.values())
     counters = _counters(compiled)
+    names = _names(compiled, sources)
     described = {
         "schema": SCHEMA,
         "design": KIND,
@@ -186,18 +189,21 @@ def _files(
         "nodes": dict(compiled.nodes),
         "addresses": compiled.addresses,
         "loaded": {name: len(array) for name, array in memory.items()},
-        "counters": [name for name, _, _ in counters],
         "machine": vars(machine),
-        "memory": {"latency": LATENCY, "channels": HBM_CHANNELS},
+        "memory": {
+            "latency": LATENCY,
+            "channels": HBM_CHANNELS,
+            "hbm_beats": names["hbm_beats"],
+            "ddr_beats": names["ddr_beats"],
+        },
     }
-    names = _names(compiled, top, sources, memory, counters)
     texts = {f"rtl/{name}": text for name, text in {**design, **bound}.items()}
     texts[f"rtl/{top}.sv"] = fill("sn40l/top.sv", names)
     texts[DRIVER] = fill("sn40l/sim_main.cpp", names)
     texts["README.md"] = fill("sn40l/README.md", names)
     texts["trace.vlt"] = fill("sn40l/trace.vlt", names)
     texts["memory.vlt"] = fill("sn40l/memory.vlt", names)
-    texts["config.txt"] = _config(compiled)
+    texts["config.txt"] = _config(compiled, memory, counters)
     texts["design.json"] = json.dumps(described, indent=1) + "\n"
     files = {path: text.encode() for path, text in texts.items()}
     packed = io.BytesIO()
@@ -205,9 +211,18 @@ def _files(
     return {**files, "memory.bin": image, "operands.npz": packed.getvalue()}
 
 
-def _config(compiled: Compiled) -> str:
-    lines = ["// unit, address, data: hexadecimal, in this order"]
-    lines += [f"{unit:x} {address:x} {data:x}" for unit, address, data in compiled.config()]
+def _config(compiled: Compiled, memory: Mapping[str, NDArray], counters: list[tuple[str, int, int]]) -> str:
+    """What the driver reads: pieces of the image and where they go, what is stored, counters, registers."""
+    lines = ["// hexadecimal: load ADDRESS OFFSET BYTES", "// in memory.bin; store ADDRESS BYTES; count NAME UNIT WORD"]
+    lines.append("// read at the end; set UNIT ADDRESS DATA before the start, in this order")
+    offset = 0
+    for name, array in memory.items():
+        size = len(array) * VECTOR_BYTES
+        lines.append(f"load {compiled.addresses[name]:x} {offset:x} {size:x}")
+        offset += size
+    lines.append(f"store {compiled.addresses['y']:x} {compiled.section.regions['y'] * VECTOR_BYTES:x}")
+    lines += [f"count {name} {unit:x} {word:x}" for name, unit, word in counters]
+    lines += [f"set {unit:x} {address:x} {data:x}" for unit, address, data in compiled.config()]
     return "\n".join(lines) + "\n"
 
 
@@ -225,36 +240,20 @@ def _counters(compiled: Compiled) -> list[tuple[str, int, int]]:
     return found
 
 
-def _names(
-    compiled: Compiled,
-    top: str,
-    sources: list[str],
-    memory: Mapping[str, NDArray[np.float32]],
-    counters: list[tuple[str, int, int]],
-) -> dict[str, Any]:
+def _names(compiled: Compiled, sources: list[str]) -> dict[str, Any]:
     """What the templates name."""
     section, machine, mesh = compiled.section, compiled.machine, compiled.mesh
     hbm = Fraction(machine.hbm_bytes_per_cycle / (HBM_CHANNELS * CHANNEL_BYTES)).limit_denominator(256)
     ddr = Fraction(machine.ddr_bytes_per_cycle / CHANNEL_BYTES).limit_denominator(256)
-    addresses = compiled.addresses
-    offsets = np.cumsum([0, *(len(array) * VECTOR_BYTES for array in memory.values())])
-    placed = [
-        f"  {{0x{addresses[name]:x}, {offset}, {len(memory[name]) * VECTOR_BYTES}}},  // {name}"
-        for name, offset in zip(memory, offsets, strict=False)
-    ]
-    listing = [
-        f"//   node {compiled.nodes[unit.name]:2} {unit.kind:6} {unit.name}: {_told(unit)}" for unit in section.units
-    ]
     arrays = [
-        f"      case {channel}: return &root.{top}__DOT__i_memory__DOT__gen_channel__BRA__{channel}"
+        f"      case {channel}: return &root.{TOP}__DOT__i_memory__DOT__gen_channel__BRA__{channel}"
         "__KET____DOT__i_chan__DOT__mem_q[at][0];"
         for channel in range(HBM_CHANNELS + 1)
     ]
     return {
         "name": section.name,
-        "top": top,
+        "top": TOP,
         "units": len(section.units),
-        "listing": "\n".join(listing),
         "table": "\n".join(f"| {compiled.nodes[u.name]} | {u.kind} | `{u.name}` | {_told(u)} |" for u in section.units),
         "tiles": section.tiles,
         "rows": mesh.rows,
@@ -272,13 +271,7 @@ def _names(
         "ddr_num": ddr.numerator,
         "ddr_den": ddr.denominator,
         "latency": LATENCY,
-        "cycles": "see design.json",
-        "image_bytes": int(offsets[-1]),
-        "regions": "\n".join(placed),
-        "results": f"0x{addresses['y']:x}",
-        "result_bytes": section.regions["y"] * VECTOR_BYTES,
         "silent": SILENT,
-        "counters": "\n".join(f'  {{"{name}", {unit}, {word}}},' for name, unit, word in counters),
         "channels": "\n".join(arrays),
         "source_list": " ".join(sources),
     }
