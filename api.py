@@ -70,8 +70,8 @@ def compile(
         precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
             (docs/precision.md). CPU.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
-        layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, or of the
-            module that attends.
+        layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, of the module
+            that attends, or of a transformer's block.
         head: attention in Verilog: which of its heads (default 0).
         tune: measure how each kernel's contractions are best cut, once on this machine (docs/cpu_gemm.md), or
             take the choices of a bundle compiled so. CPU.
@@ -81,6 +81,7 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
+    from .blocks import FABRIC, compile_block
     from .compiler import compile_cpu, compile_mapped, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
@@ -92,7 +93,7 @@ def compile(
     if chosen.backend not in ("cpu", "verilog", "model"):
         raise TargetError(
             f"no code is generated for {chosen.name} yet",
-            accepted="cpu, bitmod-small, fusemax-small; tpu-v4i for a memory map; others price and plan only",
+            accepted="cpu, bitmod-small, fusemax-small, sn40l-small; tpu-v4i for a memory map; others price and plan only",
         )
     if chosen.backend == "model" and (layer or head is not None or quantize):
         raise InputError(
@@ -102,6 +103,7 @@ def compile(
     _check_precision(precision, chosen, dtype)
     _check_tuned(tune, chosen, model)
     attention = any(unit.name == ARRAY for unit in chosen.unit)
+    fabric = any(buffer.name == FABRIC for buffer in chosen.buffer)
     if chosen.backend == "cpu" and layer:
         raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
     if head is not None and not attention:
@@ -109,6 +111,10 @@ def compile(
     if quantize and attention:
         raise InputError(
             "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
+        )
+    if quantize and fabric:
+        raise InputError(
+            f"{chosen.name} computes in FP32", where="--quantize", accepted="--target bitmod-small"
         )
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
@@ -127,6 +133,8 @@ def compile(
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if attention:
         compile_head(subject, chosen, place, layer, head or 0, progress)
+    elif fabric:
+        compile_block(subject, chosen, place, layer, seed, progress)
     elif chosen.backend == "verilog":
         compile_verilog(subject, chosen, place, layer, quantize, progress)
     else:

@@ -264,17 +264,23 @@ class Bundle:
             ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
             VerifyError: the run broke off, the design failed, or it reached the cycle limit.
         """
+        from .blocks import with_sequences
         from .heads import with_operands
         from .layers import with_activations
         from .sim.rtl import bitmod, fusemax
         from .sim.rtl.design import describe
         from .sim.rtl.record import record_run
         from .sim.rtl.simulate import simulate
+        from .sim.rtl.sn40l_section import design as sn40l
 
         maps = json.loads((self.path / PLAN).read_text(encoding="utf-8")).get("maps")
         if maps:
             return self._execute(maps, inputs, progress)
-        again = {bitmod.KIND: with_activations, fusemax.KIND: with_operands}
+        again = {
+            bitmod.KIND: with_activations,
+            fusemax.KIND: with_operands,
+            sn40l.KIND: with_sequences,
+        }
         name, folder = self._design(design)
         with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
             place = self.path / folder
@@ -312,7 +318,7 @@ class Bundle:
             raise InputError(
                 "the bundle holds no Verilog",
                 where=str(self.path),
-                accepted="a bundle compiled with --target bitmod-small or fusemax-small",
+                accepted="a bundle compiled with --target bitmod-small, fusemax-small or sn40l-small",
             )
         name = next(iter(held)) if design is None else design
         if name not in held:

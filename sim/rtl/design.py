@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...ir.errors import BundleError, InputError
 from .compare import SimResult
 from .run import Progress, Run
+from .shared import Shared
 
 SCHEMA = 1
 DESCRIPTION = "design.json"
@@ -59,6 +60,11 @@ class Design(ABC):
         if not path.is_file():
             raise BundleError("file is missing", where=str(path))
         return path
+
+    @property
+    def shared(self) -> tuple[Shared, ...]:
+        """Modules whose code a simulation makes once for all their instances."""
+        return ()
 
     @property
     def layer(self) -> str:

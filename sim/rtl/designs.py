@@ -9,6 +9,7 @@ from ...ir.errors import BundleError
 from . import bitmod, bitmod_result, fusemax
 from .compare import SimResult
 from .design import Design, describe
+from .sn40l_section import design as sn40l
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Kind:
 KINDS = {
     bitmod.KIND: Kind(bitmod.ChainDesign, bitmod_result.ChainResult),
     fusemax.KIND: Kind(fusemax.AttentionDesign, fusemax.AttentionResult),
+    sn40l.KIND: Kind(sn40l.SectionDesign, sn40l.SectionResult),
 }
 
 

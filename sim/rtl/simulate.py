@@ -89,6 +89,7 @@ def _run_cpp(
         design.file(design.description["driver"]),
         trace=kind,
         optimisation=design.optimisation,
+        shared=design.shared,
     )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"

@@ -1,0 +1,257 @@
+"""A transformer's block of a model as hardware: a section of a fabric, and what reaches the block in a real run."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .ir.bundle import COST, MODULE, PLAN, BundleFiles, BundleWriter
+from .ir.errors import InputError
+from .ir.signature import entries_json
+from .ir.targets import Target
+from .layers import FOLDER, TEXT
+from .progress import Progress
+from .subject import MAIN, SEQUENCE, Subject
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from .backends.verilog.sn40l import Compiled
+    from .frontend.torch_export import Raised
+    from .passes.stages import Stages as BlockStages
+
+FABRIC = "agcu"
+"""The private buffer that a target with a fabric has."""
+TOKENS = 32
+"""Of a sequence, where nobody says otherwise: what a PCU accumulates at once."""
+PIPELINE = "relabel,simplify"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A block and what reached it.
+
+    Attributes:
+        name: of the module.
+        block: the module itself.
+        inputs: by the names of its arguments; the first axis of each counts sequences.
+    """
+
+    name: str
+    block: nn.Module
+    inputs: Mapping[str, torch.Tensor]
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The inputs."""
+        return {name: tensor.numpy() for name, tensor in self.inputs.items()}
+
+
+def sentences(text: str = TEXT) -> list[str]:
+    """The text MiniLM reads, sentence by sentence."""
+    return re.findall(r"[^.]+\.", text)
+
+
+def record(subject: Subject, layer: str | None) -> Recorded:
+    """Run the model once and keep what reaches a block.
+
+    MiniLM reads sentences of a real text, each a sequence padded to the entry's length; other models their
+    example inputs. Inputs whose first axis does not count sequences are spread over them.
+
+    Args:
+        subject: the model.
+        layer: the block's name; by default the first of the model's first list of modules.
+
+    Raises:
+        InputError: no such module, or one that the run does not reach with tensors alone.
+    """
+    import torch
+
+    modules = dict(subject.module.named_modules())
+    name = _first_block(subject) if layer is None else layer
+    if name not in modules:
+        near = difflib.get_close_matches(name, modules, 3) or list(modules)[:6]
+        raise InputError(f"no module '{name}'", where="--layer", accepted=", ".join(near))
+    seen: list[tuple[Any, ...]] = []
+    hook = modules[name].register_forward_pre_hook(lambda _, given: seen.append(given))
+    try:
+        with torch.inference_mode():
+            subject.module(*_inputs(subject).values())
+    finally:
+        hook.remove()
+    if not seen or not all(isinstance(each, torch.Tensor) for each in seen[0]):
+        raise InputError("the model's run does not reach it with tensors", where=name)
+    names = list(inspect.signature(modules[name].forward).parameters)
+    given = dict(zip(names, (each.detach().clone() for each in seen[0]), strict=False))
+    count = len(next(iter(given.values())))
+    spread = {
+        key: each if len(each) == count else each.expand(count, *each.shape[1:]).clone()
+        for key, each in given.items()
+    }
+    return Recorded(name, modules[name].eval(), spread)
+
+
+def _first_block(subject: Subject) -> str:
+    from torch import nn
+
+    for name, module in subject.module.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module):
+            return f"{name}.0"
+    return ""
+
+
+def _inputs(subject: Subject) -> Mapping[str, torch.Tensor]:
+    """What the model is run on."""
+    import torch
+
+    entry = next(iter(subject.entries.values()))
+    if subject.model is None or subject.model.entry.name != "minilm-l6":
+        return entry
+    from .frontend.zoo.minilm import tokenize
+
+    wanted = subject.recipe.get("shapes", {})
+    length = next(iter(wanted.get(SEQUENCE, ())), TOKENS)
+    texts = sentences()
+    count = len(next(iter(entry.values()))) if "b" in wanted else len(texts)
+    chosen = [texts[at % len(texts)] for at in range(count)]
+    return {name: torch.from_numpy(array) for name, array in tokenize(chosen, length).items()}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block recognised.
+
+    Attributes:
+        recorded: the module, its inputs.
+        raised: its Einsums, as the frontend gives them.
+        module: the same, relabelled and simplified.
+        stages: what it does.
+    """
+
+    recorded: Recorded
+    raised: Raised
+    module: Any
+    stages: BlockStages
+
+    @property
+    def reference(self) -> np.ndarray:
+        """What the float64 interpreter makes of the inputs."""
+        from .ir.interpreter import interpret
+
+        arguments = {name: array for name, array in self.recorded.arrays.items()}
+        (result,) = interpret(self.raised.module, MAIN, {**self.raised.params, **arguments}).values()
+        return np.asarray(result, np.float64)
+
+
+def recognise(recorded: Recorded) -> Block:
+    """Read a block's Einsums.
+
+    Raises:
+        PassError: it is no transformer's block.
+        UnsupportedOps: operators that cannot be raised.
+    """
+    from .compiler import raise_subject
+    from .ir.steps import functions
+    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.stages import recognise as read
+
+    raised = raise_subject(Subject(recorded.name, {}, recorded.block.float(), {MAIN: dict(recorded.inputs)}))
+    module, _ = run_pipeline(raised.module, parse_pipeline(PIPELINE))
+    return Block(recorded, raised, module, read(functions(module)[MAIN]))
+
+
+def compile_block(
+    subject: Subject, target: Target, out: Path, layer: str | None, seed: int, progress: Progress | None
+) -> None:
+    """Emit a transformer's block as a section of the target's fabric with its operands, as a bundle.
+
+    Args:
+        subject: the model.
+        target: a machine with a fabric.
+        out: the bundle's directory.
+        layer: which block, as for `record`.
+        seed: of the placement on the mesh.
+        progress: told of each stage.
+
+    Raises:
+        PenstockError: whatever a stage refuses; nothing is left half-written.
+    """
+    from .backends.verilog.sn40l import compile_section, emit_section
+    from .compiler import Stages, cost_json, tools
+    from .ir.entries import read_entries
+    from .ir.module import print_module
+
+    stages = Stages(progress)
+    with BundleWriter(out) as writer, tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
+        recorded = stages.run("record activations", lambda: record(subject, layer))
+        block = stages.run("recognise stages", lambda: recognise(recorded))
+        compiled: Compiled = stages.run(
+            "place and route", lambda: compile_section(recorded.name, block.stages, target, block.stages.tiles, seed)
+        )
+        reference = stages.run("interpret", lambda: block.reference)
+        design = stages.run(
+            "verilog",
+            lambda: emit_section(
+                Path(scratch) / FOLDER, compiled, block.raised.params, recorded.arrays, reference
+            ),
+        )
+        for file in sorted(path for path in design.rglob("*") if path.is_file()):
+            place = writer.path(f"{FOLDER}/{file.relative_to(design).as_posix()}")
+            place.write_bytes(file.read_bytes())
+            place.chmod(file.stat().st_mode)
+        writer.write_weights(block.raised.params)
+        writer.write_text(MODULE, print_module(block.raised.module))
+        writer.write_json(PLAN, {"functions": {}, "entries": {}, "tiers": compiled.plan.to_json()})
+        # No groups: the section's cycles come from its own model, sim/cost/fabric.
+        writer.write_json(COST, cost_json(block.raised.module, [], target, stages))
+        writer.commit(
+            tools=tools(),
+            target=target.name,
+            model={**subject.recipe, "layer": recorded.name, "seed": seed},
+            entries=entries_json(read_entries(block.raised.module)),
+            backends={"verilog": {"designs": {recorded.name: FOLDER}}},
+        )
+
+
+def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarray], scratch: Path) -> Path:
+    """The bundle's design again, with inputs of the caller's, as many sequences as it was compiled for.
+
+    Args:
+        files: a bundle of a block.
+        name: of its design.
+        inputs: by the names of the block's arguments.
+        scratch: an empty folder.
+
+    Raises:
+        InputError: other names or shapes.
+    """
+    from .backends.verilog.sn40l import compile_section, emit_section
+    from .compiler import machine
+    from .ir.interpreter import interpret
+    from .ir.module import parse_module
+    from .ir.steps import functions
+    from .passes.pipeline import parse_pipeline, run_pipeline
+    from .passes.stages import recognise as read
+
+    module = parse_module(files.text(MODULE), where=MODULE)
+    expected = {spec["name"]: spec["shape"] for spec in files.manifest["entries"][MAIN]["inputs"]}
+    given = {key: list(array.shape) for key, array in inputs.items()}
+    if given != expected:
+        accepted = ", ".join(f"{key} {shape}" for key, shape in expected.items())
+        raise InputError(f"arrays {given}", where="--inputs", accepted=accepted)
+    params = files.weights().arrays
+    plain, _ = run_pipeline(parse_module(files.text(MODULE), where=MODULE), parse_pipeline(PIPELINE))
+    stages = read(functions(plain)[MAIN])
+    seed = files.manifest["model"].get("seed", 0)
+    compiled = compile_section(name, stages, machine(files.manifest["target"]), stages.tiles, seed)
+    (result,) = interpret(module, MAIN, {**params, **inputs}).values()
+    return emit_section(scratch / FOLDER, compiled, params, inputs, np.asarray(result, np.float64))
