@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .... import rtl
 from ....ir.errors import InputError, TargetError
-from ....ir.fabric import Buffer, Gemm, Load, Rows, Section
+from ....ir.fabric import Buffer, Gemm, Load, Rows, Section, Store
 from ....ir.targets import Target
 from ....passes.stages import Stages
 from ....passes.tiers.plan import TierPlan, place as place_in_tiers
@@ -119,14 +119,17 @@ def compile_section(name: str, stages: Stages, target: Target, tiles: int, seed:
 def _program(mapped: Mapped) -> Program:
     """The regions of memory, all needed as long as the kernel runs."""
     section = mapped.section
-    moved = {unit.region: unit.unit_vectors * VECTOR_BYTES for unit in section.units if not isinstance(unit, Buffer | Gemm | Rows)}
-    once = {unit.region for unit in section.units if isinstance(unit, Load) and unit.once}
+    moved = dict.fromkeys(section.regions, 0)
+    for unit in section.units:
+        if isinstance(unit, Load | Store):
+            runs = 1 if isinstance(unit, Load) and unit.once else section.tiles
+            moved[unit.region] += runs * unit.unit_vectors * VECTOR_BYTES
     symbols = []
     for name, vectors in section.regions.items():
         size = -(-vectors * VECTOR_BYTES // PIECE) * PIECE
-        total = moved[name] * (1 if name in once else section.tiles)
         stored = mapped.contents[name].kind == "result"
-        symbols.append(Symbol(name, size, 0, 1, 0 if stored else total, total if stored else 0))
+        read, written = (0, moved[name]) if stored else (moved[name], 0)
+        symbols.append(Symbol(name, size, 0, 1, read, written))
     return Program(section.name, 1, tuple(symbols))
 
 

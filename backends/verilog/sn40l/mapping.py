@@ -3,7 +3,9 @@
 A tile is one sequence. Every stage has a PCU. The feed-forward, a linear layer that reads nothing but
 another's result, is cut into as many parts as units are left for: the first layer along its columns, the
 second along what it sums, and who reads the second adds the parts (SN40L, MICRO 2024, section III-A: PCUs
-follow the share of operations). Buffers hold two tiles: one is filled while the other is read.
+follow the share of operations). Buffers hold two tiles: one is filled while the other is read. If a stream is
+left for it, a residual that is the section's source comes from memory again, so that its buffer is free as
+soon as the first stages have read it.
 """
 
 from __future__ import annotations
@@ -68,9 +70,10 @@ def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Mappe
     for parts in range(1, MOST_PARTS + 1 if wide else 2):
         if any(width % (LANES * parts) for width in wide):
             continue
-        mapped = _Mapper(name, stages, machine, tiles, parts).mapped()
-        missing = _missing(mapped.section, machine)
-        best, refused = (best, refused or missing) if missing else (mapped, refused)
+        for again in (False, True):
+            mapped = _Mapper(name, stages, machine, tiles, parts, again).mapped()
+            missing = _missing(mapped.section, machine)
+            best, refused = (best, refused or missing) if missing else (mapped, refused)
     if best is None:
         raise TargetError(
             f"the section needs {refused}", where=machine.name, accepted="a larger fabric, or a smaller part"
@@ -153,6 +156,7 @@ class _Mapper:
     machine: Machine
     tiles: int
     parts: int
+    again: bool
     units: list[Unit] = field(default_factory=list)
     held: dict[str, list[_Held]] = field(default_factory=dict)
     planes: dict[str, int] = field(default_factory=dict)
@@ -313,8 +317,8 @@ class _Mapper:
             again = Walk(((wide, LANES), (shape.rows, 0)))
             queues.append(self._read(self.mask, again, name, 1 - WIDE_PLANE))
         einsum = f"{stage.result}[h, p, m] = softmax[m]({stage.source}[h, p, m])"
-        body = programs.softmax(shape.width, stage.mask is not None)
-        self.units.append(Rows(name, einsum, tuple(queues), name, (), body, shape.rows, ()))
+        once, body = programs.settled((), programs.softmax(shape.width, stage.mask is not None))
+        self.units.append(Rows(name, einsum, tuple(queues), name, once, body, shape.rows, ()))
         self._hold(stage.result, name, name, shape.rows, shape.width, Walk(((vectors, LANES),)))
 
     def _context(self, stage: Context) -> None:
@@ -349,13 +353,19 @@ class _Mapper:
         vectors, name = shape.rows * shape.width // LANES, _short(stage)
         along = Walk(((vectors, LANES),))
         terms = [*sources, residual]
-        queues = [self._read(each, along, name, at % 2) for at, each in enumerate(terms)]
+        queues = [self._read(each, along, name, at % 2) for at, each in enumerate(sources)]
+        if self.again and stage.residual == self.stages.source:
+            self.units.append(Load("load_x_again", "x_again", "x", vectors, vectors))
+            queues.append("x_again")
+        else:
+            queues.append(self._read(residual, along, name, len(sources) % 2))
         wide = shape.width // LANES
         packed = Packed("norm", stage.weight, stage.bias)
         queues.append(self._load(f"{name}_weights", packed, 2 * wide, 0, once=True))
         einsum = f"{stage.result}[t, :] = layer_norm({' + '.join(each.name for each in terms)})[t, :]"
-        once = programs.add_norm_parameters(shape.width, len(terms))
-        body = programs.add_norm(shape.width, len(terms))
+        once, body = programs.settled(
+            programs.add_norm_parameters(shape.width, len(terms)), programs.add_norm(shape.width, len(terms))
+        )
         constants = (1.0 / shape.width, stage.epsilon)
         self.units.append(Rows(name, einsum, tuple(queues), name, once, body, shape.rows, constants))
         self._hold(stage.result, name, name, shape.rows, shape.width, along)

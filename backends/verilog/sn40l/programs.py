@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ....ir.errors import PlanError
 from ....ir.fabric import LANES, Instruction, Operand
+from ....sim.rtl.sn40l_pcu.registers import RESULT_CYCLES, SCALAR_CYCLES
 
 ROW_BUFFER = 256
 """Vectors of a PCU's row buffer."""
@@ -30,7 +33,6 @@ def softmax(width: int, masked: bool) -> tuple[Instruction, ...]:
         buffer=0,
         reduce="max",
         scalar=largest,
-        waits=True,
     )
     return (
         begin,
@@ -43,7 +45,6 @@ def softmax(width: int, masked: bool) -> tuple[Instruction, ...]:
             buffer=0,
             reduce="sum",
             scalar=total,
-            waits=True,
         ),
         Instruction(
             "copy",
@@ -53,9 +54,8 @@ def softmax(width: int, masked: bool) -> tuple[Instruction, ...]:
             tail="reciprocal",
             reduce="first",
             scalar=share,
-            waits=True,
         ),
-        Instruction("mul", row, Operand("scalar", share), vectors, output=True, waits=True),
+        Instruction("mul", row, Operand("scalar", share), vectors, output=True),
     )
 
 
@@ -63,7 +63,7 @@ def add_norm_parameters(width: int, queue: int) -> tuple[Instruction, ...]:
     """Once: weight and bias of a LayerNorm come in by a queue and stay behind the row in the buffer."""
     vectors = _vectors(width, rows=3)
     return tuple(
-        Instruction("copy", Operand("queue", queue), None, vectors, buffer=part * vectors, waits=part == 2)
+        Instruction("copy", Operand("queue", queue), None, vectors, buffer=part * vectors)
         for part in (1, 2)
     )
 
@@ -87,15 +87,14 @@ def add_norm(width: int, terms: int) -> tuple[Instruction, ...]:
                 buffer=0,
                 reduce="sum" if last else "none",
                 scalar=total if last else 0,
-                waits=True,
-            )
+                )
         )
     return (
         *sums,
-        Instruction("mul", Operand("scalar", total), share, 1, reduce="first", scalar=mean, waits=True),
-        Instruction("sub", row, Operand("scalar", mean), vectors, buffer=0, waits=True),
-        Instruction("mul", row, row, vectors, reduce="sum", scalar=square, waits=True),
-        Instruction("mul", Operand("scalar", square), share, 1, reduce="first", scalar=variance, waits=True),
+        Instruction("mul", Operand("scalar", total), share, 1, reduce="first", scalar=mean),
+        Instruction("sub", row, Operand("scalar", mean), vectors, buffer=0),
+        Instruction("mul", row, row, vectors, reduce="sum", scalar=square),
+        Instruction("mul", Operand("scalar", square), share, 1, reduce="first", scalar=variance),
         Instruction(
             "add",
             Operand("scalar", variance),
@@ -104,12 +103,48 @@ def add_norm(width: int, terms: int) -> tuple[Instruction, ...]:
             tail="rsqrt",
             reduce="first",
             scalar=scale,
-            waits=True,
         ),
-        Instruction("mul", row, Operand("scalar", scale), vectors, buffer=0, waits=True),
-        Instruction("mul", row, weight, vectors, buffer=0, waits=True),
-        Instruction("add", row, bias, vectors, output=True, waits=True),
+        Instruction("mul", row, Operand("scalar", scale), vectors, buffer=0),
+        Instruction("mul", row, weight, vectors, buffer=0),
+        Instruction("add", row, bias, vectors, output=True),
     )
+
+
+def settled(
+    once: tuple[Instruction, ...], body: tuple[Instruction, ...]
+) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """The same program, where an instruction waits if it would read a result before it is there."""
+    program, begin = [*once, *body], len(once)
+    while (late := _late(program, begin)) is not None:
+        program[late] = replace(program[late], waits=True)
+    return tuple(program[:begin]), tuple(program[begin:])
+
+
+def _late(program: list[Instruction], begin: int) -> int | None:
+    """The first instruction that reads too early when one vector is issued a cycle; the body runs twice."""
+    there: dict[tuple[str, int], int] = {}
+    now = drained = 0
+    for number in (*range(len(program)), *range(begin, len(program))):
+        each = program[number]
+        now = max(now, drained) if each.waits else now
+        for vector in range(each.count):
+            if any(there.get(place, 0) > now for place in _reads(each, vector)):
+                return number
+            drained = max(drained, now + RESULT_CYCLES)
+            if each.buffer is not None:
+                there["buffer", each.buffer + vector] = now + RESULT_CYCLES
+            if each.reduce != "none":
+                there["scalar", each.scalar] = drained = max(drained, now + SCALAR_CYCLES)
+            now += 1
+    return None
+
+
+def _reads(each: Instruction, vector: int) -> Iterator[tuple[str, int]]:
+    for operand in (each.x, each.y):
+        if operand is not None and operand.source == "buffer":
+            yield "buffer", operand.at + vector
+        elif operand is not None and operand.source == "scalar":
+            yield "scalar", operand.at
 
 
 def _vectors(width: int, rows: int) -> int:
