@@ -81,19 +81,16 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .blocks import FABRIC, compile_block
     from .compiler import compile_cpu, compile_mapped, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
-    from .heads import ARRAY, compile_head
-    from .layers import compile_verilog
     from .subject import resolve
 
     chosen = machine(target)
     if chosen.backend not in ("cpu", "verilog", "model"):
         raise TargetError(
             f"no code is generated for {chosen.name} yet",
-            accepted="cpu, bitmod-small, fusemax-small, sn40l-small; tpu-v4i for a memory map; others price and plan only",
+            accepted="cpu, bitmod-small, fusemax-small, sn40l-small; tpu-v4i for a memory map",
         )
     if chosen.backend == "model" and (layer or head is not None or quantize):
         raise InputError(
@@ -102,20 +99,7 @@ def compile(
         )
     _check_precision(precision, chosen, dtype)
     _check_tuned(tune, chosen, model)
-    attention = any(unit.name == ARRAY for unit in chosen.unit)
-    fabric = any(buffer.name == FABRIC for buffer in chosen.buffer)
-    if chosen.backend == "cpu" and layer:
-        raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
-    if head is not None and not attention:
-        raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
-    if quantize and attention:
-        raise InputError(
-            "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
-        )
-    if quantize and fabric:
-        raise InputError(
-            f"{chosen.name} computes in FP32", where="--quantize", accepted="--target bitmod-small"
-        )
+    _check_part(chosen, layer, head, quantize)
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
@@ -131,12 +115,8 @@ def compile(
         compile_composition(model, chosen, place, shapes, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
-    if attention:
-        compile_head(subject, chosen, place, layer, head or 0, progress)
-    elif fabric:
-        compile_block(subject, chosen, place, layer, seed, progress)
-    elif chosen.backend == "verilog":
-        compile_verilog(subject, chosen, place, layer, quantize, progress)
+    if chosen.backend == "verilog":
+        _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
         compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress, tune)
     return Bundle(open_bundle(place), subject, _kept=kept)
@@ -149,6 +129,47 @@ def _check_tuned(tune: bool | str | Path, target: Target, model: str | torch.nn.
         raise InputError(
             "only the kernels of one model on the CPU are tuned", where="--tune", accepted="no --tune"
         )
+
+
+def _check_part(chosen: Target, layer: str | None, head: int | None, quantize: str | None) -> None:
+    from .blocks import has_fabric
+    from .heads import has_array
+
+    if chosen.backend == "cpu" and layer:
+        raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
+    if head is not None and not has_array(chosen):
+        raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
+    if quantize and has_array(chosen):
+        raise InputError(
+            "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
+        )
+    if quantize and has_fabric(chosen):
+        raise InputError(
+            f"{chosen.name} computes in FP32", where="--quantize", accepted="--target bitmod-small"
+        )
+
+
+def _compile_part(
+    subject: Subject,
+    chosen: Target,
+    place: Path,
+    layer: str | None,
+    head: int | None,
+    quantize: str | None,
+    seed: int,
+    progress: Progress | None,
+) -> None:
+    """A part of a model as hardware: what the target has decides which."""
+    from .blocks import compile_block, has_fabric
+    from .heads import compile_head, has_array
+    from .layers import compile_verilog
+
+    if has_array(chosen):
+        compile_head(subject, chosen, place, layer, head or 0, progress)
+    elif has_fabric(chosen):
+        compile_block(subject, chosen, place, layer, seed, progress)
+    else:
+        compile_verilog(subject, chosen, place, layer, quantize, progress)
 
 
 def _without_weights(

@@ -1,4 +1,4 @@
-"""A transformer's block of a model as hardware: a section of a fabric, and what reaches the block in a real run."""
+"""A transformer's block as hardware: a section of a fabric, and what reaches the block in a real run."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ class Recorded:
     def arrays(self) -> dict[str, np.ndarray]:
         """The inputs."""
         return {name: tensor.numpy() for name, tensor in self.inputs.items()}
+
+
+def has_fabric(target: Target) -> bool:
+    """Whether the target is a fabric of units that blocks stream through."""
+    return any(buffer.name == FABRIC for buffer in target.buffer)
 
 
 def sentences(text: str = TEXT) -> list[str]:
@@ -147,8 +152,8 @@ class Block:
         """What the float64 interpreter makes of the inputs."""
         from .ir.interpreter import interpret
 
-        arguments = {name: array for name, array in self.recorded.arrays.items()}
-        (result,) = interpret(self.raised.module, MAIN, {**self.raised.params, **arguments}).values()
+        arguments = {**self.raised.params, **self.recorded.arrays}
+        (result,) = interpret(self.raised.module, MAIN, arguments).values()
         return np.asarray(result, np.float64)
 
 
@@ -195,7 +200,8 @@ def compile_block(
         recorded = stages.run("record activations", lambda: record(subject, layer))
         block = stages.run("recognise stages", lambda: recognise(recorded))
         compiled: Compiled = stages.run(
-            "place and route", lambda: compile_section(recorded.name, block.stages, target, block.stages.tiles, seed)
+            "place and route",
+            lambda: compile_section(recorded.name, block.stages, target, block.stages.tiles, seed),
         )
         reference = stages.run("interpret", lambda: block.reference)
         design = stages.run(

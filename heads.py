@@ -344,6 +344,11 @@ def with_operands(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarray
     )
 
 
+def has_array(target: Target) -> bool:
+    """Whether the target is an array that heads run on."""
+    return any(unit.name == ARRAY for unit in target.unit)
+
+
 def array_shape(target: Target) -> tuple[int, int]:
     """Rows and columns of the target's array.
 

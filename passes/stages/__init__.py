@@ -1,4 +1,4 @@
-"""A model's part as stages of a dataflow pipeline: linear layers, attention, normalisation, each one PCU's work.
+"""A part of a model as stages of a dataflow pipeline: linear layers, attention, normalisation.
 
 What a stage is and does is read off Einsums (`recognise`), never off names.
 """

@@ -188,9 +188,7 @@ class _Reader:
             return False
         heads = view.extents()[head or ""]
         rows_of = self.activations[weights].rows // heads
-        name = self._begin(
-            view.result, view.einsum.output.tensor, rows_of, heads * shape_of(view.result)[3]
-        )
+        name = self._begin(view.result, view.einsum.output.tensor, rows_of, heads * shape_of(view.result)[3])
         self.stages[name] = Context(weights, value, name, heads)
         return True
 

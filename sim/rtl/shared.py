@@ -1,8 +1,8 @@
 """Modules that a simulation makes code for once, however many instances there are.
 
 Verilator writes a module's code again for every instance; of a mesh of nodes that is a hundred megabytes of
-C++. A shared module is made a library on its own, a variant for each set of parameters, and the design gets in
-its place a module with the same ports that calls it. Waveforms end at its ports.
+C++. A shared module is made a library on its own, a variant for each set of parameters, and the design gets
+in its place a module with the same ports that calls it. Waveforms end at its ports.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ class Shared:
             asked = " && ".join(f"{name} == {value}" for name, value in parameters.items()) or "1"
             lines.append(f"  {'end else ' if number else ''}if ({asked}) begin : gen_variant{number}")
             lines.append(f"    {self.library(number)} i_variant (.*);")
-        lines += ["  end else begin : gen_no_variant", f'    $error("{self.module}: no such variant");', "  end"]
+        lines += [
+            "  end else begin : gen_no_variant",
+            f'    $error("{self.module}: no such variant");',
+            "  end",
+        ]
         return "\n".join([header.group(0), *lines, "", "endmodule", ""])
 
 
@@ -81,7 +85,16 @@ def share(
             overrides = [f"-G{key}={value}" for key, value in parameters.items()]
             names = ["--prefix", f"V{name}", "--mod-prefix", f"V{name}", "--Mdir", str(folder)]
             verilate(
-                [*flags, *names, "--lib-create", name, "--top-module", each.module, *overrides, *map(str, sources)]
+                [
+                    *flags,
+                    *names,
+                    "--lib-create",
+                    name,
+                    "--top-module",
+                    each.module,
+                    *overrides,
+                    *map(str, sources),
+                ]
             )
             folders.append(folder)
             rest.append(folder / f"{name}.sv")

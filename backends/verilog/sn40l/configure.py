@@ -1,7 +1,7 @@
-"""What each unit of a section is told: words of its configuration registers, and which token goes where.
+"""What each unit of a section is told: words of its registers, and which token goes where.
 
-Register numbers and fields are those of ``rtl/sn40l``: ``sn40l_pkg`` (PMU, control network), ``sn40l_pcu_pkg``,
-``sn40l_mem_pkg`` (AGCU).
+Register numbers and fields are those of ``rtl/sn40l``: ``sn40l_pkg`` (PMU, control network),
+``sn40l_pcu_pkg``, ``sn40l_mem_pkg`` (AGCU).
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ class Placed:
     def _buffer(self, unit: Buffer) -> Words:
         for number, reader in enumerate(unit.readers):
             depths = [QUEUE_DEPTH for _ in self.section.flows[reader.flow].destinations]
-            credits = sum(depth << 8 * at for at, depth in enumerate(depths))
-            yield from self._context(number * PMU_CONTEXT, unit, reader.flow, reader.walk, 1, credits)
+            room = sum(depth << 8 * at for at, depth in enumerate(depths))
+            yield from self._context(number * PMU_CONTEXT, unit, reader.flow, reader.walk, 1, room)
         yield from self._context(PMU_WRITER * PMU_CONTEXT, unit, unit.write, unit.into, 0, 0)
 
-    def _context(self, base: int, unit: Buffer, flow: str, walk: Walk, awaits: int, credits: int) -> Words:
+    def _context(self, base: int, unit: Buffer, flow: str, walk: Walk, awaits: int, room: int) -> Words:
         """One context: its walk, then from unit to unit of the buffer, and again from the first."""
         number, plane = self._named(flow)
         loops = [*walk.loops, (unit.depth, unit.words)]
@@ -94,7 +94,7 @@ class Placed:
         yield base + 4, unit.words * unit.depth
         yield base + 5, self.section.tiles
         yield base + 6, 0
-        yield base + 7, credits
+        yield base + 7, room
         yield base + 8, _skew(unit.pitch)
         for at, (extent, stride) in enumerate(loops):
             yield base + 16 + at, extent
@@ -195,4 +195,3 @@ def _skew(pitch: int) -> int:
     """Rows one bank further each, where the pitch is whole vectors: columns then meet every bank once."""
     row = pitch // LANES
     return 1 << 4 | (row & -row).bit_length() - 1
-

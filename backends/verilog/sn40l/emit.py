@@ -23,7 +23,8 @@ from ....ir.errors import InputError, TargetError
 from ....ir.fabric import Buffer, Gemm, Load, Rows, Section, Store
 from ....ir.targets import Target
 from ....passes.stages import Stages
-from ....passes.tiers.plan import TierPlan, place as place_in_tiers
+from ....passes.tiers.plan import TierPlan
+from ....passes.tiers.plan import place as place_in_tiers
 from ....passes.tiers.problem import Program, Symbol, Tiers
 from ..folder import fill, write
 from .configure import VECTOR_BYTES, Placed
@@ -216,7 +217,10 @@ def _files(
 
 def _config(compiled: Compiled, memory: Mapping[str, NDArray], counters: list[tuple[str, int, int]]) -> str:
     """What the driver reads: pieces of the image and where they go, what is stored, counters, registers."""
-    lines = ["// hexadecimal: load ADDRESS OFFSET BYTES", "// in memory.bin; store ADDRESS BYTES; count NAME UNIT WORD"]
+    lines = [
+        "// hexadecimal: load ADDRESS OFFSET BYTES",
+        "// in memory.bin; store ADDRESS BYTES; count NAME UNIT WORD",
+    ]
     lines.append("// read at the end; set UNIT ADDRESS DATA before the start, in this order")
     offset = 0
     for name, array in memory.items():
@@ -239,7 +243,9 @@ def _counters(compiled: Compiled) -> list[tuple[str, int, int]]:
                 (f"{unit.name}.{word}", node, at) for at, word in enumerate(("busy", "starved", "blocked"))
             ]
         elif isinstance(unit, Buffer):
-            found += [(f"{unit.name}.{word}", node, at) for at, word in enumerate(("read_waits", "write_waits"))]
+            found += [
+                (f"{unit.name}.{word}", node, at) for at, word in enumerate(("read_waits", "write_waits"))
+            ]
     return found
 
 
@@ -257,7 +263,9 @@ def _names(compiled: Compiled, sources: list[str]) -> dict[str, Any]:
         "name": section.name,
         "top": TOP,
         "units": len(section.units),
-        "table": "\n".join(f"| {compiled.nodes[u.name]} | {u.kind} | `{u.name}` | {_told(u)} |" for u in section.units),
+        "table": "\n".join(
+            f"| {compiled.nodes[u.name]} | {u.kind} | `{u.name}` | {_told(u)} |" for u in section.units
+        ),
         "tiles": section.tiles,
         "rows": mesh.rows,
         "cols": mesh.cols,

@@ -51,6 +51,9 @@ class Machine:
         if clock is None or None in rates:
             raise TargetError("its clock or a bandwidth is unpublished", where=target.name, accepted=ACCEPTED)
         hbm, ddr = (float(rate or 0) / clock for rate in rates)
+        sizes = [tiers[name].capacity_bytes for name in ("hbm", "ddr")]
+        if None in sizes:
+            raise TargetError("the size of a tier is unpublished", where=target.name, accepted=ACCEPTED)
         return cls(
             target.name,
             math.prod(units["pcu"].shape),
@@ -58,8 +61,8 @@ class Machine:
             held["agcu"].instances,
             held["pmu"].capacity_bytes // WORD_BYTES,
             held["pmu"].banks or 1,
-            tiers["hbm"].capacity_bytes,
-            tiers["ddr"].capacity_bytes,
+            sizes[0] or 0,
+            sizes[1] or 0,
             hbm,
             ddr,
         )

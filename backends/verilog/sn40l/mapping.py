@@ -15,7 +15,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ....ir.errors import PlanError, TargetError
-from ....ir.fabric import LANES, MOST_DESTINATIONS, Buffer, Gemm, Load, Reader, Rows, Section, Store, Unit, Walk
+from ....ir.fabric import (
+    LANES,
+    MOST_DESTINATIONS,
+    Buffer,
+    Gemm,
+    Load,
+    Reader,
+    Rows,
+    Section,
+    Store,
+    Unit,
+    Walk,
+)
 from ....passes.stages import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
 from . import programs
 from .machine import Machine
@@ -167,7 +179,9 @@ class _Mapper:
     def mapped(self) -> Mapped:
         """The section."""
         stages = self.stages
-        self.cut = {each.result for pair in _inner(stages).values() for each in pair} if self.parts > 1 else set()
+        self.cut = (
+            {each.result for pair in _inner(stages).values() for each in pair} if self.parts > 1 else set()
+        )
         self._source()
         for stage in stages.stages:
             self._stage(stage)
@@ -287,7 +301,8 @@ class _Mapper:
         name = _short(stage)
         a = Walk(((rows // LANES, LANES * pitch), (size, 1), (wide, 0), (stage.heads, size)), lane=pitch)
         b = Walk(((size, 1), (wide, LANES * pitch), (stage.heads, size)), lane=pitch)
-        einsum = f"{stage.result}[h, p, m] = {stage.scale:g} * sum[e] mul({stage.query}[p, h, e], {stage.key}[m, h, e])"
+        product = f"mul({stage.query}[p, h, e], {stage.key}[m, h, e])"
+        einsum = f"{stage.result}[h, p, m] = {stage.scale:g} * sum[e] {product}"
         self.units.append(
             Gemm(
                 name,
@@ -327,9 +342,7 @@ class _Mapper:
         rows, keys, pitch = shape.rows, weights.pitch, value.pitch
         size, name = shape.width // stage.heads, _short(stage)
         wide = size // LANES
-        a = Walk(
-            ((rows // LANES, LANES * keys), (keys, 1), (wide, 0), (stage.heads, rows * keys)), lane=keys
-        )
+        a = Walk(((rows // LANES, LANES * keys), (keys, 1), (wide, 0), (stage.heads, rows * keys)), lane=keys)
         b = Walk(((keys, pitch), (wide, LANES), (stage.heads, size)))
         einsum = f"{stage.result}[p, h, f] = sum[m] mul({stage.weights}[h, p, m], {stage.value}[m, h, f])"
         self.units.append(

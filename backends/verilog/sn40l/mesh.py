@@ -1,4 +1,4 @@
-"""The mesh of a fabric: which node is what, and which nodes are neighbours (``rtl/sn40l/sn40l_fabric.sv``)."""
+"""The mesh of a fabric: which node is what, and which are neighbours (``rtl/sn40l/sn40l_fabric.sv``)."""
 
 from __future__ import annotations
 

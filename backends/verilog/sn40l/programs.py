@@ -63,8 +63,7 @@ def add_norm_parameters(width: int, queue: int) -> tuple[Instruction, ...]:
     """Once: weight and bias of a LayerNorm come in by a queue and stay behind the row in the buffer."""
     vectors = _vectors(width, rows=3)
     return tuple(
-        Instruction("copy", Operand("queue", queue), None, vectors, buffer=part * vectors)
-        for part in (1, 2)
+        Instruction("copy", Operand("queue", queue), None, vectors, buffer=part * vectors) for part in (1, 2)
     )
 
 
@@ -87,7 +86,7 @@ def add_norm(width: int, terms: int) -> tuple[Instruction, ...]:
                 buffer=0,
                 reduce="sum" if last else "none",
                 scalar=total if last else 0,
-                )
+            )
         )
     return (
         *sums,

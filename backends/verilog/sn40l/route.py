@@ -99,7 +99,7 @@ class _Router:
         """Links (node, port, neighbour) from the tree to an end, the cheapest way (Dijkstra)."""
         queue = [(0.0, node, node) for node in sorted(tree)]
         came: dict[int, tuple[int, int]] = {}
-        cost = {node: 0.0 for node in tree}
+        cost = dict.fromkeys(tree, 0.0)
         while queue:
             far, _, node = heapq.heappop(queue)
             if node == end:

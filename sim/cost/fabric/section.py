@@ -2,9 +2,9 @@
 
 Between two events every PCU at work goes on at one rate: its own, or slower where the memory's bandwidth is
 shared (every stream gets what it asks for, or an equal share of what the others leave). PCUs that one flow
-feeds go together. A PCU begins a tile when its stage buffers hold it and there is room for what it makes, and
-is through after the cycles its registers ask for (`pcu.cycles`); a stage buffer's place is free again when its
-readers are through. What packets take on their way is constants, fitted once on small sections.
+feeds go together. A PCU begins a tile when its stage buffers hold it and there is room for what it makes,
+and is through after the cycles its registers ask for (`pcu.activity`); a stage buffer's place is free again
+when its readers are through. What packets take on their way is constants, fitted once on small sections.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ....ir.errors import PlanError
 from ....ir.fabric import LANES, WORD_BYTES, Buffer, Gemm, Load, Rows, Section, Store
 from ...rtl.sn40l_section.pcus import configuration
-from .pcu import cycles
+from .pcu import activity
 
 VECTOR_BYTES = LANES * WORD_BYTES
 
@@ -129,19 +129,19 @@ class _Model:
             if isinstance(unit, Load) and unit.flow in self.filled_by:
                 size = float(unit.unit_vectors)
                 demand = {self._tier(unit.region): PORT_BYTES}
-                found.append(
-                    _Work(unit.name, size, size, demand, (), self.filled_by[unit.flow], unit.name)
-                )
+                found.append(_Work(unit.name, size, size, demand, (), self.filled_by[unit.flow], unit.name))
                 found[-1].ready_at = LOAD_CYCLES
             elif isinstance(unit, Gemm | Rows):
-                one, two = (float(cycles(configuration(unit, tiles))) for tiles in (1, 2))
+                one, two = (float(activity(configuration(unit, tiles)).total) for tiles in (1, 2))
                 demand: dict[str, float] = {}
                 together = unit.name
                 for flow in unit.inputs:
                     source = self.section.by_name[flows[flow].source.unit]
                     if isinstance(source, Load) and not source.once:
                         tier = self._tier(source.region)
-                        demand[tier] = demand.get(tier, 0.0) + source.unit_vectors * VECTOR_BYTES / (two - one)
+                        demand[tier] = demand.get(tier, 0.0) + source.unit_vectors * VECTOR_BYTES / (
+                            two - one
+                        )
                     if len(flows[flow].destinations) > 1:
                         together = flow
                 for end in flows[unit.out].destinations:
@@ -180,7 +180,9 @@ class _Model:
         last = max(work.ends[-1] for work in self.works.values())
         ends = {name: tuple(work.ends) for name, work in self.works.items()}
         busy = {
-            unit.name: tiles * _busy(unit) for unit in self.section.units if isinstance(unit, Gemm | Rows)
+            unit.name: activity(configuration(unit, tiles)).works
+            for unit in self.section.units
+            if isinstance(unit, Gemm | Rows)
         }
         return SectionCycles(round(last + STORE_CYCLES), ends, busy)
 
@@ -214,7 +216,7 @@ class _Model:
             groups.setdefault(work.together, []).append(work)
         for members in groups.values():
             idle = [work for work in members if not work.running and work.tile < self.section.tiles]
-            if len(idle) < len(members) or not all([self._possible(work) for work in idle]):
+            if len(idle) < len(members) or sum(map(self._possible, idle)) < len(idle):
                 continue
             ready = max(work.ready_at for work in idle)
             for work in idle:
@@ -235,7 +237,9 @@ class _Model:
         rates = {work.name: 1.0 for work in self.works.values()}
         for tier, capacity in self.bandwidth.items():
             asking = {
-                work.name: work.demand[tier] for work in self.works.values() if work.running and tier in work.demand
+                work.name: work.demand[tier]
+                for work in self.works.values()
+                if work.running and tier in work.demand
             }
             for name, given in _shared(asking, capacity).items():
                 rates[name] = min(rates[name], given / asking[name])
@@ -254,10 +258,3 @@ def _shared(asking: Mapping[str, float], capacity: float) -> dict[str, float]:
         given[name] = min(asking[name], left / (len(asking) - place))
         left -= given[name]
     return given
-
-
-def _busy(unit: Gemm | Rows) -> int:
-    """Cycles a PCU's body works for a tile."""
-    if isinstance(unit, Gemm):
-        return unit.tiles * unit.steps * unit.row_tiles
-    return unit.trips * sum(each.count for each in unit.body)

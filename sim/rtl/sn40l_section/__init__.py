@@ -1,1 +1,1 @@
-"""A section of the SN40L-style fabric beside its RTL: what each PCU is told, what all units make, how it is run."""
+"""A section of the SN40L-style fabric beside its RTL: what PCUs are told, what all units make, a run."""

@@ -59,7 +59,7 @@ class SectionResult(SimResult):
 
     @property
     def ok(self) -> bool:
-        """Bit-exact against the functional model, within the bounds of the interpreter and of the cycle model."""
+        """Bit-exact against the functional model, within the bounds of interpreter and cycle model."""
         near = abs(self.cycles_model - self.cycles_rtl) <= CYCLES_BOUND * self.cycles_rtl
         return self.bit_exact and near and self.relative_error <= self.bound
 
@@ -81,9 +81,15 @@ class SectionResult(SimResult):
             ("relative error", f"{self.relative_error:.2e} against the interpreter, bound {self.bound:g}"),
             ("tiles", f"{self.tiles}, {self.cycles_rtl / self.tiles:,.0f} cycles each"),
         ]
-        rows += [("utilisation" if not at else "", f"{share:6.1%} {name}") for at, (name, share) in enumerate(self.busy.items())]
         rows += [
-            ("bandwidth" if not at else "", f"{name} {rate:.2f} of {self.peak[name]:g} B/cycle ({rate / self.peak[name]:.1%})")
+            ("utilisation" if not at else "", f"{share:6.1%} {name}")
+            for at, (name, share) in enumerate(self.busy.items())
+        ]
+        rows += [
+            (
+                "bandwidth" if not at else "",
+                f"{name} {rate:.2f} of {self.peak[name]:g} B/cycle ({rate / self.peak[name]:.1%})",
+            )
             for at, (name, rate) in enumerate(self.bandwidth.items())
         ]
         rows.append(("waits", f"{self.conflicts} cycles for PMU banks, {self.switch_stalls} at switches"))
@@ -103,7 +109,11 @@ class SectionDesign(Design):
     def shared(self) -> tuple[Shared, ...]:
         """Nodes of each kind, and ports of the memory: made code for once."""
         beats = self.description["memory"]
-        port = {"HbmChannels": beats["channels"], "HbmBeats": beats["hbm_beats"], "DdrBeats": beats["ddr_beats"]}
+        port = {
+            "HbmChannels": beats["channels"],
+            "HbmBeats": beats["hbm_beats"],
+            "DdrBeats": beats["ddr_beats"],
+        }
         return (
             Shared("sn40l_node", tuple({"Kind": kind} for kind in range(3))),
             Shared("sn40l_mem_port", (port,)),
@@ -117,7 +127,9 @@ class SectionDesign(Design):
         """
         image = self.file(self.description["image"])
         if image.stat().st_size != sum(self.description["loaded"].values()) * VECTOR_BYTES:
-            raise BundleError(f"{image.stat().st_size} bytes", where=str(image), accepted="what design.json loads")
+            raise BundleError(
+                f"{image.stat().st_size} bytes", where=str(image), accepted="what design.json loads"
+            )
         return ["--image", str(image), "--config", str(self.file(self.description["config"]))]
 
     def job(self) -> dict[str, Any]:
@@ -144,7 +156,8 @@ class SectionDesign(Design):
 
     def failure(self, said: Mapping[str, int]) -> str:
         """Descriptors that failed, packets that were lost."""
-        return f"the section failed: {said.get('errors')} descriptors failed, {said.get('strays')} packets were lost"
+        errors, strays = said.get("errors"), said.get("strays")
+        return f"the section failed: descriptors {'failed' if errors else 'held'}, {strays} packets were lost"
 
     @property
     def memory(self) -> dict[str, NDArray[np.float32]]:

@@ -23,7 +23,9 @@ Vectors = NDArray[np.float32]
 """``[vectors, 8]``."""
 
 
-def execute(section: Section, memory: Mapping[str, Vectors], progress: Progress | None = None) -> dict[str, Vectors]:
+def execute(
+    section: Section, memory: Mapping[str, Vectors], progress: Progress | None = None
+) -> dict[str, Vectors]:
     """Run a section.
 
     Args:
@@ -67,7 +69,7 @@ def buffered(buffer: Buffer, units: NDArray[np.float32]) -> dict[str, Vectors]:
         units: ``[tiles, vectors, 8]``.
 
     Raises:
-        PlanError: addresses that leave a unit, words written twice, or read though their unit never wrote them.
+        PlanError: addresses that leave a unit, words written twice, or read and never written.
     """
     into = buffer.into.addresses()
     walks = {reader.flow: reader.walk.addresses() for reader in buffer.readers}
