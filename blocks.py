@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .backends.verilog.sn40l import Compiled
     from .frontend.torch_export import Raised
     from .passes.stages import Stages as BlockStages
+    from .passes.tiers.plan import TierPlan
 
 FABRIC = "agcu"
 """The private buffer that a target with a fabric has."""
@@ -190,18 +191,18 @@ def compile_block(
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
-    from .backends.verilog.sn40l import compile_section, emit_section
+    from .backends.verilog.sn40l import emit_section
     from .compiler import Stages, cost_json, tools
     from .ir.entries import read_entries
     from .ir.module import print_module
+    from .outcome import plain
 
     stages = Stages(progress)
     with BundleWriter(out) as writer, tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
         recorded = stages.run("record activations", lambda: record(subject, layer))
         block = stages.run("recognise stages", lambda: recognise(recorded))
-        compiled: Compiled = stages.run(
-            "place and route",
-            lambda: compile_section(recorded.name, block.stages, target, block.stages.tiles, seed),
+        compiled, plan = stages.run(
+            "place and route", lambda: _placed(recorded.name, block.stages, target, seed)
         )
         reference = stages.run("interpret", lambda: block.reference)
         design = stages.run(
@@ -216,7 +217,7 @@ def compile_block(
             place.chmod(file.stat().st_mode)
         writer.write_weights(block.raised.params)
         writer.write_text(MODULE, print_module(block.raised.module))
-        writer.write_json(PLAN, {"functions": {}, "entries": {}, "tiers": compiled.plan.to_json()})
+        writer.write_json(PLAN, {"functions": {}, "entries": {}, "tiers": plain(plan.to_json())})
         # No groups: the section's cycles come from its own model, sim/cost/fabric.
         writer.write_json(COST, cost_json(block.raised.module, [], target, stages))
         writer.commit(
@@ -226,6 +227,18 @@ def compile_block(
             entries=entries_json(read_entries(block.raised.module)),
             backends={"verilog": {"designs": {recorded.name: FOLDER}}},
         )
+
+
+def _placed(name: str, stages: BlockStages, target: Target, seed: int) -> tuple[Compiled, TierPlan]:
+    """Units on the target's fabric, regions in its tiers."""
+    from .backends.verilog.sn40l import compile_section
+    from .ir.targets.fabric import Machine
+    from .passes.stages import addresses, map_stages, place_regions
+
+    machine = Machine.of(target)
+    section = map_stages(name, stages, machine, stages.tiles)
+    plan = place_regions(section, target)
+    return compile_section(section, machine, addresses(plan), seed), plan
 
 
 def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarray], scratch: Path) -> Path:
@@ -240,7 +253,7 @@ def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarra
     Raises:
         InputError: other names or shapes.
     """
-    from .backends.verilog.sn40l import compile_section, emit_section
+    from .backends.verilog.sn40l import emit_section
     from .compiler import machine
     from .ir.interpreter import interpret
     from .ir.module import parse_module
@@ -258,6 +271,6 @@ def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarra
     plain, _ = run_pipeline(parse_module(files.text(MODULE), where=MODULE), parse_pipeline(PIPELINE))
     stages = read(functions(plain)[MAIN])
     seed = files.manifest["model"].get("seed", 0)
-    compiled = compile_section(name, stages, machine(files.manifest["target"]), stages.tiles, seed)
+    compiled, _ = _placed(name, stages, machine(files.manifest["target"]), seed)
     (result,) = interpret(module, MAIN, {**params, **inputs}).values()
     return emit_section(scratch / FOLDER, compiled, params, inputs, np.asarray(result, np.float64))

@@ -292,6 +292,29 @@ Unit = Buffer | Gemm | Rows | Load | Store
 
 
 @dataclass(frozen=True)
+class Region:
+    """A region of memory and what it holds, for whoever fills it.
+
+    Attributes:
+        vectors: its size.
+        kind: ``source``, ``result``, ``mask``, ``weights`` or ``norm``.
+        tensor: the activation or input; of weights and norms the weight.
+        bias: parameter that goes with a weight, or None.
+        columns: of a weight ``[n, d]``: from which n to which.
+        depth: from which d to which.
+        boolean: of a mask: whether it says who is seen; else it is added.
+    """
+
+    vectors: int
+    kind: str
+    tensor: str
+    bias: str | None = None
+    columns: tuple[int, int] = (0, 0)
+    depth: tuple[int, int] = (0, 0)
+    boolean: bool = False
+
+
+@dataclass(frozen=True)
 class End:
     """Where a flow begins or ends: a unit, and which of its contexts or queues."""
 
@@ -325,14 +348,14 @@ class Section:
         tiles: units that stream through, a sequence of tokens each.
         units: in the order data takes, so that whoever feeds a unit stands before it.
         planes: flow → plane, where it is not 1.
-        regions: of memory, name → vectors.
+        regions: of memory, by name.
     """
 
     name: str
     tiles: int
     units: tuple[Unit, ...]
     planes: Mapping[str, int]
-    regions: Mapping[str, int]
+    regions: Mapping[str, Region]
 
     def __post_init__(self) -> None:
         made: set[str] = set()
@@ -382,7 +405,7 @@ class Section:
             "tiles": self.tiles,
             "units": [{"kind": unit.kind, **asdict(unit)} for unit in self.units],
             "planes": dict(self.planes),
-            "regions": dict(self.regions),
+            "regions": {name: asdict(region) for name, region in self.regions.items()},
         }
 
     @classmethod
@@ -394,9 +417,14 @@ class Section:
         """
         try:
             units = tuple(_unit(dict(unit)) for unit in data["units"])
-            return cls(data["name"], data["tiles"], units, dict(data["planes"]), dict(data["regions"]))
+            regions = {name: _region(dict(region)) for name, region in data["regions"].items()}
+            return cls(data["name"], data["tiles"], units, dict(data["planes"]), regions)
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"no section of a fabric: {error}", where="design.json") from error
+
+
+def _region(data: dict[str, Any]) -> Region:
+    return Region(**{**data, "columns": tuple(data["columns"]), "depth": tuple(data["depth"])})
 
 
 def _walk(data: Mapping[str, Any]) -> Walk:

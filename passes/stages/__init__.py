@@ -3,6 +3,8 @@
 What a stage is and does is read off Einsums (`recognise`), never off names.
 """
 
+from .mapping import map_stages
+from .memory import addresses, place_regions
 from .recognise import recognise
 from .stage import Activation, AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
 
@@ -15,5 +17,8 @@ __all__ = [
     "Softmax",
     "Stage",
     "Stages",
+    "addresses",
+    "map_stages",
+    "place_regions",
     "recognise",
 ]

@@ -147,7 +147,7 @@ class Placed:
         yield 0, number << 10 | plane << 9 | 1 << 8
 
     def _segment(self, region: str, *, read: bool) -> Words:
-        base, size = self.addresses[region], self.section.regions[region] * VECTOR_BYTES
+        base, size = self.addresses[region], self.section.regions[region].vectors * VECTOR_BYTES
         at = AGCU_SEGMENT + 4 * HBM_SEGMENT
         yield at, base
         yield at + 1, (1 << 28 if read else 1 << 29) | 0xFFF << 16 | base >> 32

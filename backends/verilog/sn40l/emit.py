@@ -20,16 +20,10 @@ from numpy.typing import NDArray
 
 from .... import rtl
 from ....ir.errors import InputError, TargetError
-from ....ir.fabric import Buffer, Gemm, Load, Rows, Section, Store
-from ....ir.targets import Target
-from ....passes.stages import Stages
-from ....passes.tiers.plan import TierPlan
-from ....passes.tiers.plan import place as place_in_tiers
-from ....passes.tiers.problem import Program, Symbol, Tiers
+from ....ir.fabric import Buffer, Gemm, Rows, Section
+from ....ir.targets.fabric import Machine
 from ..folder import fill, write
 from .configure import VECTOR_BYTES, Placed
-from .machine import Machine
-from .mapping import Mapped, map_stages
 from .mesh import Mesh, mesh_of
 from .packing import regions
 from .place import place
@@ -44,9 +38,6 @@ RTL_FOLDERS = ("common", "sn40l")
 HBM_CHANNELS, CHANNEL_BYTES = 4, 32
 LATENCY = 64
 """Cycles a memory channel takes to answer."""
-PIECE = 512
-"""Bytes that lie in one channel: every region begins with a new piece."""
-DDR_BIT = 38
 SILENT = 2_000_000
 """Cycles without a beat stored after which a simulation is given up."""
 BUSY, STARVED, BLOCKED = range(3)
@@ -58,28 +49,18 @@ class Compiled:
     """A section with its place on a machine.
 
     Attributes:
-        mapped: the section and what its memory holds.
+        section: the units.
+        machine: what it is for.
         mesh, nodes, routes: where its units and flows are.
-        plan: where its regions of memory are.
+        addresses: byte address of each region of memory.
     """
 
-    mapped: Mapped
+    section: Section
     machine: Machine
     mesh: Mesh
     nodes: Mapping[str, int]
     routes: Mapping[str, Route]
-    plan: TierPlan
-
-    @property
-    def section(self) -> Section:
-        """The section."""
-        return self.mapped.section
-
-    @property
-    def addresses(self) -> dict[str, int]:
-        """Byte address of each region; DDR has bit 38 set."""
-        far = {name: 1 << DDR_BIT | address for name, address in self.plan.far.items()}
-        return {**self.plan.near, **far}
+    addresses: Mapping[str, int]
 
     def config(self) -> Iterator[tuple[int, int, int]]:
         """All words of the configuration: units, control network, switches."""
@@ -89,21 +70,21 @@ class Compiled:
             yield from each.words()
 
 
-def compile_section(name: str, stages: Stages, target: Target, tiles: int, seed: int = 0) -> Compiled:
-    """Map stages to the target's fabric, place and route them, and place their regions in its tiers.
+def compile_section(
+    section: Section, machine: Machine, addresses: Mapping[str, int], seed: int = 0
+) -> Compiled:
+    """Place a section's units on the machine's mesh and route its flows.
 
     Args:
-        name: the part of the model.
-        stages: what it does.
-        target: a machine with a fabric.
-        tiles: sequences that stream through.
+        section: the units.
+        machine: a fabric.
+        addresses: byte address of each region of memory.
         seed: of the placement.
 
     Raises:
-        TargetError: a target without a fabric, or too small a one.
-        PlanError: shapes that do not fit, or memory that is too small.
+        TargetError: no mesh of the machine's units is known.
+        PlanError: more units or flows than there is room for.
     """
-    machine = Machine.of(target)
     mesh = mesh_of(machine.pcus, machine.pmus, machine.agcus)
     if mesh is None:
         raise TargetError(
@@ -111,27 +92,8 @@ def compile_section(name: str, stages: Stages, target: Target, tiles: int, seed:
             where=machine.name,
             accepted="16 of each",
         )
-    mapped = map_stages(name, stages, machine, tiles)
-    nodes = place(mapped.section, mesh, seed)
-    plan = place_in_tiers(_program(mapped), Tiers.of(target))
-    return Compiled(mapped, machine, mesh, nodes, route(mapped.section, mesh, nodes), plan)
-
-
-def _program(mapped: Mapped) -> Program:
-    """The regions of memory, all needed as long as the kernel runs."""
-    section = mapped.section
-    moved = dict.fromkeys(section.regions, 0)
-    for unit in section.units:
-        if isinstance(unit, Load | Store):
-            runs = 1 if isinstance(unit, Load) and unit.once else section.tiles
-            moved[unit.region] += runs * unit.unit_vectors * VECTOR_BYTES
-    symbols = []
-    for name, vectors in section.regions.items():
-        size = -(-vectors * VECTOR_BYTES // PIECE) * PIECE
-        stored = mapped.contents[name].kind == "result"
-        read, written = (0, moved[name]) if stored else (moved[name], 0)
-        symbols.append(Symbol(name, size, 0, 1, read, written))
-    return Program(section.name, 1, tuple(symbols))
+    nodes = place(section, mesh, seed)
+    return Compiled(section, machine, mesh, nodes, route(section, mesh, nodes), addresses)
 
 
 def emit_section(
@@ -154,8 +116,8 @@ def emit_section(
         InputError: inputs of another shape.
         BundleError: the directory cannot be written.
     """
-    memory = regions(compiled.mapped, parameters, inputs)
-    vectors = compiled.section.regions["y"]
+    memory = regions(compiled.section, parameters, inputs)
+    vectors = compiled.section.regions["y"].vectors
     if reference.size != vectors * VECTOR_BYTES // 4:
         raise InputError(f"a reference of shape {list(reference.shape)}", where=compiled.section.name)
     return write(Path(directory), _files(compiled, memory, inputs, reference))
@@ -191,7 +153,7 @@ def _files(
         "shape": list(reference.shape),
         "section": section.to_json(),
         "nodes": dict(compiled.nodes),
-        "addresses": compiled.addresses,
+        "addresses": dict(compiled.addresses),
         "loaded": {name: len(array) for name, array in memory.items()},
         "machine": vars(machine),
         "memory": {
@@ -227,7 +189,9 @@ def _config(compiled: Compiled, memory: Mapping[str, NDArray], counters: list[tu
         size = len(array) * VECTOR_BYTES
         lines.append(f"load {compiled.addresses[name]:x} {offset:x} {size:x}")
         offset += size
-    lines.append(f"store {compiled.addresses['y']:x} {compiled.section.regions['y'] * VECTOR_BYTES:x}")
+    lines.append(
+        f"store {compiled.addresses['y']:x} {compiled.section.regions['y'].vectors * VECTOR_BYTES:x}"
+    )
     lines += [f"count {name} {unit:x} {word:x}" for name, unit, word in counters]
     lines += [f"set {unit:x} {address:x} {data:x}" for unit, address, data in compiled.config()]
     return "\n".join(lines) + "\n"

@@ -148,7 +148,7 @@ class SectionDesign(Design):
     @property
     def result_bytes(self) -> int:
         """All tiles of the result."""
-        return self.section.regions["y"] * VECTOR_BYTES
+        return self.section.regions["y"].vectors * VECTOR_BYTES
 
     def arrange(self, results: bytes) -> NDArray[np.float32]:
         """The result as the model has it."""

@@ -11,26 +11,27 @@ soon as the first stages have read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ....ir.errors import PlanError, TargetError
-from ....ir.fabric import (
+from ...ir.errors import PlanError, TargetError
+from ...ir.fabric import (
     LANES,
     MOST_DESTINATIONS,
     Buffer,
     Gemm,
     Load,
     Reader,
+    Region,
     Rows,
     Section,
     Store,
     Unit,
     Walk,
 )
-from ....passes.stages import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
+from ...ir.targets.fabric import Machine
 from . import programs
-from .machine import Machine
+from .stage import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
 
 DEPTH = 2
 MOST_READERS = 2
@@ -40,36 +41,7 @@ WIDE_PLANE = 0
 """The plane of operands A, a vector a cycle each; all else is on the other."""
 
 
-@dataclass(frozen=True)
-class Packed:
-    """What a region of memory holds, for whoever fills it.
-
-    Attributes:
-        kind: ``source``, ``result``, ``mask``, ``weights`` or ``norm``.
-        tensor: the activation or input; of weights and norms the weight.
-        bias: parameter that goes with a weight, or None.
-        columns: of a weight ``[n, d]``: from which n to which.
-        depth: from which d to which.
-        boolean: of a mask: whether it says who is seen.
-    """
-
-    kind: str
-    tensor: str
-    bias: str | None = None
-    columns: tuple[int, int] = (0, 0)
-    depth: tuple[int, int] = (0, 0)
-    boolean: bool = False
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A section, and what its regions of memory hold."""
-
-    section: Section
-    contents: Mapping[str, Packed]
-
-
-def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Mapped:
+def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Section:
     """A section for some stages on some machine.
 
     Raises:
@@ -83,8 +55,8 @@ def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Mappe
         if any(width % (LANES * parts) for width in wide):
             continue
         for again in (False, True):
-            mapped = _Mapper(name, stages, machine, tiles, parts, again).mapped()
-            missing = _missing(mapped.section, machine)
+            mapped = _Mapper(name, stages, machine, tiles, parts, again).section()
+            missing = _missing(mapped, machine)
             best, refused = (best, refused or missing) if missing else (mapped, refused)
     if best is None:
         raise TargetError(
@@ -172,11 +144,10 @@ class _Mapper:
     units: list[Unit] = field(default_factory=list)
     held: dict[str, list[_Held]] = field(default_factory=dict)
     planes: dict[str, int] = field(default_factory=dict)
-    regions: dict[str, int] = field(default_factory=dict)
-    contents: dict[str, Packed] = field(default_factory=dict)
+    regions: dict[str, Region] = field(default_factory=dict)
     mask: _Held | None = None
 
-    def mapped(self) -> Mapped:
+    def section(self) -> Section:
         """The section."""
         stages = self.stages
         self.cut = (
@@ -186,13 +157,12 @@ class _Mapper:
         for stage in stages.stages:
             self._stage(stage)
         self._result()
-        section = Section(self.name, self.tiles, tuple(self._ordered()), self.planes, self.regions)
-        return Mapped(section, self.contents)
+        return Section(self.name, self.tiles, tuple(self._ordered()), self.planes, self.regions)
 
     def _source(self) -> None:
         shape = self.stages.activations[self.stages.source]
         vectors = shape.rows * shape.width // LANES
-        self._load("x", Packed("source", shape.name), vectors, vectors)
+        self._load("x", Region(vectors * self.tiles, "source", shape.name), vectors, vectors)
         self._hold(shape.name, "x", "x", shape.rows, shape.width, Walk(((vectors, LANES),)))
 
     def _result(self) -> None:
@@ -202,8 +172,7 @@ class _Mapper:
             raise PlanError("a stage reads the result", where=self.name, accepted="a result that only leaves")
         del self.held[self.stages.result]
         vectors = held.words // LANES
-        self.regions["y"] = vectors * self.tiles
-        self.contents["y"] = Packed("result", self.stages.result)
+        self.regions["y"] = Region(vectors * self.tiles, "result", self.stages.result)
         self.units.append(Store("store_y", held.write, "y", vectors, vectors))
 
     def _ordered(self) -> Iterator[Unit]:
@@ -227,10 +196,9 @@ class _Mapper:
             f"{held.name}_buffer", held.name, held.words, DEPTH, held.pitch, held.write, held.into, readers
         )
 
-    def _load(self, name: str, packed: Packed, vectors: int, stride: int, once: bool = False) -> str:
+    def _load(self, name: str, region: Region, vectors: int, stride: int, once: bool = False) -> str:
         """A load unit; the name of its flow."""
-        self.regions[name] = vectors * (self.tiles if stride else 1)
-        self.contents[name] = packed
+        self.regions[name] = region
         self.units.append(Load(f"load_{name}", name, name, vectors, stride, once))
         return name
 
@@ -284,8 +252,10 @@ class _Mapper:
         bias = stage.bias if first == 0 else None
         walk = Walk(((high, LANES * depth), (depth, 1), (tiles, 0)), lane=depth)
         a = self._read(held, walk, name, WIDE_PLANE)
-        packed = Packed("weights", stage.weight, bias, (begin, begin + width), (first, first + depth))
-        b = self._load(f"{name}_weights", packed, tiles * (depth + (bias is not None)), 0)
+        vectors = tiles * (depth + (bias is not None))
+        spans = (begin, begin + width), (first, first + depth)
+        region = Region(vectors, "weights", stage.weight, bias, *spans)
+        b = self._load(f"{name}_weights", region, vectors, 0)
         out = name
         einsum = f"{stage.result}[t, n] = sum[d] mul({stage.source}[t, d], {stage.weight}[n, d])"
         einsum += f", d {first} to {first + depth - 1}, n {begin} to {begin + width - 1}"
@@ -327,7 +297,8 @@ class _Mapper:
         queues = [self._read(source, Walk(((vectors, LANES),)), name, WIDE_PLANE)]
         if stage.mask is not None:
             if self.mask is None:
-                self._load("mask", Packed("mask", stage.mask, boolean=stage.boolean), wide, wide)
+                region = Region(wide * self.tiles, "mask", stage.mask, boolean=stage.boolean)
+                self._load("mask", region, wide, wide)
                 self.mask = _Held("mask", "mask", shape.width, shape.width, Walk(((wide, LANES),)))
             again = Walk(((wide, LANES), (shape.rows, 0)))
             queues.append(self._read(self.mask, again, name, 1 - WIDE_PLANE))
@@ -373,8 +344,8 @@ class _Mapper:
         else:
             queues.append(self._read(residual, along, name, len(sources) % 2))
         wide = shape.width // LANES
-        packed = Packed("norm", stage.weight, stage.bias)
-        queues.append(self._load(f"{name}_weights", packed, 2 * wide, 0, once=True))
+        region = Region(2 * wide, "norm", stage.weight, stage.bias)
+        queues.append(self._load(f"{name}_weights", region, 2 * wide, 0, once=True))
         einsum = f"{stage.result}[t, :] = layer_norm({' + '.join(each.name for each in terms)})[t, :]"
         once, body = programs.settled(
             programs.add_norm_parameters(shape.width, len(terms)), programs.add_norm(shape.width, len(terms))

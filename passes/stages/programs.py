@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ....ir.errors import PlanError
-from ....ir.fabric import LANES, Instruction, Operand
-from ....sim.rtl.sn40l_pcu.registers import RESULT_CYCLES, SCALAR_CYCLES
+from ...ir.errors import PlanError
+from ...ir.fabric import LANES, Instruction, Operand
+from ...sim.rtl.sn40l_pcu.registers import RESULT_CYCLES, SCALAR_CYCLES
 
 ROW_BUFFER = 256
 """Vectors of a PCU's row buffer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ....ir.errors import TargetError
-from ....ir.fabric import WORD_BYTES
-from ....ir.targets import Target
+from ..errors import TargetError
+from ..fabric import WORD_BYTES
+from .description import Target
 
 ACCEPTED = "sn40l-small, or a target with units 'pcu', private buffers 'pmu' and 'agcu', tiers hbm and ddr"
 
