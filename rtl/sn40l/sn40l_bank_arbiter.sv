@@ -6,8 +6,8 @@
 //
 // In every cycle each bank goes to the first lane that asks for it: contexts in turn from turn_q on, lanes in
 // order. An access that is not granted whole keeps what it has got and asks again for the rest. The turn moves
-// on when its context asks for nothing or is granted the rest, so nobody waits for ever. Combinational from
-// requests to grants.
+// on, in cycles in which somebody asks, when its context asks for nothing or is granted the rest: nobody waits
+// for ever. Combinational from requests to grants.
 
 module sn40l_bank_arbiter #(
   parameter  int unsigned Contexts  = 2,
@@ -92,8 +92,10 @@ module sn40l_bank_arbiter #(
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni)                turn_q <= '0;
-    else if (!waits_o[turn_q])  turn_q <= (turn_q == CtxWidth'(Contexts - 1)) ? '0 : turn_q + CtxWidth'(1);
+    if (!rst_ni) turn_q <= '0;
+    else if (pending_i != '0 && !waits_o[turn_q]) begin
+      turn_q <= (turn_q == CtxWidth'(Contexts - 1)) ? '0 : turn_q + CtxWidth'(1);
+    end
   end
 
   if (Contexts < 2) begin : gen_bad_contexts
