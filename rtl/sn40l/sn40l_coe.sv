@@ -14,7 +14,7 @@
 // reach anything else. A copy's error completion, of the bus or of a poisoned word, is the manager's.
 
 module sn40l_coe #(
-  parameter  int unsigned Slots       = 41,
+  parameter  int unsigned Slots       = 64,
   parameter  int unsigned HbmBeats    = 32768,    // of a channel
   parameter  int unsigned DdrBeats    = 524288,
   parameter  int unsigned HbmNum      = 9,
@@ -35,7 +35,8 @@ module sn40l_coe #(
 ) (
   input  logic                                 clk_i,
   input  logic                                 rst_ni,
-  // Where experts lie; not to be changed while any is near
+  // Slots in use and where experts lie; not to be changed while any is near
+  input  logic [SlotWidth:0]                   slots_i,           // 1..Slots
   input  logic [AddrWidth-3:0]                 far_base_i,        // in DDR
   input  logic [AddrWidth-3:0]                 far_bytes_i,
   input  logic [31:0]                          far_stride_i,
@@ -128,6 +129,7 @@ module sn40l_coe #(
   ) i_experts (
     .clk_i,
     .rst_ni,
+    .slots_i,
     .far_base_i  ('0),
     .far_stride_i,
     .near_base_i ('0),

@@ -29,7 +29,8 @@ module sn40l_expert_mgr #(
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  // Where experts lie; not to be changed while any is near
+  // Slots in use and where experts lie; not to be changed while any is near
+  input  logic [SlotWidth:0]     slots_i,           // 1..Slots
   input  logic [AddrWidth-1:0]   far_base_i,
   input  logic [31:0]            far_stride_i,
   input  logic [AddrWidth-1:0]   near_base_i,
@@ -101,7 +102,7 @@ module sn40l_expert_mgr #(
 
   for (genvar i = 0; i < Slots; i++) begin : gen_look_up
     assign found[i] = state_q[i] == Ready && expert_q[i] == req_expert_i;
-    assign empty[i]   = state_q[i] == Invalid;
+    assign empty[i]   = state_q[i] == Invalid && (SlotWidth + 1)'(i) < slots_i;
     assign victims[i] = state_q[i] == Ready && refs_q[i] == '0 && !pinned_q[i];
   end
 

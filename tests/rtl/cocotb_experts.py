@@ -36,6 +36,7 @@ class Bench:
         self.slots = int(dut.Slots.value)
         self.ports = {name: getattr(dut, name) for name in INPUTS}
         self.driven = dict.fromkeys(INPUTS, -1)
+        dut.slots_i.value = self.slots
         dut.far_base_i.value, dut.far_stride_i.value = layout.far_base, layout.far_stride
         dut.near_base_i.value, dut.near_stride_i.value = layout.near_base, layout.near_stride
         dut.bytes_i.value = layout.size

@@ -26,6 +26,7 @@ TOKENS = LANES
 MESH = Mesh(rows=2, cols=3, agcu_cols=(0, 2))
 """Of ``sn40l_coe`` by default."""
 PMU_WORDS = 4096
+MOST_SLOTS = 64
 PIECE = 512
 """Bytes that lie in one channel: whatever is placed begins with a new piece."""
 X, WEIGHTS, Y = "x", "weights", "y"
@@ -96,7 +97,7 @@ class Experts:
         return (drawn / np.sqrt(self.width)).astype(np.float32)
 
     def prompts(self, wanted: Sequence[int], seed: int = 0) -> NDArray[np.float32]:
-        """``[prompts, TOKENS, width]``: the first token lies in the direction of the expert that is wanted."""
+        """``[prompts, TOKENS, width]``: the first token lies in the direction of the expert wanted."""
         random = np.random.default_rng((self.seed, 2, seed))
         found = random.standard_normal((len(wanted), TOKENS, self.width)).astype(np.float32)
         found[:, 0] = self.router[list(wanted)] + found[:, 0] * np.float32(0.02)
@@ -162,10 +163,10 @@ class Layout:
     batch: int
 
     def __post_init__(self) -> None:
-        if self.slots < 1 or not 1 <= self.batch <= LANES:
+        if not 1 <= self.slots <= MOST_SLOTS or not 1 <= self.batch <= LANES:
             raise InputError(
                 f"{self.slots} slots, batches of {self.batch}",
-                accepted=f"a slot or more, 1 to {LANES} prompts",
+                accepted=f"1 to {MOST_SLOTS} slots, 1 to {LANES} prompts",
             )
 
     @cached_property
@@ -188,7 +189,7 @@ class Layout:
 
     @cached_property
     def nodes(self) -> dict[str, int]:
-        """Unit → node, for both sections: a unit that only one of them configured would run in the other's kernels."""
+        """Unit → node, for both sections: a unit that one of them alone configured would run in both."""
         return place(self.experts.section(router=False), MESH)
 
     def program(self, *, router: bool) -> Words:
@@ -209,7 +210,7 @@ class Layout:
         programs = [self.program(router=True), self.program(router=False)]
         lengths = [len(words) for words in programs]
         units = [self.nodes[name] for name in (X, WEIGHTS, Y)]
-        yield f"near {at['slots']} {self.slots * each.stride} {each.stride}"
+        yield f"near {at['slots']} {self.slots * each.stride} {each.stride} {self.slots}"
         yield f"far 0 {each.count * each.stride} {each.stride}"
         yield f"expert {each.weight_bytes + each.writable_bytes} {each.weight_bytes} {each.writable_bytes}"
         yield f"host {latency} {ahead} {self.batch} {int(each.state)}"

@@ -1,7 +1,7 @@
 // The host of sn40l_coe: batches of prompts, a router that names an expert for each, the experts one after another.
 //
 // Usage: model JOB RESULTS. JOB is text, a keyword a line with its numbers:
-//   near BASE BYTES STRIDE        slots in HBM              far BASE BYTES STRIDE   experts in DDR
+//   near BASE BYTES STRIDE SLOTS  slots in HBM              far BASE BYTES STRIDE   experts in DDR
 //   expert BYTES OFFSET WRITABLE  sizes, and the part written at OFFSET
 //   host LATENCY AHEAD BATCH WROTE   cycles of a command; experts asked for while one runs; prompts of a batch;
 //                                 1: a run writes into its expert's slot, at OFFSET
@@ -299,7 +299,8 @@ class Host {
       uint64_t bytes, address;
       from >> name;
       if (name == "near") {
-        from >> near_ >> bytes >> near_stride_;
+        from >> near_ >> bytes >> near_stride_ >> address;
+        top_.slots_i = address;
         top_.near_base_i = near_;
         top_.near_bytes_i = bytes;
         top_.near_stride_i = near_stride_;
