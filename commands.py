@@ -323,6 +323,8 @@ def price_model(args: argparse.Namespace) -> Outcome:
 
 def serve_experts(args: argparse.Namespace) -> Outcome:
     """``penstock serve``."""
+    if args.bundle.startswith("rtl:"):
+        return _serve_on_rtl(args)
     from .serving import serve
 
     with bar() as progress:
@@ -342,6 +344,28 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
         said.append(f"hits expected of independent requests: {found.expected_hit_rate:.4g}")
     if not found.ok:
         said.append("runtime and model count differently")
+    return Outcome(found.to_json(), "\n".join(said), ok=found.ok)
+
+
+def _serve_on_rtl(args: argparse.Namespace) -> Outcome:
+    from .serving_rtl import serve_rtl
+
+    with bar() as progress:
+        found = serve_rtl(
+            args.bundle,
+            args.slots,
+            ahead=args.ahead,
+            batch=args.batch,
+            batches=args.batches,
+            requests=args.requests,
+            seed=args.seed,
+            state=args.state,
+            ddr=args.ddr,
+            latency=args.latency,
+            progress=progress,
+        )
+    title = f"{found.experts} experts, {found.slots} slots, on the simulated RTL"
+    said = [title, table(("", "RTL", "model"), found.rows()), *found.findings()]
     return Outcome(found.to_json(), "\n".join(said), ok=found.ok)
 
 

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from .ir.errors import InputError
@@ -57,6 +58,17 @@ def amount(text: str) -> float:
         found = -1.0
     if not 0 <= found < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return found
+
+
+def rate(text: str) -> Fraction:
+    """A number above 0, exactly."""
+    try:
+        found = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if found <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return found
 
 

@@ -16,6 +16,7 @@ from . import rtl
 from .backends.verilog.sn40l.experts import Experts, Layout, unpacked
 from .ir.errors import InputError
 from .progress import Progress
+from .serving import exponent_of
 from .sim.cost.coe import Expert, Served, batches_of, hit_rate, popularity, serve
 from .sim.cost.coe.cycles import fabric_node, fabric_workload
 from .sim.rtl import sn40l_coe
@@ -95,6 +96,15 @@ class RtlServing:
         lines.append(("wait_cycles", self.measured["wait_cycles"], round(self.modelled.wait_s)))
         return [*lines, ("cycles", self.measured["cycles"], round(self.modelled.seconds))]
 
+    def findings(self) -> list[str]:
+        """What else there is to say, a line each."""
+        lines = [
+            f"hits expected of independent requests: {self.expected_hit_rate:.4g}",
+            f"cycles beside the model: {self.cycles_off:+.2%} (bound {CYCLES_BOUND:.0%})",
+            f"results beside float64: {self.relative_error:.2e} (bound {ERROR_BOUND:g})",
+        ]
+        return lines if self.ok else [*lines, f"RTL and model differ; {self.misrouted} prompts misrouted"]
+
 
 def options_of(spec: str) -> dict[str, int]:
     """Options of ``rtl:experts=N,width=W``.
@@ -119,7 +129,7 @@ def serve_rtl(
     ahead: int = 0,
     batch: int = 8,
     batches: int = 100,
-    exponent: float = 0.0,
+    requests: str = "uniform",
     seed: int = 0,
     state: bool = False,
     ddr: Fraction = Fraction(8),
@@ -133,7 +143,7 @@ def serve_rtl(
         slots: experts that HBM holds.
         ahead: of a batch's next experts, how many are asked for while one runs.
         batch, batches: prompts of a batch, at most 8, and how many batches.
-        exponent: Zipf's, of the requests; 0: uniform.
+        requests: ``uniform`` or ``zipf:EXPONENT``; the router names the expert each prompt was made for.
         seed: of weights, prompts and requests.
         state: whether a run writes into its expert, which is then copied back.
         ddr: bytes a cycle that DDR gives.
@@ -143,7 +153,9 @@ def serve_rtl(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
-    options = options_of(spec)
+    options, exponent = options_of(spec), exponent_of(requests)
+    if exponent is None:
+        raise InputError("requests of a router's own", where=spec, accepted="uniform or zipf:EXPONENT")
     experts = Experts(options["experts"], options["width"], seed, state)
     layout = Layout(experts, slots, batch)
     drawn = batches_of(experts.count, batch, batches, exponent=exponent, seed=seed)

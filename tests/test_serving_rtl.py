@@ -23,7 +23,7 @@ FLIP, CODEWORD = 0, 72
     ("spec", "options"),
     [
         (SPEC, {}),
-        (SPEC, {"ahead": 2, "exponent": 1.0}),
+        (SPEC, {"ahead": 2, "requests": "zipf:1.0"}),
         ("rtl:experts=13,width=48", {"state": True, "batch": 5, "latency": 40}),
         ("rtl:experts=40,width=16", {"ahead": 1, "state": True, "seed": 3}),
     ],
@@ -105,6 +105,11 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         Layout(Experts(10, 32), 65, 8)
     with pytest.raises(InputError, match="bytes a cycle"):
         fabric_node(Expert("tiny", 4096), 10, 4, Fraction(0))
+
+
+def test_requests_that_only_a_runtime_can_draw_are_refused() -> None:
+    with pytest.raises(InputError, match="uniform or zipf"):
+        serve_rtl(SPEC, 10, requests="routed")
 
 
 def test_programs_configure_the_same_units_for_router_and_experts() -> None:
