@@ -83,6 +83,7 @@ def test_what_cannot_be_planned_is_refused(
     assert said in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
+@pytest.mark.slow
 def test_times_may_be_measured_here() -> None:
     settings = {"seq": 256, "dtype": "f32", "host_bytes": 1 << 30, "link_bytes_per_s": 1e9}
     found = plan.swap("zoo:llama-tiny,layers=4", "h200", measure=True, **settings)
@@ -98,6 +99,7 @@ def _gradients(model: torch.nn.Module, run: torch.nn.Module, ids: torch.Tensor) 
     return [each.grad.clone() for each in model.parameters() if each.grad is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", [0.8, 1.6])
 def test_a_plan_runs_with_the_gradients_of_plain_autograd(host: float, tmp_path: Path) -> None:
     spec, tokens = "zoo:llama-tiny,layers=5", 512

@@ -17,7 +17,7 @@ from typing import Any
 from ortools.linear_solver import pywraplp
 
 from ...ir.errors import PlanError, ToolMissing
-from ...ir.swap_plan import ALWAYS, BUFFERS, KEPT
+from ...ir.swap_plan import ALWAYS, BUFFERS, KEPT, PLACE
 from .costs import Costs
 
 Linear = Any
@@ -129,7 +129,8 @@ class _Program:
         if self.keep:
             kept = sum(size[name] * each for (_, name), each in self.keep.items())
             self.solver.Add(kept <= device_bytes / self.unit_b)
-            self.solver.Add(sum(self.copied) <= self.costs.machine.host_bytes / self.unit_b)
+            room = self.costs.machine.host_bytes - PLACE * len(self.keep)  # slices are rounded up to places
+            self.solver.Add(sum(self.copied) <= room / self.unit_b)
 
     def _times(self) -> Linear:
         """Ends of everything, in forwards; that of the last backward."""

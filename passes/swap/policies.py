@@ -72,7 +72,10 @@ def paper(costs: Costs) -> tuple[SwapPlan, Alpha]:
     """
     machine = costs.machine
     alpha = best_alpha(costs.layer, costs.layers, machine.link_bytes_per_s, machine.host_bytes)
-    return uniform(costs, alpha.value), alpha
+    plan = uniform(costs, alpha.value)
+    if plan.host_bytes > machine.host_bytes:  # by what places are rounded up to
+        plan = uniform(costs, max(0.0, alpha.value - costs.align / costs.tokens))
+    return plan, alpha
 
 
 def general(costs: Costs, device_bytes: int, *, seconds: float, seed: int) -> tuple[SwapPlan, Solution]:
