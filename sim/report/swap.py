@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ..cost.swap.schedule import STREAMS
 from ..cost.swap.streams import Ran, Timeline
 from . import units
-from .figure import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RED, WIDTH_IN, drawn
+from .figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, WIDTH_IN, drawn
 from .html import document
 from .markup import Cell, facts, note, table
 
@@ -52,10 +53,12 @@ def memory(axes: Axes, curves: Sequence[Curve], capacity_bytes: int) -> None:
         seconds, sizes = zip(*curve.points, strict=True) if curve.points else ((0.0,), (0,))
         axes.step(seconds, sizes, where="post", color=colour, linewidth=1.2, label=curve.label)
     axes.axhline(capacity_bytes, color=RED, linewidth=1, linestyle="--", label="device")
-    axes.set(ylim=(0, None), xlim=(0, None))
+    last = max((curve.points[-1][0] for curve in curves if curve.points), default=1.0)
+    axes.set(ylim=(0, None), xlim=(0, last))
     axes.set_ylabel("memory of the device")
     _formatted(axes)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.size(value)))
+    axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2(axes.get_ylim()[1] / 7))))
     axes.legend(loc="upper right")
 
 
@@ -70,7 +73,7 @@ def streams(axes: Axes, timeline: Timeline) -> None:
                 seen[kind] = kind
                 axes.barh(
                     row, each.end - each.start, left=each.start, height=0.7, color=KINDS[kind],
-                    edgecolor=INK, linewidth=0.3, label=label,
+                    edgecolor="white", linewidth=0.2, label=label,
                 )  # fmt: skip
     axes.set_yticks(range(len(STREAMS)), STREAMS)
     axes.invert_yaxis()
@@ -102,8 +105,8 @@ def write_png(place: Path, curves: Sequence[Curve], capacity_bytes: int, timelin
         figure = Figure(figsize=(WIDTH_IN, sum(_HEIGHTS_IN)), layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=_HEIGHTS_IN)
-        memory(upper, curves, capacity_bytes)
         streams(lower, timeline)
+        memory(upper, curves, capacity_bytes)  # the longest step sets the axis both share
         figure.savefig(place, format="png", dpi=120)
 
 

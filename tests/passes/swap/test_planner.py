@@ -112,7 +112,7 @@ def test_the_programs_times_are_the_simulators(link: float, host: float, room: f
 
 
 def test_the_best_of_all_choices_of_one_layer() -> None:
-    """Three layers, one of them swapped: its tensors kept, copied or rebuilt in every way, by the simulator."""
+    """Three layers, one swapped: its tensors kept, copied or rebuilt in every way, by the simulator."""
     costs = replace(_costs("zoo:gpt2-small,layers=3", 0.6, 0.8), align=1)
     room = costs.buffer_bytes // 4
     tensors = [tensor for tensor in costs.tensors if tensor.kind != "keep"]
