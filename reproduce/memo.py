@@ -7,12 +7,14 @@ computed here. One number is fitted, the share of the peak that products reach; 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..ir.swap_plan import BUFFERS
 from ..ir.targets import load
 from ..sim.cost.swap import GPTS, Alpha, Gpt, LayerCost, best_alpha
 from ..sim.cost.swap.gpt import ATTENTION, BACKWARD, FORWARD_H, RECOMPUTE_H
 from ..sim.cost.swap.machine import Machine
+from ..sim.cost.swap.schedule import LayerWork, StepWork, simulate
 from .memo_text import MISSING, NOTES, QUIRKS, SOURCES, sections
 from .published import read
 from .rows import Reproduction, Row, check
@@ -88,12 +90,33 @@ class Step:
         return flops / (self.machine.gpus * self.machine.flops_per_s * self.printed_mfu)
 
 
+def simulated_s(step: Step) -> float:
+    """The same step on the three streams, with copies, recomputing and the classifier."""
+    model, tokens = GPTS["7b"], tokens_of("1m")
+    machine = replace(step.machine, efficiency=step.efficiency)
+    cost = layer_cost(model, tokens, machine)
+    layers = tuple(
+        LayerWork(
+            forward_s=cost.forward_s,
+            backward_s=cost.backward_s,
+            recompute_s=(1 - step.fraction) * cost.recompute_s,
+            copied_bytes=cost.swapped_bytes(step.fraction),
+            buffer=at % BUFFERS,
+            swapped=at < model.layers - BUFFERS,
+        )
+        for at in range(model.layers)
+    )
+    head = 6 * tokens * model.vocabulary * model.width / machine.gpus
+    rate = machine.link_bytes_per_s
+    return simulate(StepWork(layers, rate, rate, head_s=machine.compute_s(head))).seconds
+
+
 def reproduce() -> Reproduction:
     """Compute everything."""
     step = Step.fitted()
     rows = tuple(_rows(step))
     bounds = {"skeletal_bytes": EXACT, "attention_share_bytes": EXACT, "crossover_tokens": CLOSE}
-    bounds |= {"attention_share_flops": ABOVE}  # printed as "over 90 %"
+    bounds |= {"attention_share_flops": ABOVE, "simulated_mfu": CLOSE}  # the former is printed as "over 90 %"
     checks = tuple(
         check(name, bound, (row for row in rows if row.id.startswith(name))) for name, bound in bounds.items()
     )
@@ -134,6 +157,8 @@ def _rows(step: Step) -> Iterator[Row]:
         yield _row(f"recompute_share/{length}", again, "of a forward")
     yield _row("efficiency/a800", step.efficiency, "of the peak")
     yield _row("step_seconds/7b/1m", step.seconds, "s")
+    share = step.seconds * step.printed_mfu / simulated_s(step)
+    yield _row("simulated_mfu/7b/1m", share, "of the peak", step.printed_mfu)
     yield _row("tokens_per_gpu_s/7b/1m", long / step.seconds / step.machine.gpus, "tokens/s")
 
 

@@ -18,6 +18,7 @@ SOURCES = {
     "full_swap_tokens": "derived: section 4.1's second constraint at a fraction of 1",
     "recompute_share": "derived: section 4.1's recomputing over table 1's forward",
     "efficiency": "fitted to the abstract's MFU",
+    "simulated_mfu": "abstract",
     "step_seconds": "the abstract's MFU of 52.30 %, causal attention counted half",
     "tokens_per_gpu_s": "the abstract's MFU of 52.30 %, causal attention counted half",
 }
@@ -28,6 +29,7 @@ NOTES = {
     "input_bytes": "the paper contradicts itself: by its own 4096 GiB it is 256 GiB",
     "crossover_tokens": "the link's bandwidth is inferred from it",
     "efficiency": "the link's bandwidth and the peak being known, nothing stalls at this length",
+    "simulated_mfu": "fitted to by the efficiency; the streams only show that nothing stalls",
     "step_seconds": "a conversion of the printed MFU; its formula is not in the text, 6sP + 6nhs² is assumed",
     "tokens_per_gpu_s": "likewise; about 97 if attention were not counted half",
 }

@@ -49,6 +49,7 @@ def test_every_promised_row_is_there_and_every_bound_holds(found: Reproduction) 
         ("recompute_share/1m", 0.03, 0.005),
         ("step_seconds/7b/1m", 695, 1),
         ("tokens_per_gpu_s/7b/1m", 189, 0.5),
+        ("simulated_mfu/7b/1m", 0.523, 0.0005),
     ],
 )
 def test_figures_worked_out_by_hand(found: Reproduction, row: str, value: float, off: float) -> None:
