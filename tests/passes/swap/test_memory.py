@@ -7,6 +7,8 @@ from itertools import combinations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils.checkpoint import checkpoint
 
 from penstock.frontend import zoo
@@ -159,3 +161,43 @@ def test_checkpoints_fragment_and_a_plain_step_hardly() -> None:
     again = replay(as_requests(checkpointed(profile)))
     assert whole.waste < 0.05 < 0.1 < again.waste
     assert again.allocated_bytes < whole.allocated_bytes / 2
+
+
+LIVES = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(1, 4), st.integers(1, 9000)), min_size=1, max_size=8
+)
+CROSSING = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40), st.integers(1, 9000)), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 4), LIVES, LIVES, CROSSING)
+def test_any_step_of_alike_layers_is_placed_on_two_levels(
+    layers: int,
+    forward: list[tuple[int, int, int]],
+    backward: list[tuple[int, int, int]],
+    crossing: list[tuple[int, int, int]],
+) -> None:
+    names = [f"forward/{at}" for at in range(layers)] + [f"backward/{at}" for at in range(layers)]
+    spans = {name: (10 * at, 10 * at + 10) for at, name in enumerate(names)}
+    lives = [
+        Life(f"{name}/{number}:t", name, spans[name][0] + start, spans[name][0] + start + length, size)
+        for name in names
+        for number, (start, length, size) in enumerate(forward if name in names[:layers] else backward)
+    ]
+    lives += [
+        Life(f"cross/{at}:t", "", start, start + length, size)
+        for at, (start, length, size) in enumerate(crossing)
+    ]
+    found = plan_memory(Layout(spans, tuple(lives)))
+    assert found.alike
+    assert _peak(tuple(lives)) <= found.lower_bound_bytes <= (found.monolithic_bytes or 0)
+    for inside, size in (
+        (found.transients.forward, found.transients.forward_bytes),
+        (found.transients.backward, found.transients.backward_bytes),
+        (found.transients.blocks, found.transients.arena_bytes),
+    ):
+        assert all(each.offset >= 0 and each.offset + each.bytes <= size for each in inside)
+        for one, two in combinations(inside, 2):
+            together = one.start < two.end and two.start < one.end
+            apart = one.offset + one.bytes <= two.offset or two.offset + two.bytes <= one.offset
+            assert apart or not together, f"{one.name} and {two.name}"
