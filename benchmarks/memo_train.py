@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -57,8 +58,8 @@ def difference(ours: Path, reference: Path | None) -> float | None:
     if reference is None or not ours.exists():
         return None
     one, other = torch.load(ours), torch.load(reference)
-    far = sum((a.double() - b.double()).square().sum() for a, b in zip(one, other, strict=True))
-    return float((far / sum(b.double().square().sum() for b in other)).sqrt())
+    far = sum(float((a.double() - b.double()).square().sum()) for a, b in zip(one, other, strict=True))
+    return math.sqrt(far / sum(float(each.double().square().sum()) for each in other))
 
 
 def rows_of(settings: Settings, ways: list[str]) -> list[dict[str, Any]]:

@@ -63,7 +63,12 @@ class Settings:
 
     def model(self) -> nn.Module:
         inner = self.width * 8 // 3 // 64 * 64
-        sizes = {"layers": self.layers, "width": self.width, "heads": self.heads, "inner": inner}
+        sizes: dict[str, Any] = {
+            "layers": self.layers,
+            "width": self.width,
+            "heads": self.heads,
+            "inner": inner,
+        }
         model = Llama(LlamaConfig(**sizes, key_heads=self.heads, vocabulary=VOCABULARY, positions=self.seq))
         initialise(model, seed=0)
         return model.to(self.device, DTYPES[self.dtype])
@@ -183,7 +188,8 @@ def _hidden(model: nn.Module, settings: Settings) -> float:
 
 
 def _layer_seconds(model: nn.Module, settings: Settings) -> float:
-    layer, rotary = model.decoder.layers[0], model.decoder.rotary  # pyright: ignore
+    decoder: Any = model.decoder
+    layer, rotary = decoder.layers[0], decoder.rotary
     x = torch.randn(1, settings.seq, settings.width).to(settings.device, DTYPES[settings.dtype])
     with torch.no_grad():
         return _least(lambda: layer(x, *rotary(settings.seq)), settings)

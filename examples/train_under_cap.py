@@ -41,4 +41,5 @@ def main(mode: str, mib: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2] or ["memo"], int((sys.argv[2:3] or ["800"])[0]))
+    given = [*sys.argv[1:], *("memo", "800")[len(sys.argv) - 1 :]]
+    main(given[0], int(given[1]))

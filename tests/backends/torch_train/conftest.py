@@ -24,7 +24,7 @@ def gpt(layers: int = LAYERS, positions: int = 512) -> nn.Module:
 
 
 def llama(layers: int = LAYERS, positions: int = 512) -> nn.Module:
-    sizes = {"width": 64, "heads": 4, "key_heads": 2, "inner": 176, "vocabulary": VOCABULARY}
+    sizes: dict[str, Any] = {"width": 64, "heads": 4, "key_heads": 2, "inner": 176, "vocabulary": VOCABULARY}
     return Llama(LlamaConfig(layers=layers, positions=positions, **sizes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 import penstock
 from penstock.ir.swap_plan import ALWAYS, KEEP, RECOMPUTE, SWAP, Skeletal, SwapPlan, TensorAction
 
-Build = Callable[..., nn.Module]
+Build = Callable[..., Any]
 Tokens = Callable[[int, int], Tensor]
 Gradients = Callable[[nn.Module, Tensor], dict[str, Tensor]]
 Differing = Callable[[dict[str, Tensor], dict[str, Tensor]], list[str]]

@@ -47,7 +47,7 @@ class Odd(nn.Module):
         self.attention = Attention(odd)
         self.up, self.down = nn.Linear(WIDTH, 2 * WIDTH), nn.Linear(2 * WIDTH, WIDTH)
         self.dropout = nn.Dropout(0.1 if odd == "dropout" else 0.0)
-        self.register_buffer("count", torch.zeros(1))
+        self.count = nn.Buffer(torch.zeros(1))
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor | tuple[Tensor, None]:
         x = x + self.attention(x)
@@ -142,7 +142,7 @@ def test_attention_written_out_is_refused_in_the_zoos_models_too() -> None:
     [
         (nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "no repeated layers"),
         (nn.Linear(4, 4), "no repeated layers"),
-        (nn.ModuleList([Stack(), Stack()])[0].blocks[0], "no repeated layers"),
+        (Odd(""), "no repeated layers"),
         (nn.ModuleDict({"encoder": Stack(), "decoder": Stack()}), "several stacks of one size"),
     ],
     ids=["a mixed list", "no list", "one block", "two stacks"],
@@ -192,7 +192,7 @@ def test_another_shape_than_the_first_is_refused() -> None:
 
 def test_hooks_inside_of_blocks_and_autocast_are_refused() -> None:
     model = Stack()
-    hook = model.blocks[1].up.register_forward_hook(lambda *_: None)
+    hook = model.get_submodule("blocks.1.up").register_forward_hook(lambda *_: None)
     with pytest.raises(PenstockError, match="has hooks") as refused:
         penstock.memo(model, plan())
     assert refused.value.where == "blocks.1.up"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 import penstock
 from penstock.ir.swap_plan import SwapPlan
 
-Build = Callable[..., nn.Module]
+Build = Callable[..., Any]
 Tokens = Callable[[int, int], Tensor]
 Loss = Callable[[nn.Module, Tensor], Tensor]
 
