@@ -8,6 +8,7 @@ were neither kept nor swapped, and makes the calls of plain autograd's backward 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -69,6 +70,7 @@ class Block:
         arena: for transient tensors.
         at: its place among the blocks.
         schedule: of the step.
+        pool: what memory of results without a planned place is taken in.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class Block:
         arena: Arena,
         at: int,
         schedule: Schedule,
+        pool: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
+        self.pool = pool
         self.at, self.schedule, self.form, self.memory = at, schedule, form, memory
         trace, saved = form.trace, form.saved
         self.input = trace.value(trace.x).over(memory.places[INPUT])
@@ -218,7 +222,8 @@ class MemoFunction(torch.autograd.Function):
     ) -> Tensor:
         """The block's output; `wanted` are the parameters that want a gradient, once more."""
         ctx.block = block
-        y, ctx.kept = block.forward(x, extras, params)
+        with block.pool():
+            y, ctx.kept = block.forward(x, extras, params)
         ctx.extras = extras
         ctx.params = params
         ctx.save_for_backward(*wanted)  # a parameter changed in between is an error, as in plain autograd
@@ -229,5 +234,6 @@ class MemoFunction(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Gradients of the input and the parameters."""
         _ = ctx.saved_tensors
-        dx, gradients = ctx.block.backward(ctx.kept, dy, ctx.extras, ctx.params)
+        with ctx.block.pool():
+            dx, gradients = ctx.block.backward(ctx.kept, dy, ctx.extras, ctx.params)
         return None, dx, None, None, *gradients

@@ -7,7 +7,8 @@ planned places. Gradients are those of plain autograd.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
@@ -144,10 +145,9 @@ class Memo(nn.Module):
         schedule = Schedule(lanes, memory.layers)
         arena = Arena(self._planner)
         inputs = [layer.places["input"] for layer in memory.layers]
+        pool, nexts = _pool(x.device), [*inputs[1:], None]
         blocks = [
-            Block(
-                form, memory.layers[at], inputs[at + 1] if at + 1 < len(inputs) else None, arena, at, schedule
-            )
+            Block(form, memory.layers[at], nexts[at], arena, at, schedule, pool)
             for at, form in enumerate(forms)
         ]
         arena.take(x.device)
@@ -205,8 +205,7 @@ class _Run:
             [*(each for _, each in block.named_parameters()), *(each for _, each in block.named_buffers())]
             for block in stack
         ]
-        device = blocks[0].input.device
-        self._pool = torch.cuda.MemPool() if device.type == "cuda" else None
+        weakref.finalize(self, schedule.lanes.finish)  # no copy outlives the memory it is from or to
 
     def call(self, at: int, x: Tensor, arguments: Arguments) -> Tensor:
         """One block's forward."""
@@ -218,15 +217,19 @@ class _Run:
             )
         params = self._params[at]
         wanted = [each for each in params if each.requires_grad]
-        with self._pooled():
-            y = MemoFunction.apply(self._blocks[at], x, arguments.tensors, params, *wanted)
+        y = MemoFunction.apply(self._blocks[at], x, arguments.tensors, params, *wanted)
         if self._blocks[at].writes_next_input:
             self.schedule.give(at + 1, y)  # pyright: ignore[reportArgumentType]
         return y  # pyright: ignore[reportReturnType]
 
-    def _pooled(self) -> AbstractContextManager[Any]:
-        """What is not placed comes from a pool of its own on a GPU, so that it leaves the others' whole."""
-        return nullcontext() if self._pool is None else torch.cuda.use_mem_pool(self._pool)
+
+def _pool(device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """Where memory of results without a planned place comes from: on a GPU a pool that leaves others whole."""
+    return (
+        partial(torch.cuda.use_mem_pool, torch.cuda.MemPool(), device)
+        if device.type == "cuda"
+        else nullcontext
+    )
 
 
 def _form(x: Tensor, arguments: Arguments) -> Hashable:

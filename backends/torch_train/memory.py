@@ -164,6 +164,9 @@ def _layer(
 
 def _pieces(tensor: Skeletal, flat: Tensor, count: int, host: Tensor, taken: int) -> tuple[list[Copy], int]:
     """Copies of a prefix of tokens to the slab, a piece for each stretch of contiguous memory."""
+    if count == tensor.tokens:
+        there = host[taken : taken + tensor.bytes].view(tensor.dtype)
+        return [(there, flat)], taken + place(tensor.bytes)
     size = count * tensor.token_bytes
     pieces = []
     for number, rows in enumerate(tensor.rows(flat, 0, count)):

@@ -150,6 +150,12 @@ def _skeletal(
             accepted="tensors of one row a token: attention that keeps no scores and is given no mask",
         )
     inner = form.stride[axes[0]]
+    if prod(form.shape) % (tokens * inner):
+        raise InputError(
+            f"saves {form.name}, {list(form.shape)}, whose memory {tokens} tokens do not share evenly",
+            where=where,
+            accepted="lengths that attention does not pad, such as multiples of 128",
+        )
     name = INPUT if value == whole.x else form.name
     outer = prod(form.shape) // (tokens * inner)
     return Skeletal(name, kind, value, tuple(views), form.dtype, outer, tokens, inner)

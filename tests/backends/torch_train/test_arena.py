@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import penstock
@@ -22,6 +22,7 @@ def requests_of(lives: list[tuple[int, int, int]]) -> list[Request]:
     return [Request(at, low, low + long, size * 256) for at, (low, long, size) in enumerate(lives)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(LIVES)
 def test_places_are_apart_while_both_live(lives: list[tuple[int, int, int]]) -> None:
     wanted = requests_of(lives)
