@@ -224,7 +224,7 @@ class _Run:
 
 
 def _pool(device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """Where memory of results without a planned place comes from: on a GPU a pool that leaves others whole."""
+    """Where memory of results without a planned place comes from: on a GPU a pool of its own."""
     return (
         partial(torch.cuda.use_mem_pool, torch.cuda.MemPool(), device)
         if device.type == "cuda"
