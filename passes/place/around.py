@@ -6,7 +6,6 @@ solved; one such neighbourhood after another improves a plan (large-neighbourhoo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -17,15 +16,13 @@ from .packing import pack, unpacked
 from .program import Effort, Program
 from .rules import RECTANGLES
 
-WINDOW = 60
+WINDOW = 40
 """Instructions in which the copies of the tensors around may move."""
-EFFORT = Effort(nodes=200, seconds=3.0, gap=1e-5)
-"""Of one neighbourhood."""
-START, LEAST, MOST = 50, 20, 120
+EFFORT = Effort(nodes=100, seconds=6.0, gap=1e-5)
+"""Of one neighbourhood, most of which are solved before."""
+MOST = 60
 """Accesses in a neighbourhood."""
-GROWTH = 1.25
-"""Factor on them after one that was solved, its inverse after one that was not."""
-EVERYWHERE = 0.3
+EVERYWHERE = 0.5
 """Share of neighbourhoods that do not go where time is lost."""
 
 
@@ -81,24 +78,21 @@ class Around(Program):
         self._row(parts, low=1.0)
 
 
-@dataclass
 class Mender:
     """Improves a plan, neighbourhood by neighbourhood.
 
-    Attributes:
+    Args:
         desk: the problem.
         rng: chooses.
-        most: accesses in the next neighbourhood: as many as are solved in the effort there is.
     """
 
-    desk: Desk
-    rng: Random
-    most: float = START
+    def __init__(self, desk: Desk, rng: Random) -> None:
+        self.desk, self.rng = desk, rng
 
     def mend(self, board: Board) -> float:
         """Improve a board in place by one neighbourhood; its latency, which does not rise."""
         desk, now = self.desk, self.desk.price(board)
-        free = near(desk, self._middle(board), round(self.most), self.rng)
+        free = near(desk, self._middle(board), MOST, self.rng)
         if not free:
             return now
         rest = desk.empty()
@@ -106,7 +100,6 @@ class Mender:
         for x in free:
             clear_class(desk.tables, desk.lists, rest, int(desk.tables.group[x]))
         answer = Around(desk, rest, free).solve(EFFORT, board)
-        self.most = min(max(self.most * (GROWTH if answer.solved else 1 / GROWTH), LEAST), MOST)
         if answer.pieces is None:
             return now
         made = pack(desk, answer.pieces, rest)

@@ -2,9 +2,9 @@
 
 Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of
 the rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose
-pieces are packed and priced, one evaluation. Where it is not solved, or its pieces did not fit,
-neighbourhoods of the best plan are (`around`), one evaluation each, in turns with ruin and recreate; else
-that has what is left.
+pieces are packed and priced, one evaluation. Where it is not solved in its time, neighbourhoods of the best
+plan are (`around`), one evaluation each, in turns with ruin and recreate, until a turn finds nothing better.
+Ruin and recreate has what is left.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ WINDOW = 10
 """Instructions in which the program moves a copy."""
 STEP = Effort(nodes=200, seconds=12.0)
 """Of the program, within the hybrid."""
-TURNS, MENDED = 4, 4
-"""Turns of neighbourhoods and ruin and recreate after it, and neighbourhoods in each."""
+TURNS, MENDED = 4, 5
+"""Turns of ruin and recreate after it, and neighbourhoods before each but the last."""
+APART = 7919
+"""Seeds between turns."""
 SPARE = 20
 """Evaluations of ruin and recreate for each neighbourhood, at least."""
 PROOF = Effort(nodes=1_000_000, seconds=25.0)
@@ -86,31 +88,42 @@ def _improved(
     best = min(best, assigned, key=desk.price)
     left = max(budget.evaluations - clock.evaluations, 0)
     stated = step and left > 1 and takes(problem)
-    best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress, 0)
+    best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress)
     if not stated:
         return plans, best
     best, solved = _solved(desk, best, clock, progress)
-    mender = Mender(desk, Random(budget.seed))
-    left = budget.evaluations - clock.evaluations
-    mended = 0 if solved else min(MENDED, left // (SPARE * TURNS))
-    for turn in range(TURNS if mended else 1, 0, -1):
-        for _ in range(mended):
-            clock.note([mender.mend(best)])
-            tell(progress, "hybrid, neighbourhoods", clock, budget)
-        left = budget.evaluations - clock.evaluations - mended * (turn - 1)
-        best = _recreated(desk, best, left // turn, clock, budget, progress, turn)
+    if not solved:
+        best = _mended(desk, best, clock, budget, progress)
+    best = _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
     return plans, best
 
 
+def _mended(desk: Desk, best: Board, clock: Clock, budget: Budget, progress: Progress | None) -> Board:
+    """A board after turns of neighbourhoods and ruin and recreate, which leave that one more of its own."""
+    mender, latency = Mender(desk, Random(budget.seed)), desk.price(best)
+    share = (budget.evaluations - clock.evaluations) // TURNS
+    mended = min(MENDED, share // SPARE)
+    for turn in range(1, TURNS):
+        before = latency
+        for _ in range(mended):
+            latency = mender.mend(best)
+            clock.note([latency])
+            tell(progress, "hybrid, neighbourhoods", clock, budget)
+        if latency >= before:
+            break
+        best = _recreated(desk, best, share - mended, clock, budget, progress, turn)
+        latency = desk.price(best)
+    return best
+
+
 def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> tuple[Board, bool]:
-    """The better of a board and what the program makes of it, one evaluation; whether it meets its bound."""
+    """The better of a board and what the program makes of it, one evaluation; whether it was solved."""
     if progress is not None:
         progress("hybrid: mixed-integer program", clock.evaluations, None)
     answer = Program(desk, whole=True, window=WINDOW).solve(STEP, best)
     made = best if answer.pieces is None else pack(desk, answer.pieces)
     clock.note([desk.price(made)])
-    best = min(made, best, key=desk.price)
-    return best, answer.solved and desk.price(best) <= answer.bound_s * (1 + MET)
+    return min(made, best, key=desk.price), answer.solved
 
 
 def _recreated(
@@ -120,7 +133,7 @@ def _recreated(
     clock: Clock,
     budget: Budget,
     progress: Progress | None,
-    turn: int,
+    turn: int = 0,
 ) -> Board:
     """The best plan that ruin and recreate finds from one; every ``turn`` has random numbers of its own."""
     board, best, work = desk.empty(), desk.empty(), desk.empty()
@@ -130,7 +143,7 @@ def _recreated(
     slices = parts(evaluations)
     for part, count in enumerate(slices):
         curve = np.zeros(count)
-        seed = ((budget.seed * (TURNS + 1) + turn) * SLICES + part) % (1 << 32)
+        seed = ((budget.seed + turn * APART) * SLICES + part) % (1 << 32)
         heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
         search.ruin_and_recreate(
             desk.tables, desk.lists, board, best, work, worth, height, heat, seed, search.NO_BOOK, curve
