@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from penstock.ir.errors import InputError
+from penstock.passes.place import hybrid
 from penstock.passes.place.board import Desk
 from penstock.passes.place.exact import solve_exactly
 from penstock.passes.place.game import VARIANTS, Game
@@ -14,6 +15,7 @@ from penstock.passes.place.graphs import graph
 from penstock.passes.place.players import PLAYERS, Budget, Result, solve
 from penstock.passes.place.problem import Instruction, Machine, Problem, Tensor
 from penstock.passes.place.profiles import machine as profile
+from penstock.passes.place.program import Effort
 from penstock.passes.place.simulate import scheduled
 from penstock.passes.place.verify import verify
 
@@ -75,6 +77,21 @@ def test_a_budget_is_kept_and_the_curve_falls() -> None:
         assert found.evaluations == 700
         assert latencies == sorted(latencies, reverse=True)
         assert latencies[-1] == pytest.approx(found.plan.latency_s, rel=1e-9)
+
+
+def test_where_the_program_is_not_solved_its_neighbourhoods_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The budget is kept, a seed decides, and neighbourhoods are better than none."""
+    monkeypatch.setattr(hybrid, "STEP", Effort(nodes=0, seconds=1e-3))
+    problem = graph("strassen")
+    where = profile("R0.5", problem)
+    one, two = (judged(problem, where, "hybrid", Budget(240, seed=3)) for _ in range(2))
+    assert one.found.plan == two.found.plan
+    assert one.found.evaluations == 240
+    latencies = [latency for _, _, latency in one.found.curve]
+    assert latencies == sorted(latencies, reverse=True)
+    assert latencies[-1] == pytest.approx(one.latency_s, rel=1e-9)
+    monkeypatch.setattr(hybrid, "MENDED", 0)
+    assert one.latency_s < judged(problem, where, "hybrid", Budget(240, seed=3)).latency_s * 0.999
 
 
 def test_a_program_that_fits_reaches_the_bound() -> None:
