@@ -32,7 +32,8 @@ def choose_entry(entries: Mapping[str, Entry], inputs: Mapping[str, Any], name: 
     if name is not None and name not in entries:
         raise InputError(f"no entry '{name}'", accepted=", ".join(entries))
     candidates = list(entries.values()) if name is None else [entries[name]]
-    candidates.sort(key=lambda entry: math.prod(entry.extents.values()))
+    if len(candidates) > 1:
+        candidates.sort(key=lambda entry: math.prod(entry.extents.values()))
     arrays = {key: np.asarray(value) for key, value in inputs.items()}
     failure: InputError | None = None
     for entry in candidates:
@@ -62,7 +63,7 @@ def _fit(entry: Entry, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.n
 
 
 def _cast(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
-    if array.dtype.name == spec.dtype:
+    if array.dtype == spec.dtype:
         return array
     if not np.can_cast(array.dtype, spec.dtype, "safe"):
         raise InputError(f"input {spec.name} is {array.dtype.name}, not {spec.dtype}")
@@ -78,6 +79,8 @@ def _check_values(spec: TensorSpec, array: np.ndarray) -> None:
 
 
 def _check_shape(spec: TensorSpec, shape: Sequence[int], extents: dict[str, int]) -> None:
+    if shape == spec.shape and not any(spec.ranks):
+        return
     given = f"input {spec.name} has shape [{', '.join(map(str, shape))}]"
     if len(shape) != len(spec.shape):
         raise InputError(f"{given}, {len(spec.shape)} axes are needed")
@@ -92,6 +95,11 @@ def _check_shape(spec: TensorSpec, shape: Sequence[int], extents: dict[str, int]
                 raise InputError(f"{given}, but rank {rank} is {extents[rank]} in an earlier input")
 
 
+def address(array: np.ndarray) -> int:
+    """Where an array's data is; `array.ctypes` makes an object for it first."""
+    return array.__array_interface__["data"][0]
+
+
 def fill(
     spec: TensorSpec, array: np.ndarray, allocate: Callable[[Sequence[int], str], np.ndarray]
 ) -> np.ndarray:
@@ -99,7 +107,7 @@ def fill(
 
     The caller's own memory is used where it is already so.
     """
-    if array.shape == spec.shape and array.flags.c_contiguous and array.ctypes.data % ALIGN == 0:
+    if array.shape == spec.shape and array.flags.c_contiguous and address(array) % ALIGN == 0:
         return array
     whole = allocate(spec.shape, spec.dtype)
     if array.shape != spec.shape:
@@ -110,6 +118,8 @@ def fill(
 
 def cut(spec: TensorSpec, array: np.ndarray, extents: Mapping[str, int]) -> np.ndarray:
     """An output without what stems from padding."""
+    if not any(spec.ranks):
+        return array
     keep = [
         slice(extents.get(rank, array.shape[axis])) if rank is not None else slice(None)
         for axis, rank in enumerate(spec.ranks or (None,) * array.ndim)

@@ -7,6 +7,7 @@ of the manifest and cuts the outputs back. All memory between steps is one arena
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import os
 import threading
@@ -25,7 +26,7 @@ from ...ir.signature import Entry
 from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
 from .call import Call
-from .inputs import choose_entry, cut, fill
+from .inputs import address, choose_entry, cut, fill
 from .state import State
 
 BACKEND = "cpu"
@@ -94,9 +95,9 @@ def load(path: str | Path) -> Program:
 def aligned_array(shape: Sequence[int], dtype: str) -> np.ndarray:
     """A new array on a cache line, its contents undefined."""
     kind = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    size = math.prod(shape) * kind.itemsize
     raw = np.empty(size + ALIGN, np.uint8)
-    start = -raw.ctypes.data % ALIGN
+    start = -address(raw) % ALIGN
     return raw[start : start + size].view(kind).reshape(shape)
 
 
@@ -119,6 +120,7 @@ class Program:
         self._library = _library(bundle.file(facts["library"]))
         self._entries: Mapping[str, Mapping[str, Any]] = facts["entries"]
         self._arena = _Arena()
+        self._functions: dict[tuple[str, int], tuple[Any, int]] = {}  # with the arena's bytes
         self._lock = threading.Lock()
 
     def run(
@@ -208,8 +210,12 @@ class Program:
 
     def _enter(self, name: str, inputs: Any, outputs: Any, threads: int, weights: int | None = None) -> None:
         """Call an entry's C function."""
-        arena = self._arena.address(self.arena_bytes(name, threads))
-        status = getattr(self._library, self._entries[name]["run"])(
+        if (name, threads) not in self._functions:
+            run = getattr(self._library, self._entries[name]["run"])
+            self._functions[name, threads] = run, self.arena_bytes(name, threads)
+        run, size = self._functions[name, threads]
+        arena = self._arena.address(size)
+        status = run(
             inputs,
             outputs,
             ctypes.c_void_p(self.weights.address if weights is None else weights),
@@ -316,7 +322,7 @@ def _array_at(address: int, output: Mapping[str, Any]) -> np.ndarray:
 
 
 def _pointers(arrays: Sequence[np.ndarray]) -> Any:
-    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
+    return (ctypes.c_void_p * max(len(arrays), 1))(*map(address, arrays))
 
 
 def _library(path: Path) -> ctypes.CDLL:
