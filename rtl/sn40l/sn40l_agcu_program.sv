@@ -11,8 +11,8 @@
 module sn40l_agcu_program #(
   parameter  int unsigned Descriptors     = 16,
   parameter  int unsigned Segments        = 8,
-  localparam int unsigned DescriptorWidth = $bits(sn40l_mem_pkg::descriptor_t),
-  localparam int unsigned SegmentBits     = $bits(sn40l_mem_pkg::segment_t)
+  localparam int unsigned DescriptorWidth = sn40l_mem_pkg::DescriptorBits,
+  localparam int unsigned SegmentBits     = sn40l_mem_pkg::SegmentBits
 ) (
   input  logic                                 clk_i,
   input  logic                                 rst_ni,
@@ -22,7 +22,7 @@ module sn40l_agcu_program #(
   input  logic                                 start_i,
   output logic                                 idle_o,
   // Registers
-  output logic [$bits(sn40l_mem_pkg::agcu_control_t)-1:0] control_o,
+  output logic [sn40l_mem_pkg::AgcuControlBits-1:0] control_o,
   output logic [15:0]                          unit_o,
   output logic [23:0]                          credits_o,
   output logic [31:0]                          buffers_o,

@@ -24,9 +24,9 @@ module sn40l_dma #(
   localparam int unsigned StrbWidth       = sn40l_mem_pkg::StrbWidth,
   localparam int unsigned IdWidth         = sn40l_mem_pkg::IdWidth,
   localparam int unsigned DmaTokens       = sn40l_mem_pkg::DmaTokens,
-  localparam int unsigned DescriptorWidth = $bits(sn40l_mem_pkg::descriptor_t),
-  localparam int unsigned SegmentBits     = $bits(sn40l_mem_pkg::segment_t),
-  localparam int unsigned CompletionWidth = $bits(sn40l_mem_pkg::completion_t)
+  localparam int unsigned DescriptorWidth = sn40l_mem_pkg::DescriptorBits,
+  localparam int unsigned SegmentBits     = sn40l_mem_pkg::SegmentBits,
+  localparam int unsigned CompletionWidth = sn40l_mem_pkg::CompletionBits
 ) (
   input  logic                                 clk_i,
   input  logic                                 rst_ni,

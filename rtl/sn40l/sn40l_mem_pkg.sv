@@ -38,6 +38,13 @@ package sn40l_mem_pkg;
 
   localparam logic [ExpertWidth-1:0] ExpertAny = '1;
 
+  // Widths of the structures below.
+  localparam int unsigned DescriptorBits  = 330;
+  localparam int unsigned SegmentBits     = 91;
+  localparam int unsigned CompletionBits  = 73;
+  localparam int unsigned FaultBits       = 119;
+  localparam int unsigned AgcuControlBits = 16;
+
   localparam logic [1:0] OpLoad  = 2'd0;  // memory to stream
   localparam logic [1:0] OpStore = 2'd1;  // stream to memory
   localparam logic [1:0] OpCopy  = 2'd2;  // memory to memory; overlapping regions: undefined

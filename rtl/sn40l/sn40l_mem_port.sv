@@ -153,8 +153,8 @@ module sn40l_mem_port #(
         open_q[s] <= '0;
         at_q[s]   <= '0;
       end else begin
-        if (fire[s]) at_q[s][id_q[s]] <= req_channel_o[s];
         for (int unsigned i = 0; i < Ids; i++) begin
+          if (fire[s] && id_q[s] == IdWidth'(i)) at_q[s][i] <= req_channel_o[s];
           open_q[s][i] <= open_q[s][i] + OpenWidth'(fire[s] && id_q[s] == IdWidth'(i)) -
                           OpenWidth'(rsp_valid_i[s] && rsp_id_i[s] == IdWidth'(i));
         end

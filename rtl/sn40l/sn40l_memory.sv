@@ -66,7 +66,7 @@ module sn40l_memory #(
   // Faults: a sn40l_mem_pkg::fault_t to take up; all forgotten
   input  logic                                                fault_valid_i,
   input  logic                                                fault_clear_i,
-  input  logic [$bits(sn40l_mem_pkg::fault_t)-1:0]            fault_i,
+  input  logic [sn40l_mem_pkg::FaultBits-1:0]            fault_i,
   // What happened
   input  logic                                                perf_clear_i,
   input  logic [SelectWidth-1:0]                              perf_select_i,
@@ -103,19 +103,21 @@ module sn40l_memory #(
   logic [Channels-1:0][1:0][Ports-1:0]    rsp_given;
   logic [Channels-1:0][Sources-1:0]     src_given;
 
-  for (genvar p = 0; p < Ports; p++) begin : gen_port
-    logic [1:0]                valid, rsp_last;
-    logic [1:0][ChanWidth-1:0] channel;
-    logic [1:0][IdWidth-1:0]   rsp_id;
-    logic [1:0][1:0]           resp;
+  // Answers for the ports: 0 to reads, 1 to writes.
+  logic [Ports-1:0][1:0]              ans_valid, ans_last;
+  logic [Ports-1:0][1:0][IdWidth-1:0] ans_id;
+  logic [Ports-1:0][1:0][1:0]         ans_resp;
+  logic [Ports-1:0][DataWidth-1:0]    ans_data;
 
-    // Answers: to reads, to writes.
+  for (genvar p = 0; p < Ports; p++) begin : gen_port
     for (genvar s = 0; s < 2; s++) begin : gen_answers
-      logic [Channels-1:0] wanted;
+      logic [Channels-1:0]  wanted;
+      logic                 got;
+      logic [ChanWidth-1:0] from;
 
       for (genvar c = 0; c < Channels; c++) begin : gen_wanted
         assign wanted[c] = rsp_valid[c][s] && rsp_tag[c][s][TagWidth-1 -: PortWidth] == PortWidth'(p);
-        assign rsp_given[c][s][p] = valid[s] && channel[s] == ChanWidth'(c);
+        assign rsp_given[c][s][p] = got && from == ChanWidth'(c);
       end
 
       sn40l_burst_arbiter #(
@@ -125,14 +127,18 @@ module sn40l_memory #(
         .rst_ni,
         .request_i(wanted),
         .last_i   ('1),
-        .taken_i  (valid[s]),
-        .valid_o  (valid[s]),
-        .index_o  (channel[s])
+        .taken_i  (got),
+        .valid_o  (got),
+        .index_o  (from)
       );
 
-      assign rsp_last[s] = rsp_tag[channel[s]][s][0];
-      assign rsp_id[s]   = rsp_tag[channel[s]][s][IdWidth:1];
-      assign resp[s]     = rsp_resp[channel[s]][s];
+      assign ans_valid[p][s] = got;
+      assign ans_last[p][s]  = rsp_tag[from][s][0];
+      assign ans_id[p][s]    = rsp_tag[from][s][IdWidth:1];
+      assign ans_resp[p][s]  = rsp_resp[from][s];
+      if (s == 0) begin : gen_data
+        assign ans_data[p] = rsp_data[from];
+      end
     end
 
     sn40l_mem_port #(
@@ -177,11 +183,11 @@ module sn40l_memory #(
       .req_id_o     (src_id[2*p +: 2]),
       .req_data_o   (src_data[p]),
       .req_strb_o   (src_strb[p]),
-      .rsp_valid_i  (valid),
-      .rsp_last_i   (rsp_last),
-      .rsp_id_i     (rsp_id),
-      .rsp_resp_i   (resp),
-      .rsp_data_i   (rsp_data[channel[0]])
+      .rsp_valid_i  (ans_valid[p]),
+      .rsp_last_i   (ans_last[p]),
+      .rsp_id_i     (ans_id[p]),
+      .rsp_resp_i   (ans_resp[p]),
+      .rsp_data_i   (ans_data[p])
     );
   end
 
@@ -205,7 +211,12 @@ module sn40l_memory #(
     .decerr_o (fault_nowhere)
   );
 
-  // Channels.
+  // Channels, and the beats chosen for them: 0 reads, 1 writes.
+  logic [Channels-1:0][1:0]                req_valid, req_ready, req_decerr;
+  logic [Channels-1:0][1:0][BeatWidth-1:0] req_beat;
+  logic [Channels-1:0][1:0][TagWidth-1:0]  req_tag;
+  logic [Channels-1:0][DataWidth-1:0]      req_data;
+  logic [Channels-1:0][StrbWidth-1:0]      req_strb;
   logic [Channels-1:0][5:0]           happens;
   logic [Channels-1:0][BeatWidth-1:0] beat;
   logic [Channels-1:0][AddrWidth-1:0] address;
@@ -214,19 +225,18 @@ module sn40l_memory #(
     localparam bit          Ddr   = c == HbmChannels;
     localparam int unsigned Beats = Ddr ? DdrBeats : HbmBeats;
     localparam int unsigned Width = (Beats > 1) ? $clog2(Beats) : 1;
-    logic [1:0]                 valid, ready, chosen_decerr;
-    logic [1:0][PortWidth-1:0]  port;
-    logic [1:0][Width-1:0]      chosen_beat;
-    logic [1:0][TagWidth-1:0]   chosen_tag;
-    logic [Width-1:0]           at;
+    logic [Width-1:0] at;
 
     for (genvar s = 0; s < 2; s++) begin : gen_side
-      logic [Ports-1:0] request, last;
+      logic [Ports-1:0]       request, last;
+      logic                   valid;
+      logic [PortWidth-1:0]   chosen;
+      logic [SourceWidth-1:0] source;
 
       for (genvar p = 0; p < Ports; p++) begin : gen_request
-        assign request[p]            = src_valid[2*p+s] && src_channel[2*p+s] == ChannelWidth'(c);
-        assign last[p]               = src_last[2*p+s];
-        assign src_given[c][2*p+s] = request[p] && ready[s] && port[s] == PortWidth'(p);
+        assign request[p]          = src_valid[2*p+s] && src_channel[2*p+s] == ChannelWidth'(c);
+        assign last[p]             = src_last[2*p+s];
+        assign src_given[c][2*p+s] = request[p] && req_ready[c][s] && chosen == PortWidth'(p);
       end
 
       sn40l_burst_arbiter #(
@@ -236,16 +246,20 @@ module sn40l_memory #(
         .rst_ni,
         .request_i(request),
         .last_i   (last),
-        .taken_i  (valid[s] && ready[s]),
-        .valid_o  (valid[s]),
-        .index_o  (port[s])
+        .taken_i  (valid && req_ready[c][s]),
+        .valid_o  (valid),
+        .index_o  (chosen)
       );
 
-      logic [SourceWidth-1:0] source;
-      assign source           = SourceWidth'({port[s], 1'(s)});
-      assign chosen_decerr[s] = src_decerr[source];
-      assign chosen_beat[s]   = Width'(src_beat[source]);
-      assign chosen_tag[s]    = {port[s], src_id[source], src_last[source]};
+      assign source           = SourceWidth'({chosen, 1'(s)});
+      assign req_valid[c][s]  = valid;
+      assign req_decerr[c][s] = src_decerr[source];
+      assign req_beat[c][s]   = src_beat[source];
+      assign req_tag[c][s]    = {chosen, src_id[source], src_last[source]};
+      if (s == 1) begin : gen_data
+        assign req_data[c] = src_data[chosen];
+        assign req_strb[c] = src_strb[chosen];
+      end
     end
 
     assign rsp_ready[c] = {rsp_given[c][1] != '0, rsp_given[c][0] != '0};
@@ -266,13 +280,13 @@ module sn40l_memory #(
     ) i_chan (
       .clk_i,
       .rst_ni,
-      .req_valid_i     (valid),
-      .req_ready_o     (ready),
-      .req_decerr_i    (chosen_decerr),
-      .req_beat_i      (chosen_beat),
-      .req_data_i      (src_data[port[1]]),
-      .req_strb_i      (src_strb[port[1]]),
-      .req_tag_i       (chosen_tag),
+      .req_valid_i     (req_valid[c]),
+      .req_ready_o     (req_ready[c]),
+      .req_decerr_i    (req_decerr[c]),
+      .req_beat_i      ({Width'(req_beat[c][1]), Width'(req_beat[c][0])}),
+      .req_data_i      (req_data[c]),
+      .req_strb_i      (req_strb[c]),
+      .req_tag_i       (req_tag[c]),
       .rsp_valid_o     (rsp_valid[c]),
       .rsp_ready_i     (rsp_ready[c]),
       .rsp_data_o      (rsp_data[c]),
