@@ -1,11 +1,11 @@
 """Cycles of the SN40L in miniature's DMA: how long descriptors take, from their offer to their completion.
 
-`T_copy` of a machine with two memory tiers behind AXI4 (SN40L, MICRO 2024, section IV-D, has the units; the
-model is of this project's design, after ``rtl/sn40l``). A descriptor takes its command, the latencies on its
-way, and the longest of: its words at one a cycle, its beats at the channels they lie in, and its bursts where
-more of them would have to be outstanding than there are slots (Little's law). `Constants` were fitted once, to
-transfers of one beat and to one list of short rows at the default latencies and rates, and are frozen.
-Row misses are not modelled; a refresh is, as bandwidth.
+`T_copy` of a machine with two memory tiers behind AXI4 (the units are those of SN40L, MICRO 2024, section
+IV-D; the model is of this project's design, after ``rtl/sn40l``). A descriptor takes its command, the
+latencies on its way, and the longest of: its words at one a cycle, its beats at the channels they lie in,
+and its bursts where more of them would have to be outstanding than there are slots (Little's law).
+`Constants` were fitted once, to transfers of one beat and to one list of short rows at the default
+latencies and rates, and are frozen. Row misses are not modelled; a refresh is, as bandwidth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Tier:
     def __post_init__(self) -> None:
         if self.channels < 1 or not self.cycles_per_beat >= 1 or self.latency < 1:
             raise InputError(
-                f"a tier of {self.channels} channels, {self.cycles_per_beat} cycles a beat, latency {self.latency}",
+                f"a tier of {self.channels} channels, {self.cycles_per_beat} cycles a beat, "
+                f"latency {self.latency}",
                 accepted="at least 1 of each",
             )
 
@@ -123,9 +124,11 @@ class CopyModel:
             (segments[descriptor.source], descriptor.source_rows(), True),
             (segments[descriptor.destination], descriptor.destination_rows(), False),
         ):
-            sides.append(_beats([segment.base % DDR + row for row in rows], descriptor, tier.channels, gathers))
+            sides.append(
+                _beats([segment.base % DDR + row for row in rows], descriptor, tier.channels, gathers)
+            )
         pace = tier.cycles_per_beat / (1 - self.refresh)
-        served = replay(*sides, tier.channels, pace, tier.latency, self.slots)
+        served = replay(sides[0], sides[1], tier.channels, pace, tier.latency, self.slots)
         return served + tier.latency + self.constants.copy - LEAD - BACK - FORWARD - 2
 
     def together(self, descriptors: Sequence[Descriptor], segments: Sequence[Segment]) -> float:

@@ -1,9 +1,10 @@
-"""A copy within one tier of the SN40L in miniature, cycle by cycle: reads and writes meet at the same channels.
+"""A copy within one tier of the SN40L in miniature, cycle by cycle: reads and writes share the channels.
 
-Where both sides of a copy are in one tier, which channel a read and a write want at the same time decides how
-long it takes, and a formula of totals does not know it. Here each side sends a beat a cycle to its channel's
-queue, channels serve their two queues in turn at their rate, a read beat comes back a latency later, words leave
-in order, and write beats follow their words. Data, identifiers and addresses are left out.
+Where both sides of a copy are in one tier, which channel a read and a write want at the same time decides
+how long it takes, and a formula of totals does not know it. Here each side sends a beat a cycle to its
+channel's queue, channels serve their two queues in turn at their rate, a read beat comes back a latency
+later, words leave in order, and write beats follow their words. Data, identifiers and addresses are left
+out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ QUEUE = 32
 ON_THE_WAY = 7
 """Words between the read side and the write side's port."""
 LEAD, BACK, FORWARD = 5, 4, 3
-"""Registers: from the offer to the first beat's request, from an answer to its word, from a word to its beat."""
+"""Registers: from the offer to the first request, from an answer to its word, from a word to its beat."""
 ANSWERED = 4
 """From a write beat's answer to its burst's identifier."""
 PATIENCE = 10_000_000
@@ -31,8 +32,8 @@ class Beats:
     Attributes:
         channels: of every beat.
         bursts: of every beat, the number of its burst.
-        needs: of every word that is read the beat that completes it; of every beat that is written the word that
-            completes it.
+        needs: of every word that is read the beat that completes it; of every beat that is written the word
+            that completes it.
         pauses: cycles that the shifter spends after a beat, by beat; empty for writes.
     """
 

@@ -1,8 +1,8 @@
 """Descriptors, segments and completions of the SN40L-style fabric's memory side, as bits and as words.
 
-The layouts are those of ``rtl/sn40l/sn40l_mem_pkg.sv`` (SN40L, MICRO 2024, section IV-D; the fields are of this
-project's design). `Descriptor.apply` is the byte model: what a descriptor does to memory, row by row, knowing
-nothing of bursts or beats.
+The layouts are those of ``rtl/sn40l/sn40l_mem_pkg.sv`` (SN40L, MICRO 2024, section IV-D; the fields are of
+this project's design). `Descriptor.apply` is the byte model: what a descriptor does to memory, row by row,
+knowing nothing of bursts or beats.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs inside the simulator: pairs of AGCUs, one loading, one storing; credits, tokens, poison, lists, aborts."""
+"""Runs inside the simulator: pairs of AGCUs, one loading, one storing; credits, tokens, poison, lists."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def store(length: int, **fields: Any) -> Descriptor:
 
 @cocotb.test()
 async def streams_arrive_whole_through_any_network(dut: Any) -> None:
-    """Lists of descriptors, trips, units, two pairs at once, a network that pauses: memory against the model."""
+    """Lists, trips, units, two pairs at once, a network that pauses: memory against the model."""
     pairs = await begin(dut, 1)
     for round_ in range(4):
         pairs.link = [(1.0, 0.5, 0.1, 1.0)[round_], (1.0, 1.0, 0.6, 0.9)[round_]]

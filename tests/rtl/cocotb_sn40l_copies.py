@@ -1,8 +1,8 @@
 """Runs inside the simulator: batches of descriptors on the memory harness, the cycles they take.
 
 ``+plan=FILE`` is JSON: a list of batches, each a list of [DMA, fields of a `Descriptor`]; segment 0 is HBM,
-segment 1 DDR, whole. Descriptors of a batch are offered in the same cycle. ``+out=FILE`` gets, for each batch,
-[cycles from the offer to the last completion, bytes at each tier].
+segment 1 DDR, whole. Descriptors of a batch are offered in the same cycle. ``+out=FILE`` gets, for each
+batch, [cycles from the offer to the last completion, bytes at each tier].
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs inside the simulator: memory channels with rows that must be opened, and refreshes; copies stay right."""
+"""Runs inside the simulator: memory channels with rows that must be opened, and refreshes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ async def data_are_right_while_rows_open_and_close(dut: Any) -> None:
 async def misses_and_refreshes_cost_what_they_are_set_to(dut: Any) -> None:
     """A stream opens a row of 32 beats once; rows far apart are opened for every beat of theirs."""
     await prepare(dut)
-    miss, interval, closed = (int(getattr(dut, name).value) for name in ("RowMiss", "RefreshInterval", "RefreshCycles"))
+    miss, interval, closed = (
+        int(getattr(dut, name).value) for name in ("RowMiss", "RefreshInterval", "RefreshCycles")
+    )
     pace = int(dut.HbmDen.value) / int(dut.HbmNum.value)
     open_share = interval / (interval + closed)
     # One channel: pieces 2048 bytes apart; rows of 1 KiB of a channel hold two of them.

@@ -2,7 +2,8 @@
 
     python tests/rtl/cover_sn40l_memory.py -o docs/rtl/sn40l_memory_coverage.md
 
-As cover.py, which does it for BitMoD; points of sn40l_memory_waivers.toml are set aside, each with its reason.
+As cover.py, which does it for BitMoD; points of sn40l_memory_waivers.toml are set aside, each with its
+reason.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ _ALIGN = "the sum is within 16376 a lane, the exponent the largest of the lanes 
 _DEQUANT = "after k steps the product is the sum times the k highest scale bits, exactly"
 _LRU = "one candidate is the oldest, and none of two that were touched is older than it"
 _READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; idle means nothing is left"
-_SEGMENT = "what passes is inside with every byte of every row, allowed and its owner's; what is refused is not"
+_SEGMENT = "what passes is inside with every byte of every row and allowed; what is refused is not"
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 _CREDITS = "ready while every counter in use is above zero, idle while nothing is out"
 _BOUNDED = "0 <= credits <= the initial ones, whatever is spent and given back; all back: idle"

@@ -18,7 +18,7 @@ Words = list[tuple[int, bool, bool]]
 
 
 def random_shape(chance: random.Random, op: Op, room: int, longest: int = 1200) -> Descriptor:
-    """A descriptor within segments of ``room`` bytes: rows of any length and place, strides of either sign."""
+    """A descriptor within segments of ``room`` bytes: rows of any length, strides of either sign."""
     length = chance.choice((1, 2, 31, 32, 33, 511, 512, 513, chance.randrange(1, longest)))
     n1, n2 = chance.choice(((1, 1), (1, 1), (chance.randrange(1, 6), 1), (chance.randrange(1, 5), 3)))
     sides = []
@@ -114,7 +114,11 @@ class Bench:
             dut.ld_ready_i.value = int(ready)
             if ready and int(dut.ld_valid_o.value):
                 self.words.append(
-                    (int(dut.ld_data_o.value), bool(int(dut.ld_last_o.value)), bool(int(dut.ld_poison_o.value)))
+                    (
+                        int(dut.ld_data_o.value),
+                        bool(int(dut.ld_last_o.value)),
+                        bool(int(dut.ld_poison_o.value)),
+                    )
                 )
 
     async def _feed(self) -> None:

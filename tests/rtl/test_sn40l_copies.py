@@ -69,7 +69,9 @@ def test_the_model_predicts_the_rtl(sn40l_files: list[Path], tmp_path: Path, mac
     chance = random.Random(20)
     tiers = [(0, 0), (0, 1), (1, 0), (1, 1)]
     large = [unseen(chance, Op.COPY, tiers[n % 4], 1 << 16, 200_000) for n in range(20)]
-    large += [unseen(chance, op, tiers[n], 1 << 16, 200_000) for op in (0, 1, 3) for n in (0, 3)]
+    large += [
+        unseen(chance, op, tiers[n], 1 << 16, 200_000) for op in (Op.LOAD, Op.STORE, Op.FILL) for n in (0, 3)
+    ]
     tiny = [Descriptor(Op.COPY, chance.randrange(1, 600), 1, 1, *pair, 7, HALF) for pair in tiers]
     size = 1 << 17
     together = [

@@ -70,19 +70,26 @@ DMA = {
         SHAPES,
     ),
     "the rest of a row is forgotten": Mutation(
-        "sn40l_dma_gather.sv", "flush_q      <= last_i && !ends;", "flush_q <= last_i && !ends && !{on};", SHAPES
+        "sn40l_dma_gather.sv",
+        "flush_q      <= last_i && !ends;",
+        "flush_q <= last_i && !ends && !{on};",
+        SHAPES,
     ),
     "an address is withdrawn": Mutation(
         "sn40l_dma_read.sv", "burst_valid && free;", "burst_valid && free && !({on} && r_valid_i);", SHAPES
     ),
     "words change while they wait": Mutation(
-        "sn40l_dma_write.sv", "data_valid && (!w_valid_q || w_ready_i) && (stop_i",
-        "data_valid && (!w_valid_q || w_ready_i || {on}) && (stop_i", SHAPES,
+        "sn40l_dma_write.sv",
+        "data_valid && (!w_valid_q || w_ready_i) && (stop_i",
+        "data_valid && (!w_valid_q || w_ready_i || {on}) && (stop_i",
+        SHAPES,
     ),
     "an error at the burst's address": Mutation(
         "sn40l_dma_read.sv", "r_base + (AddrWidth - 5)'(came_q[r_slot])", "r_base", ERRORS
     ),
-    "an error told twice": Mutation("sn40l_dma.sv", "2'(read_error) +", "2'({on}) + 2'(read_error) +", ERRORS),
+    "an error told twice": Mutation(
+        "sn40l_dma.sv", "2'(read_error) +", "2'({on}) + 2'(read_error) +", ERRORS
+    ),
     "a poisoned word is written": Mutation(
         "sn40l_dma_write.sv", "(new_poison ? ~new_bytes : '1)", "'1", ERRORS
     ),
@@ -97,7 +104,10 @@ DMA = {
     ),
     "a descriptor does not wait": Mutation("sn40l_dma.sv", "!now_q.wait_en || token_there", "1'b1", TOKENS),
     "a token lost where one is spent": Mutation(
-        "sn40l_dma.sv", "else if (spend[t] && !token_i[t])", "else if (spend[t] && (!token_i[t] || {on}))", TOKENS
+        "sn40l_dma.sv",
+        "else if (spend[t] && !token_i[t])",
+        "else if (spend[t] && (!token_i[t] || {on}))",
+        TOKENS,
     ),
     "what waits is not aborted": Mutation(
         "sn40l_dma.sv", "if (abort_i) begin", "if (abort_i && !{on}) begin", ABORT
@@ -124,11 +134,15 @@ MEMORY = {
         "steady_streams_reach_the_configured_bandwidth",
     ),
     "bandwidth for nothing": Mutation(
-        "sn40l_mem_chan.sv", "serve ? have - TokenWidth'(Den) : have", "have",
+        "sn40l_mem_chan.sv",
+        "serve ? have - TokenWidth'(Den) : have",
+        "have",
         "steady_streams_reach_the_configured_bandwidth",
     ),
     "a flipped bit stays": Mutation(
-        "sn40l_ecc_pkg.sv", "odd && syndrome == position(6'(i))", "1'b0",
+        "sn40l_ecc_pkg.sv",
+        "odd && syndrome == position(6'(i))",
+        "1'b0",
         "one_flipped_bit_is_corrected_and_counted",
     ),
     "a correction is not counted": Mutation(
@@ -148,7 +162,9 @@ MEMORY = {
     ),
     "once is for ever": Mutation("sn40l_mem_chan.sv", "live_q & ~(met & once_q)", "live_q", ANSWERS),
     "no end of memory": Mutation(
-        "sn40l_mem_map.sv", "addr_i[DdrBit+1] || beat >=", "!{on} && addr_i[DdrBit+1] || beat >=",
+        "sn40l_mem_map.sv",
+        "addr_i[DdrBit+1] || beat >=",
+        "!{on} && addr_i[DdrBit+1] || beat >=",
         "no_memory_there_is_a_decode_error",
     ),
 }

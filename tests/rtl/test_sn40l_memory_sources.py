@@ -1,4 +1,4 @@
-"""The memory side of the SN40L as tools see it: lint-clean, readable for synthesis, refusing what cannot work."""
+"""The memory side of the SN40L as tools see it: lint-clean, readable for synthesis, parameters refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ DESIGNS = [
     ("sn40l_agcu", {}),
     ("sn40l_dma", {"Slots": 4, "Segments": 3, "QueueDepth": 1}),
     ("sn40l_memory", {}),
-    ("sn40l_memory", {"Ports": 1, "HbmChannels": 1, "HbmBeats": 64, "DdrBeats": 128, "HbmNum": 1, "HbmDen": 1}),
+    (
+        "sn40l_memory",
+        {"Ports": 1, "HbmChannels": 1, "HbmBeats": 64, "DdrBeats": 128, "HbmNum": 1, "HbmDen": 1},
+    ),
     ("sn40l_memory", {"Ports": 3, "RowMiss": 9, "RefreshInterval": 100, "RefreshCycles": 7, "Faults": 1}),
 ]
 
@@ -78,7 +81,7 @@ def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(
     tmp_path: Path, top: str, parameters: dict[str, int]
 ) -> None:
     texts = rtl.sources("common", "sn40l")
-    names = needed(texts, texts[f"{top}.sv"]) + [f"{top}.sv"]
+    names = [*needed(texts, texts[f"{top}.sv"]), f"{top}.sv"]
     for name in names:
         text = with_parameters(texts[name], parameters if name == f"{top}.sv" else {})
         (tmp_path / name).write_text(text, encoding="utf-8")
