@@ -128,13 +128,11 @@ module sn40l_pcu_gemm #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       ends_q      <= 1'b0;
-      ends_set_q  <= '0;
       full_q      <= '0;
       drain_set_q <= '0;
       row_q       <= '0;
     end else begin
-      ends_q     <= mac && tile_last && depth_last;
-      ends_set_q <= set_q;
+      ends_q <= mac && tile_last && depth_last;
       if (ends_q) full_q[ends_set_q] <= 1'b1;
       if (drain) begin
         row_q <= drain_last ? '0 : row_q + 8'd1;
@@ -146,9 +144,10 @@ module sn40l_pcu_gemm #(
     end
   end
 
+  always_ff @(posedge clk_i) if (mac) ends_set_q <= set_q;
+
   sn40l_pcu_macs #(.Tiles(All)) i_macs (
     .clk_i,
-    .rst_ni,
     .mac_i         (mac),
     .first_i       (depth_q == '0),
     .addr_i        (address(set_q, tile_q)),
@@ -158,7 +157,7 @@ module sn40l_pcu_gemm #(
     .start_i       (bias_i ? bias_q : '0),
     .start_poison_i(bias_i & bias_poison_q),
     .read_i        (drain),
-    .read_addr_i   (address(drain_set_q, TileWidth'(row_q[7:3]))),
+    .read_addr_i   (address(drain_set_q, row_q[TileWidth+2:3])),
     .read_row_i    (row_q[2:0]),
     .row_o,
     .poison_o      (row_poison_o)

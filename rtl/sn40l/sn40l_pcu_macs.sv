@@ -15,7 +15,6 @@ module sn40l_pcu_macs #(
   localparam int unsigned VecWidth  = sn40l_pcu_pkg::VecWidth
 ) (
   input  logic                 clk_i,
-  input  logic                 rst_ni,
   input  logic                 mac_i,
   input  logic                 first_i,
   input  logic [AddrWidth-1:0] addr_i,
@@ -36,12 +35,8 @@ module sn40l_pcu_macs #(
   logic                 add_q, first_q, product_poison_q;
   logic [AddrWidth-1:0] addr_q;
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) add_q <= 1'b0;
-    else         add_q <= mac_i;
-  end
-
   always_ff @(posedge clk_i) begin
+    add_q <= mac_i;
     if (mac_i) begin
       first_q          <= first_i;
       addr_q           <= addr_i;

@@ -100,33 +100,47 @@ def _in_unused_function(edit: Edit, text: str) -> bool:
     return any(f" {name}(" in declared for name in UNUSED_FUNCTIONS)
 
 
-def refused(paths: Sequence[Path]) -> str | None:
-    """What Verilator says where it refuses the accelerator made of these files."""
-    flags = [f"-G{name}={value}" for name, value in BENCHES["accel"].parameters.items()]
-    lint = ["--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", *flags]
+@dataclass(frozen=True)
+class Top:
+    """What all mutants are elaborated in."""
+
+    module: str
+    flags: tuple[str, ...] = ()
+
+
+ACCELERATOR = Top("bitmod_accel", tuple(f"-G{k}={v}" for k, v in BENCHES["accel"].parameters.items()))
+
+
+def refused(paths: Sequence[Path], top: Top = ACCELERATOR) -> str | None:
+    """What Verilator says where it refuses the design made of these files."""
+    lint = ["--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", *top.flags]
     try:
-        Toolchain.find().verilate([*lint, "--top-module", "bitmod_accel", *map(str, paths)])
+        Toolchain.find().verilate([*lint, "--top-module", top.module, *map(str, paths)])
     except InputError as error:
         return str(error)
     return None
 
 
-def invalid(edit: Edit, texts: dict[str, str], folder: Path) -> bool:
+def invalid(edit: Edit, texts: dict[str, str], folder: Path, top: Top = ACCELERATOR) -> bool:
     """Whether the design with this mutant alone is refused."""
     path = folder / f"alone_{edit.file}"
     path.write_text(edit.applied(texts[edit.file]), encoding="utf-8")
     return bool(
-        refused([path if name == edit.file else folder / name for name in texts if "_props" not in name])
+        refused([path if name == edit.file else folder / name for name in texts if "_props" not in name], top)
     )
 
 
-def elaborated(edits: Sequence[Edit], texts: dict[str, str], folder: Path) -> tuple[list[Edit], list[Edit]]:
+def elaborated(
+    edits: Sequence[Edit], texts: dict[str, str], folder: Path, top: Top = ACCELERATOR
+) -> tuple[list[Edit], list[Edit]]:
     """Valid mutants and invalid ones: those of a line that Verilator names are tried one by one."""
     left, bad = list(edits), []
-    while said := refused([path for path in write_schema(left, texts, folder) if "_props" not in path.name]):
+    while said := refused(
+        [path for path in write_schema(left, texts, folder) if "_props" not in path.name], top
+    ):
         places = {(name, int(line)) for name, line in re.findall(r"%Error\S*: \S*/all_(\w+\.sv):(\d+)", said)}
         suspects = [edit for edit in left if (edit.file, edit.line) in places]
-        found = [edit for edit in suspects if invalid(edit, texts, folder)]
+        found = [edit for edit in suspects if invalid(edit, texts, folder, top)]
         if not found:
             raise PenstockError(f"the design with all mutants does not elaborate:\n{said[:3000]}")
         bad += found

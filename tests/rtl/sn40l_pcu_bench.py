@@ -64,6 +64,7 @@ def _column(random: np.random.Generator, *counts: int, **kind: object) -> list[S
 def directed_runs() -> Iterator[Run]:
     """Every operation with every tail on hard operands; the programs of a block; faults of senders; sharing."""
     random = np.random.default_rng(3)
+    yield from _bare_runs(random)
     hard = vectors(random, 96, "hard"), vectors(random, 96, "hard")
     for op in Op:
         for tail in range(5):
@@ -76,6 +77,9 @@ def directed_runs() -> Iterator[Run]:
     norm = add_norm(12, 2, 2, 2)
     yield Run(norm, _column(random, 48, 48, 24))
     yield Run(add_norm(3, 4, 1, 4), _column(random, 12, 12, 12, 12, 6), pace=PACES[0])
+    # Nothing but -inf in the lanes that count.
+    lowest = Stream.clean(np.full((4, 8), -np.inf, np.float32))
+    yield Run(softmax(1, 2, 2, lanes=3), [lowest])
     # More tiles than leave in time: the body is blocked.
     tiles = Configuration(
         Mode.GEMM, 2, 4, 4 * 32, depth=3, tiles=4, rows=32, program=(Instruction(to_output=1),),
@@ -97,11 +101,32 @@ def directed_runs() -> Iterator[Run]:
     yield Run(copy, _column(random, 80), pace=Pace(stop=9))
 
 
-def jobs(folder: Path, *, seed: int = 1, count: int = 60, tiles: int = 4, sets: int = 2) -> list[Job]:
+def _bare_runs(random: np.random.Generator) -> Iterator[Run]:
+    """First of all and after a reset: what is not written is 0."""
+    copy = Instruction(to_output=1, ragged=1, count=3)
+    plain = Configuration(Mode.SIMD, 1, 1, 4, program=(copy,), lanes=0, queues=(Queue(0),))
+    yield Run(plain, _column(random, 4), sparse=True)
+    add = Instruction(op=Op.ADD, y_source=Source.CONSTANT, y_index=3, to_output=1, count=3)
+    shifted = replace(plain, program=(add, replace(add, count=2)), packets=7)
+    yield Run(shifted, _column(random, 7), pace=Pace(closed=0.5, reset=12), sparse=True)
+    tile = replace(plain, mode=Mode.GEMM, depth=2, tiles=1, rows=4, program=(Instruction(to_output=1),))
+    tile = replace(tile, queues=(Queue(0), Queue(1)))
+    yield Run(tile, _column(random, 2, 2), pace=Pace(closed=0.5, reset=9), sparse=True)
+
+
+def _long_runs(random: np.random.Generator) -> Iterator[Run]:
+    """A unit whose packets' numbers use all bits."""
+    copy = Instruction(to_output=1, count=249)
+    it = Configuration(Mode.SIMD, 1, 262, 65500, program=(copy,), queues=(Queue(3),), flow=5)
+    yield Run(it, _column(random, 65500), limit=80_000)
+
+
+def jobs(folder: Path, *, seed: int = 1, count: int = 120, tiles: int = 4, sets: int = 2) -> list[Job]:
     """Files of runs, the cheapest first."""
     files = {
         "directed": list(directed_runs()) if (tiles, sets) == (4, 2) else [],
         "random": list(random_runs(seed, count, tiles=tiles, sets=sets)),
+        "long": list(_long_runs(np.random.default_rng(seed))) if (tiles, sets) == (4, 2) else [],
     }
     return [Job((write(runs, folder / f"{name}.bin"),)) for name, runs in files.items() if runs]
 

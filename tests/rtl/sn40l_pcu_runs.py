@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,7 @@ class Run:
         sets: of accumulators.
         limit: cycles at most.
         extra: packets nobody takes: plane and flow.
+        sparse: whether only registers that are not 0 are written, as after a reset.
     """
 
     configuration: Configuration
@@ -65,13 +66,14 @@ class Run:
     lost: bool = False
     depth: int = 32
     sets: int = 2
-    limit: int = 200_000
-    extra: tuple[tuple[int, int], ...] = field(default=())
+    limit: int = 30_000
+    extra: tuple[tuple[int, int], ...] = ()
+    sparse: bool = False
 
     def words(self) -> Words:
         """As the bench reads it."""
         it = self.configuration
-        registers = [word for pair in it.words() for word in pair]
+        registers = [word for pair in it.words() if pair[1] or not self.sparse for word in pair]
         sources: list[Words] = []
         seen: dict[tuple[int, int], int] = {}
         for at, queue in enumerate(it.queues):

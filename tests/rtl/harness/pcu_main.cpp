@@ -114,6 +114,13 @@ struct Bench {
     top.rst_ni = 1;
     registers.clear();
     for (uint32_t& each : stats) each = 0;
+    // Nothing is configured: start_i begins nothing.
+    for (int i = 0; i < 3; ++i) {
+      top.start_i = i == 0;
+      settle();
+      edge();
+      if (!top.done_o) fail(now, "began without a configuration");
+    }
   }
 
   void write(uint32_t address, uint32_t value) {

@@ -1,0 +1,131 @@
+"""Mutation run over the PCU, as mutate.py over BitMoD: small edits of its modules that its benches must notice.
+
+    python tests/rtl/mutate_sn40l_pcu.py --per-module 24
+
+All mutants are compiled into each bench's model; a run chooses one. What is argued to change nothing is in
+sn40l_pcu_equivalent.toml. Exit status 0 where at least 95 % of the others are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cast_widths
+import mutants
+from mutants import Edit
+from mutate import Ready, Top, declared, elaborated, matches, prepare, write_schema
+from mutation_report import Verdict, summary
+from sn40l_pcu_bench import BENCHES, TOP, texts
+
+from penstock.ir.errors import PenstockError
+from penstock.progress import Progress, bar
+
+EQUIVALENT = Path(__file__).parent / "sn40l_pcu_equivalent.toml"
+OTHERS = ("sram_1r1w.sv", "stream_fifo.sv", "fp32_pkg.sv", "fp32_exp_pkg.sv", "credit_buf.sv", "sn40l_pkg.sv")
+"""Files of others, with checks of their own."""
+TARGET = 0.95
+
+
+def chosen(design: dict[str, str], per_module: int | None, seed: int) -> list[Edit]:
+    """The mutants of a run, file by file; all where ``per_module`` is None."""
+    adding = cast_widths.adding(
+        {name: text for name, text in design.items() if not name.endswith("_props.sv")},
+        [(TOP, bench.parameters) for bench in BENCHES.values()],
+    )
+    found = []
+    for name, text in design.items():
+        if name in OTHERS or name.endswith("_props.sv"):
+            continue
+        edits = [
+            edit
+            for edit in mutants.edits(name, text)
+            if not (edit.kind == "width" and (name, edit.start, edit.end) in adding)
+        ]
+        found += edits if per_module is None else mutants.sample(edits, per_module, seed)
+    return found
+
+
+def run(per_module: int | None, seed: int, only: Sequence[str] = (), progress: Progress | None = None) -> list[Verdict]:
+    """What becomes of the mutants.
+
+    Raises:
+        PenstockError: the design fails a bench, or a declaration is of no mutant or of a killed one.
+    """
+    design = texts()
+    edits = [
+        edit for edit in chosen(design, per_module, seed) if not only or any(each in str(edit) for each in only)
+    ]
+    with tempfile.TemporaryDirectory(prefix="penstock-mutants-") as scratch:
+        folder = Path(scratch)
+        for name, text in design.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        left, bad = elaborated(edits, design, folder, Top(TOP))
+        paths = write_schema(left, design, folder / "all")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            readies = list(pool.map(lambda bench: prepare(bench, paths, folder), BENCHES.values()))
+            verdicts = []
+            for verdict in pool.map(lambda pair: _judged(*pair, readies), enumerate(left, 1)):
+                verdicts.append(verdict)
+                if progress:
+                    progress("mutants", len(verdicts), len(left))
+    return [*_argued(verdicts, design), *(Verdict(edit, "invalid") for edit in bad)]
+
+
+def _judged(number: int, edit: Edit, readies: Sequence[Ready]) -> Verdict:
+    for ready in readies:
+        if said := ready.fault(number, ready.executable.parent):
+            return Verdict(edit, "killed", ready.bench.name, said)
+    return Verdict(edit, "survived")
+
+
+def _argued(verdicts: list[Verdict], design: dict[str, str]) -> list[Verdict]:
+    """Survivors that are declared equivalent, as such."""
+    entries = declared(EQUIVALENT)
+    everything = [edit for name, text in design.items() for edit in mutants.edits(name, text)]
+    for entry in entries:
+        if not any(matches(entry, edit) for edit in everything):
+            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that does not exist: {entry}")
+    out = []
+    for verdict in verdicts:
+        entry = next((entry for entry in entries if matches(entry, verdict.edit)), None)
+        if entry and verdict.outcome == "killed":
+            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that is killed: {verdict.edit}")
+        out.append(Verdict(verdict.edit, "equivalent", said=entry["why"]) if entry else verdict)
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--per-module", type=int, default=24, help="mutants of a module at most (default 24)")
+    parser.add_argument("--all", action="store_true", help="every mutant there is")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only mutants so described")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    options = parser.parse_args(arguments)
+    try:
+        with bar() as progress:
+            verdicts = run(None if options.all else options.per_module, options.seed, options.only, progress)
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    total = summary(verdicts)
+    left = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
+    if options.json:
+        print(json.dumps({**total, "survivors": left}))
+    else:
+        for each in left:
+            print(f"survived  {each}")
+        print(", ".join(f"{name} {value:.4g}" for name, value in total.items()))
+    return 0 if total["killed_of_not_equivalent"] >= TARGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
