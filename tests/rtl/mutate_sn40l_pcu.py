@@ -1,4 +1,4 @@
-"""Mutation run over the PCU, as mutate.py over BitMoD: small edits of its modules that its benches must notice.
+"""Mutation run over the PCU, as mutate.py over BitMoD: small edits of modules that benches must notice.
 
     python tests/rtl/mutate_sn40l_pcu.py --per-module 24
 
@@ -52,7 +52,9 @@ def chosen(design: dict[str, str], per_module: int | None, seed: int) -> list[Ed
     return found
 
 
-def run(per_module: int | None, seed: int, only: Sequence[str] = (), progress: Progress | None = None) -> list[Verdict]:
+def run(
+    per_module: int | None, seed: int, only: Sequence[str] = (), progress: Progress | None = None
+) -> list[Verdict]:
     """What becomes of the mutants.
 
     Raises:
@@ -60,7 +62,9 @@ def run(per_module: int | None, seed: int, only: Sequence[str] = (), progress: P
     """
     design = texts()
     edits = [
-        edit for edit in chosen(design, per_module, seed) if not only or any(each in str(edit) for each in only)
+        edit
+        for edit in chosen(design, per_module, seed)
+        if not only or any(each in str(edit) for each in only)
     ]
     with tempfile.TemporaryDirectory(prefix="penstock-mutants-") as scratch:
         folder = Path(scratch)
@@ -107,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-module", type=int, default=24, help="mutants of a module at most (default 24)")
     parser.add_argument("--all", action="store_true", help="every mutant there is")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only mutants so described")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="only mutants so described"
+    )
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     options = parser.parse_args(arguments)
     try:

@@ -32,12 +32,14 @@ def texts() -> dict[str, str]:
     found = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
     design = {name: text for name, text in found.items() if not name.endswith("_props.sv")}
     mine = needed(design, TOP)
-    properties = [name for name in found if name.removesuffix("_props.sv") + ".sv" in mine and name not in mine]
+    properties = [
+        name for name in found if name.removesuffix("_props.sv") + ".sv" in mine and name not in mine
+    ]
     return {name: found[name] for name in (*mine, *properties)}
 
 
 def alone(it: Configuration) -> Configuration | None:
-    """The same where nothing stalls it: each queue on a plane of its own, no credits; None if that cannot be."""
+    """The same where nothing stalls it: a plane for each queue, no credits; None for more queues."""
     used = [at for at, queue in enumerate(it.queues) if queue]
     if len(used) > 2:
         return None
@@ -62,7 +64,7 @@ def _column(random: np.random.Generator, *counts: int, **kind: object) -> list[S
 
 
 def directed_runs() -> Iterator[Run]:
-    """Every operation with every tail on hard operands; the programs of a block; faults of senders; sharing."""
+    """Every operation with every tail on hard operands; a block's programs; faults of senders; sharing."""
     random = np.random.default_rng(3)
     yield from _bare_runs(random)
     hard = vectors(random, 96, "hard"), vectors(random, 96, "hard")

@@ -1,0 +1,139 @@
+"""The PCU against its oracle, packet by packet, and its cycle model; wrong designs are noticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from penstock.ir.errors import InputError
+from penstock.sim.rtl.sn40l_pcu import tail
+from penstock.sim.rtl.sn40l_pcu.oracle import Stream, run
+from penstock.sim.rtl.verilator import build, lint
+
+HERE = Path(__file__).parent
+from sn40l_pcu_bench import BENCHES, texts
+from sn40l_pcu_programs import add_norm, softmax
+
+SIZES = ({}, {"AccTiles": 1, "AccSets": 1}, {"AccTiles": 8, "AccSets": 3, "QueueDepth": 7})
+
+# What breaks → file, text, text in its place.
+MUTATIONS: dict[str, tuple[str, str, str]] = {
+    "a unit takes no credit": ("sn40l_pcu_output.sv", "&& (!first || unit_ready)", ""),
+    "an instruction does not wait": ("sn40l_pcu.sv", "instruction.waits && first && busy", "1'b0"),
+    "the bias of the tile before": ("sn40l_pcu_gemm.sv", "biased_q <= ~bias_i;\n        set_q", "set_q"),
+    "tiles share accumulators": ("sn40l_pcu_gemm.sv", "!set_busy && a_valid_i", "a_valid_i"),
+    "poison is forgotten": ("sn40l_pcu_macs.sv", "product_poison_q | (first_q", "(first_q"),
+    "a row's tail counts": ("sn40l_pcu_pipeline.sv", "= instruction.ragged &&", "= 1'b0 &&"),
+    "results without room": ("sn40l_pcu.sv", "&& (room || !instruction.to_output)", ""),
+}  # fmt: skip
+
+
+def design(folder: Path, changes: dict[str, str] | None = None) -> list[Path]:
+    """The PCU and its assertions as files."""
+    for name, text in {**texts(), **(changes or {})}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts()]
+
+
+def faults(name: str, sources: list[Path], folder: Path) -> list[str]:
+    """What a bench finds."""
+    bench = BENCHES[name]
+    model = build(sources, bench.top, HERE / "harness" / bench.main, verilator_flags=bench.flags())
+    return [said for job in bench.jobs(folder) if (said := job.fault(model.executable)) is not None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bench", BENCHES)
+def test_results_credits_tokens_cycles_and_counters_are_the_models(bench: str, tmp_path: Path) -> None:
+    assert not faults(bench, design(tmp_path), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_noticed(name: str, tmp_path: Path) -> None:
+    file, before, after = MUTATIONS[name]
+    text = texts()[file]
+    assert text.count(before) == 1, f"the text to change is not in {file} once"
+    assert faults("pcu", design(tmp_path, {file: text.replace(before, after)}), tmp_path), name
+
+
+@pytest.mark.parametrize("parameters", SIZES, ids=str)
+def test_the_design_is_lint_clean(tmp_path: Path, parameters: dict[str, int]) -> None:
+    lint(design(tmp_path), "sn40l_pcu", parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"AccTiles": 9}, "AccTiles must be 1..8"),
+        ({"AccSets": 0}, "AccSets must be at least 1"),
+        ({"QueueDepth": 0}, "Depth must be at least 1"),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused(
+    tmp_path: Path, parameters: dict[str, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        lint(design(tmp_path), "sn40l_pcu", parameters)
+
+
+YOSYS = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+libyosys.run_pass("read_verilog -sv " + " ".join(sys.argv[1:]), design)
+libyosys.run_pass("hierarchy -check -top sn40l_pcu", design)
+libyosys.run_pass("proc; check -assert", design)
+"""
+
+
+@pytest.mark.slow
+def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(tmp_path: Path) -> None:
+    sources = [str(path) for path in design(tmp_path) if not path.name.endswith("_props.sv")]
+    done = subprocess.run([sys.executable, "-c", YOSYS, *sources], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_the_softmax_program_is_softmax_of_ragged_rows() -> None:
+    random = np.random.default_rng(4)
+    scores = random.standard_normal((6, 29)).astype(np.float32) * 5
+    padded = np.full((6, 32), np.nan, np.float32)  # what lies behind a row does not count
+    padded[:, :29] = scores
+    got = run(softmax(4, 3, 2, lanes=5), [Stream.clean(padded.reshape(-1, 8))]).vectors.reshape(6, 32)
+    want = torch.softmax(torch.from_numpy(scores.astype(np.float64)), 1).numpy()
+    np.testing.assert_allclose(got[:, :29], want, rtol=5e-6)
+    assert not got[:, 29:].any()
+
+
+@pytest.mark.parametrize("terms", [2, 4])
+def test_the_program_of_a_residual_sum_is_its_layer_norm(terms: int) -> None:
+    random = np.random.default_rng(5)
+    width = 96
+    parts = random.standard_normal((terms, 6, width)).astype(np.float32)
+    weight, bias = random.standard_normal((2, width)).astype(np.float32)
+    streams = [Stream.clean(part.reshape(-1, 8)) for part in (*parts, np.stack([weight, bias]))]
+    got = run(add_norm(width // 8, 3, 2, terms), streams).vectors.reshape(6, width)
+    total = torch.from_numpy(parts.astype(np.float64).sum(0))
+    scales = [torch.from_numpy(each.astype(np.float64)) for each in (weight, bias)]
+    want = torch.nn.functional.layer_norm(total, (width,), *scales, eps=1e-12).numpy()
+    np.testing.assert_allclose(got, want, atol=5e-6)
+
+
+def test_the_rtl_has_the_oracles_coefficients() -> None:
+    text = texts()["sn40l_pcu_tail_pkg.sv"]
+    words = [int(each.split("'h")[1], 16) for each in _constants(text)]
+    segments = np.array(words, np.uint32).reshape(-1, 6)[::-1]
+    want = np.concatenate([tail.RECIPROCAL, tail.RSQRT, tail.GELU]).view(np.uint32)
+    np.testing.assert_array_equal(segments[1:-1], want)
+    assert not segments[-1].any()
+
+
+def _constants(text: str) -> list[str]:
+    table = text.partition("Table = {")[2].partition("};")[0]
+    lines = [line for line in table.splitlines() if not line.strip().startswith("//")]
+    return [each.strip() for each in " ".join(lines).split(",") if each.strip()]
