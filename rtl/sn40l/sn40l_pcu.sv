@@ -10,6 +10,7 @@
 // operand is left over.
 
 module sn40l_pcu #(
+  parameter bit          Bitmod     = 1'b0,  // the systolic body is a BitMoD array
   parameter int unsigned QueueDepth = 32,
   parameter int unsigned AccTiles   = 4,  // accumulators: vectors of A for each vector of B
   parameter int unsigned AccSets    = 2   // one accumulates while the other leaves
@@ -43,8 +44,9 @@ module sn40l_pcu #(
   localparam int unsigned Planes    = sn40l_pkg::Planes;
 
   logic [1:0]                       mode;
+  logic [1:0]                       weights;
   logic                             bias, out_plane;
-  logic [31:0]                      units;
+  logic [31:0]                      units, specials;
   logic [15:0]                      trips, depth, out_seq;
   logic [3:0]                       tiles, lanes;
   logic [7:0]                       rows;
@@ -66,6 +68,8 @@ module sn40l_pcu #(
     .cfg_data_i,
     .mode_o       (mode),
     .bias_o       (bias),
+    .weights_o    (weights),
+    .specials_o   (specials),
     .units_o      (units),
     .trips_o      (trips),
     .depth_o      (depth),
@@ -133,36 +137,72 @@ module sn40l_pcu #(
   logic [VecWidth-1:0] row;
   logic                fire;
 
-  sn40l_pcu_gemm #(
-    .AccTiles(AccTiles),
-    .AccSets (AccSets)
-  ) i_gemm (
-    .clk_i,
-    .rst_ni,
-    .start_i     (start_gemm),
-    .idle_o      (gemm_idle),
-    .bias_i      (bias),
-    .depth_i     (depth),
-    .tiles_i     (tiles),
-    .rows_i      (rows),
-    .trips_i     (trips),
-    .units_i     (units),
-    .a_valid_i   (queue_valid[0]),
-    .a_i         (queue[0]),
-    .a_poison_i  (queue_poison[0]),
-    .a_pop_o     (a_pop),
-    .b_valid_i   (queue_valid[1]),
-    .b_i         (queue[1]),
-    .b_poison_i  (queue_poison[1]),
-    .b_pop_o     (b_pop),
-    .row_valid_o (row_valid),
-    .row_ready_i (fire),
-    .row_o       (row),
-    .row_poison_o(row_poison),
-    .works_o     (gemm_works),
-    .starved_o   (gemm_starved),
-    .blocked_o   (gemm_blocked)
-  );
+  if (Bitmod) begin : gen_bitmod
+    bitmod_body i_gemm (
+      .clk_i,
+      .rst_ni,
+      .start_i     (start_gemm),
+      .idle_o      (gemm_idle),
+      .weights_i   (weights),
+      .special_terms_i(specials),
+      .depth_i     (depth),
+      .rows_i      (rows),
+      .trips_i     (trips),
+      .units_i     (units),
+      .a_valid_i   (queue_valid[0]),
+      .a_i         (queue[0]),
+      .a_poison_i  (queue_poison[0]),
+      .a_pop_o     (a_pop),
+      .b_valid_i   (queue_valid[1]),
+      .b_i         (queue[1]),
+      .b_poison_i  (queue_poison[1]),
+      .b_pop_o     (b_pop),
+      .row_valid_o (row_valid),
+      .row_ready_i (fire),
+      .row_o       (row),
+      .row_poison_o(row_poison),
+      .works_o     (gemm_works),
+      .starved_o   (gemm_starved),
+      .blocked_o   (gemm_blocked)
+    );
+
+    logic unused_registers;
+    assign unused_registers = ^{bias, tiles};
+  end else begin : gen_fp32
+    sn40l_pcu_gemm #(
+      .AccTiles(AccTiles),
+      .AccSets (AccSets)
+    ) i_gemm (
+      .clk_i,
+      .rst_ni,
+      .start_i     (start_gemm),
+      .idle_o      (gemm_idle),
+      .bias_i      (bias),
+      .depth_i     (depth),
+      .tiles_i     (tiles),
+      .rows_i      (rows),
+      .trips_i     (trips),
+      .units_i     (units),
+      .a_valid_i   (queue_valid[0]),
+      .a_i         (queue[0]),
+      .a_poison_i  (queue_poison[0]),
+      .a_pop_o     (a_pop),
+      .b_valid_i   (queue_valid[1]),
+      .b_i         (queue[1]),
+      .b_poison_i  (queue_poison[1]),
+      .b_pop_o     (b_pop),
+      .row_valid_o (row_valid),
+      .row_ready_i (fire),
+      .row_o       (row),
+      .row_poison_o(row_poison),
+      .works_o     (gemm_works),
+      .starved_o   (gemm_starved),
+      .blocked_o   (gemm_blocked)
+    );
+
+    logic unused_registers;
+    assign unused_registers = ^{weights, specials};
+  end
 
   // SIMD body
   logic       active, first, last;

@@ -7,7 +7,8 @@
 //
 // Registers (word addresses of the configuration bus; all 0 after reset; not to be written while running):
 //
-//   0x000  MODE      [1:0] 0: off, 1: GEMM, 2: SIMD; [2] GEMM: each output tile begins with a vector of bias
+//   0x000  MODE      [1:0] 0: off, 1: GEMM, 2: SIMD; [2] GEMM: each output tile begins with a vector of bias;
+//                    [5:4] BitMoD body: what the weights are, bitmod_pkg::mode_e
 //   0x001  UNITS     [31:0] units (tiles of the result's tensor) of a run
 //   0x002  TRIPS     [15:0] trips of a unit: output tiles (GEMM), runs of the program's body (SIMD)
 //   0x003  GEMM      [15:0] depth K, at least 1; [19:16] vectors of A for each k, 1..AccTiles; [31:24] rows that
@@ -20,6 +21,7 @@
 //   0x008+c CREDIT   c = 0..3, counter c: [1:0] 0: off, 1: a packet takes one, 2: a unit takes one when its
 //                    first packet leaves; [15:8] initial value. token_i[c] gives it one back. With 2 it is a
 //                    stage buffer's ready-to-read or write counter, with 1 the room in a queue
+//   0x00C  SPECIALS  [31:0] BitMoD body: special values of the weights, two terms each
 //   0x010+q QUEUE    q = 0..4, operand queue q: [5:0] flow, [8] plane, [15] in use. A packet goes to every queue
 //                    that fits; token_o[q] is pulsed when one leaves queue q
 //   0x020+i CONSTANT i = 0..7, fp32
@@ -34,6 +36,9 @@
 // k): acc[t][r][l] = acc[t][r][l] + A[t][r] * B[l], from the bias of column l, or +0; product and sum are
 // rounded. Then the rows leave in order, r = 8 t + row, each 8 columns, as x of instruction 0 (op, y, tail, to
 // the output, all per vector), while the next tile accumulates.
+//
+// BitMoD body (sn40l_pcu's parameter): GEMM as bitmod_body says, each unit a quantized linear layer of ROWS
+// tokens by 8 * TRIPS channels and K groups of 128 inputs.
 //
 // SIMD. An instruction takes vectors i = 0..count: result = tail(x op y), lane by lane. Buffer addresses go up
 // with i; a queue gives its next vector (one, if x and y name the same); a scalar or constant is in every
@@ -71,6 +76,7 @@ package sn40l_pcu_pkg;
   localparam logic [6:0] RegOutput   = 7'h06;
   localparam logic [6:0] RegPackets  = 7'h07;
   localparam logic [6:0] RegCredit   = 7'h08;
+  localparam logic [6:0] RegSpecials = 7'h0C;
   localparam logic [6:0] RegQueue    = 7'h10;
   localparam logic [6:0] RegConstant = 7'h20;
   localparam logic [6:0] RegProgram0 = 7'h40;

@@ -17,6 +17,8 @@ module sn40l_pcu_registers #(
   input  logic [31:0]                               cfg_data_i,
   output logic [1:0]                                mode_o,
   output logic                                      bias_o,
+  output logic [1:0]                                weights_o,
+  output logic [31:0]                               specials_o,
   output logic [31:0]                               units_o,
   output logic [15:0]                               trips_o,
   output logic [15:0]                               depth_o,
@@ -50,6 +52,8 @@ module sn40l_pcu_registers #(
     if (!rst_ni) begin
       mode_o      <= '0;
       bias_o      <= 1'b0;
+      weights_o   <= '0;
+      specials_o  <= '0;
       units_o     <= '0;
       trips_o     <= '0;
       depth_o     <= '0;
@@ -65,8 +69,9 @@ module sn40l_pcu_registers #(
     end else if (write) begin
       case (addr)
         sn40l_pcu_pkg::RegMode: begin
-          mode_o <= cfg_data_i[1:0];
-          bias_o <= cfg_data_i[2];
+          mode_o    <= cfg_data_i[1:0];
+          bias_o    <= cfg_data_i[2];
+          weights_o <= cfg_data_i[5:4];
         end
         sn40l_pcu_pkg::RegUnits: units_o <= cfg_data_i;
         sn40l_pcu_pkg::RegTrips: trips_o <= cfg_data_i[15:0];
@@ -86,6 +91,7 @@ module sn40l_pcu_registers #(
           out_seq_o   <= cfg_data_i[31:16];
         end
         sn40l_pcu_pkg::RegPackets: packets_o <= cfg_data_i[16:0];
+        sn40l_pcu_pkg::RegSpecials: specials_o <= cfg_data_i;
         default: ;
       endcase
     end

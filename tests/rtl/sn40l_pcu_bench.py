@@ -8,13 +8,24 @@ from pathlib import Path
 
 import numpy as np
 from bench import Bench, Job
+from layer_operands import SCHEMES, Layer, hard_activations
 from sn40l_pcu_programs import add_norm, gemm, simd, softmax, vectors
 from sn40l_pcu_runs import Pace, Run, write
 from yosys_sources import needed
 
 from penstock import rtl
 from penstock.sim.rtl.sn40l_pcu.oracle import Stream
-from penstock.sim.rtl.sn40l_pcu.registers import Configuration, Credit, Instruction, Mode, Op, Queue, Source
+from penstock.sim.rtl.sn40l_pcu.registers import (
+    LANES,
+    Configuration,
+    Credit,
+    Instruction,
+    Mode,
+    Op,
+    Queue,
+    Source,
+)
+from penstock.sim.rtl.sn40l_pcu.tail import NAN
 
 TOP = "sn40l_pcu"
 FULL_SPEED = Pace()
@@ -27,9 +38,10 @@ PACES = (
 )
 
 
-def texts() -> dict[str, str]:
-    """Sources of the PCU and its assertions: file name → text, packages first."""
-    found = {**rtl.sources("common", "sn40l"), **rtl.properties("common", "sn40l")}
+def texts(*bodies: str) -> dict[str, str]:
+    """Sources of the PCU, of bodies in other folders, and assertions: file name → text, packages first."""
+    folders = ("common", "sn40l", *bodies)
+    found = {**rtl.sources(*folders), **rtl.properties(*folders)}
     design = {name: text for name, text in found.items() if not name.endswith("_props.sv")}
     mine = needed(design, TOP)
     properties = [
@@ -137,6 +149,45 @@ def _small(folder: Path) -> list[Job]:
     return jobs(folder, seed=2, count=30, tiles=1, sets=1)
 
 
+def quantized_run(layers: list[Layer], pace: Pace, seed: int) -> Run:
+    """Layers of one shape and scheme, as units of a BitMoD body, all drained through a product with 0.5."""
+    first = layers[0]
+    tiles = first.channels // LANES
+    half = Instruction(op=Op.MUL, y_source=Source.CONSTANT, to_output=1)
+    it = Configuration(
+        Mode.GEMM, len(layers), tiles, tiles * first.tokens, depth=first.groups, rows=first.tokens, tiles=1,
+        program=(half,), constants=(0.5,), queues=(Queue(1), Queue(2, 1)), flow=3, credits=(Credit(1, True),),
+        weights=first.mode, specials=first.specials,
+    )  # fmt: skip
+
+    def stream(words: list[np.ndarray]) -> Stream:
+        return Stream.clean(np.concatenate(words).astype(np.uint64).view(np.float32).reshape(-1, LANES))
+
+    rows = [
+        each.expected.view(np.float32).reshape(each.tokens, tiles, LANES).swapaxes(0, 1).reshape(-1, LANES)
+        for each in layers
+    ]
+    left = np.concatenate(rows) * np.float32(0.5)
+    left = np.where(np.isnan(left), NAN, left)
+    operands = [
+        stream([each.act_words() for each in layers]),
+        stream([each.weight_words() for each in layers]),
+    ]
+    return Run(it, operands, pace=pace, seed=seed, results=Stream.clean(left))
+
+
+def quantized_jobs(folder: Path) -> list[Job]:
+    """Layers of every kind of weight, ragged tokens, hard activations, pauses, a reset."""
+    runs = []
+    for seed, scheme in enumerate(SCHEMES):
+        layers = [
+            Layer(5 + 4 * seed, 16, 100 + 90 * (seed & 1), 10 * seed + unit, scheme) for unit in range(2)
+        ]
+        hard_activations(layers[1], seed)
+        runs += [quantized_run(layers, pace, seed) for pace in (FULL_SPEED, replace(PACES[0], reset=300))]
+    return [Job((write(runs, folder / "quantized.bin"),))]
+
+
 BENCHES = {
     bench.name: bench
     for bench in (
@@ -144,3 +195,5 @@ BENCHES = {
         Bench("pcu1", TOP, "pcu_main.cpp", _small, {"AccTiles": 1, "AccSets": 1}, harness=False),
     )
 }
+
+QUANTIZED = Bench("pcu_bitmod", TOP, "pcu_main.cpp", quantized_jobs, {"Bitmod": 1}, harness=False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mutants import Edit
 from mutate import prepare, write_schema
-from sn40l_pcu_bench import BENCHES, texts
+from sn40l_pcu_bench import BENCHES, QUANTIZED, texts
 from sn40l_pcu_programs import add_norm, softmax
 
 from penstock.ir.errors import InputError
@@ -35,17 +35,24 @@ MUTATIONS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
-def design(folder: Path) -> list[Path]:
-    """The PCU and its assertions as files."""
-    for name, text in texts().items():
+def design(folder: Path, *bodies: str) -> list[Path]:
+    """The PCU, bodies in other folders, and assertions as files."""
+    found = texts(*bodies)
+    for name, text in found.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in texts()]
+    return [folder / name for name in found]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bench", BENCHES)
 def test_results_credits_tokens_cycles_and_counters_are_the_models(bench: str, tmp_path: Path) -> None:
     prepare(BENCHES[bench], design(tmp_path), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_bitmod_array_is_a_body_of_the_pcu(tmp_path: Path) -> None:
+    """Quantized layers as units, bit for bit BitMoD's oracle."""
+    prepare(QUANTIZED, design(tmp_path, "bitmod"), tmp_path)
 
 
 @pytest.mark.slow

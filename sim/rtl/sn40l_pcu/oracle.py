@@ -64,6 +64,8 @@ def run(configuration: Configuration, operands: Sequence[Stream]) -> Stream:
     Raises:
         PlanError: more or fewer operands than are used, or an instruction that reads what is not there yet.
     """
+    if configuration.weights:
+        raise PlanError("quantized weights", accepted="single precision; BitMoD's oracle has the others")
     with np.errstate(all="ignore"):
         if configuration.mode == Mode.GEMM:
             return _gemm(configuration, operands)

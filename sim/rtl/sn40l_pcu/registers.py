@@ -19,7 +19,7 @@ BUFFER_DEPTH = 256
 INSTRUCTIONS = 32
 
 MODE, UNITS, TRIPS, GEMM, PROGRAM, LAST_LANES, OUTPUT, PACKETS = range(8)
-CREDIT, QUEUE, CONSTANT, INSTRUCTION = 0x08, 0x10, 0x20, 0x40
+CREDIT, SPECIALS, QUEUE, CONSTANT, INSTRUCTION = 0x08, 0x0C, 0x10, 0x20, 0x40
 
 RESULT_CYCLES = 11
 """From a vector's issue to the first cycle in which its result can be read from the buffer."""
@@ -178,6 +178,8 @@ class Configuration:
         constants: single precision.
         queues: of operands, from queue 0.
         credits: counters of the output.
+        weights: of a BitMoD body, as its array is told; 0 of the other.
+        specials: their special values, two terms each.
     """
 
     mode: Mode
@@ -197,6 +199,8 @@ class Configuration:
     constants: tuple[float, ...] = ()
     queues: tuple[Queue | None, ...] = ()
     credits: tuple[Credit, ...] = ()
+    weights: int = 0
+    specials: int = 0
 
     def words(self) -> Iterator[tuple[int, int]]:
         """Pairs of a register's address and its 32 bits."""
@@ -219,7 +223,8 @@ class Configuration:
             word = instruction.encoded()
             yield INSTRUCTION + 2 * at, word & 0xFFFFFFFF
             yield INSTRUCTION + 2 * at + 1, word >> 32
-        yield MODE, self.mode | self.bias << 2
+        yield SPECIALS, self.specials
+        yield MODE, self.mode | self.bias << 2 | self.weights << 4
 
     @classmethod
     def from_words(cls, words: Mapping[int, int]) -> Configuration:
@@ -239,6 +244,8 @@ class Configuration:
             trips=get(TRIPS) & 0xFFFF,
             packets=get(PACKETS) & 0x1FFFF,
             bias=bool(get(MODE) >> 2 & 1),
+            weights=get(MODE) >> 4 & 3,
+            specials=get(SPECIALS),
             depth=get(GEMM) & 0xFFFF,
             tiles=get(GEMM) >> 16 & 15,
             rows=get(GEMM) >> 24,
