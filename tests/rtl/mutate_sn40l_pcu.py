@@ -75,7 +75,7 @@ def run(
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             readies = list(pool.map(lambda bench: prepare(bench, paths, folder), BENCHES.values()))
             verdicts = []
-            for verdict in pool.map(lambda pair: _judged(*pair, readies), enumerate(left, 1)):
+            for verdict in pool.map(lambda pair: _judged(pair[0], pair[1], readies), enumerate(left, 1)):
                 verdicts.append(verdict)
                 if progress:
                     progress("mutants", len(verdicts), len(left))

@@ -94,6 +94,11 @@ def directed_runs() -> Iterator[Run]:
     # Nothing but -inf in the lanes that count.
     lowest = Stream.clean(np.full((4, 8), -np.inf, np.float32))
     yield Run(softmax(1, 2, 2, lanes=3), [lowest])
+    # Registers with all bits and none.
+    for constant, specials in ((-1.9999999, 0xFFFFFFFF), (0.0, 0), (3.4028234e38, 0xFFFFFFFF), (0.0, 0)):
+        each = Instruction(x_source=Source.CONSTANT, x_index=7, to_output=1)
+        it = Configuration(Mode.SIMD, 1, 2, 2, program=(each,), constants=(constant,) * 8, specials=specials)
+        yield Run(it, [], exact=True)
     # More tiles than leave in time: the body is blocked.
     tiles = Configuration(
         Mode.GEMM, 2, 4, 4 * 32, depth=3, tiles=4, rows=32, program=(Instruction(to_output=1),),

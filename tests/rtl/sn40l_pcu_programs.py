@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +59,7 @@ def gemm(random: np.random.Generator, *, tiles: int = 4) -> tuple[Configuration,
     op, y_source = Op(random.integers(5)), Source(random.choice([0, 2, 3], p=[0.5, 0.0, 0.5]))
     last = Instruction(
         op=op,
-        tail=random.integers(5),
+        tail=int(random.integers(5)),
         y_source=y_source,
         y_index=2 + int(random.integers(3)),
         to_output=1,
@@ -114,8 +116,7 @@ def _simd(random: np.random.Generator, most: int, longest: int) -> tuple[Configu
             written |= {(program[-1].dst + vector) % BUFFER_DEPTH for vector in range(count)}
         if program[-1].reduce:
             scalars.add(program[-1].rd)
-    last = vars(program[-1]) | {"to_output": 1}
-    program[-1] = Instruction(**last)
+    program[-1] = replace(program[-1], to_output=1)
     units, trips = (int(random.integers(1, most)) for most in (4, 5))
     leaving = sum(each.vectors for each in program[body:] if each.to_output)
     used = sorted({queue for each in program for queue in each.queues()})
@@ -189,8 +190,8 @@ def _made_to_wait(it: Configuration) -> Configuration | None:
             program = list(it.program)
             if program[at].waits:
                 return None
-            program[at] = Instruction(**(vars(program[at]) | {"waits": 1}))
-            it = Configuration(**(vars(it) | {"program": tuple(program)}))
+            program[at] = replace(program[at], waits=1)
+            it = replace(it, program=tuple(program))
         else:
             return it
 
@@ -199,7 +200,7 @@ def _constants(random: np.random.Generator) -> tuple[float, ...]:
     return tuple(float(np.float32(each)) for each in (*random.standard_normal(CONSTANTS - 1), -0.0))
 
 
-def _places(random: np.random.Generator, used: list[int]) -> dict[str, object]:
+def _places(random: np.random.Generator, used: list[int]) -> dict[str, Any]:
     """Flows and planes of the queues in use and of the output, and its credits."""
     flows = random.permutation(64)[:QUEUES]
     queues = tuple(

@@ -84,9 +84,11 @@ class Run:
                 seen[key] = seen.get(key, 0) | 1 << at
         for (plane, flow), queues in seen.items():
             packets = _packets(self.operands[_first(queues)])
-            sources.append(np.append(np.uint32([plane, flow, queues, self.depth, len(packets)]), packets))
+            sources.append(
+                np.append(np.array([plane, flow, queues, self.depth, len(packets)], np.uint32), packets)
+            )
         for plane, flow in self.extra:
-            sources.append(np.uint32([plane, flow, 0, self.depth, 1, *range(9)]))
+            sources.append(np.array([plane, flow, 0, self.depth, 1, *range(9)], np.uint32))
         poisoned = sum(int(self.operands[_first(queues)].poison.sum()) for queues in seen.values())
         results = _packets(run(it, self.operands) if self.results is None else self.results)
         pace, told = self.pace, activity(it, sets=self.sets)

@@ -90,8 +90,8 @@ def _gemm(it: Configuration, operands: Sequence[Stream]) -> Stream:
     sums[:] = start
     for k in range(it.depth):
         sums += rows[:, k, :, None] * columns[:, head + k, None, :]
-    poison = a.poison.reshape(count, it.depth, it.tiles).any(1)
-    poison |= b.poison.reshape(count, -1).any(1)[:, None]
+    poison = np.any(a.poison.reshape(count, it.depth, it.tiles), axis=1)
+    poison |= np.any(b.poison.reshape(count, -1), axis=1, keepdims=True)
     leaving = Stream(
         _one_nan(sums[:, : it.rows]).reshape(-1, LANES),
         np.repeat(poison, LANES, axis=1)[:, : it.rows].reshape(-1),
@@ -130,8 +130,12 @@ class _State:
 
     def spread(self, trips: int) -> _State:
         """The same for each of some trips."""
-        parts = (self.buffer, self.buffer_poison, self.scalars, self.scalar_poison)
-        return _State(*(np.repeat(part[-1:], trips, axis=0) for part in parts))
+        return _State(
+            np.repeat(self.buffer[-1:], trips, axis=0),
+            np.repeat(self.buffer_poison[-1:], trips, axis=0),
+            np.repeat(self.scalars[-1:], trips, axis=0),
+            np.repeat(self.scalar_poison[-1:], trips, axis=0),
+        )
 
 
 def _simd(it: Configuration, operands: Sequence[Stream]) -> Stream:
