@@ -202,7 +202,7 @@ def compile_block(
         recorded = stages.run("record activations", lambda: record(subject, layer))
         block = stages.run("recognise stages", lambda: recognise(recorded))
         compiled, plan = stages.run(
-            "place and route", lambda: _placed(recorded.name, block.stages, target, seed)
+            "place and route", lambda: placed(recorded.name, block.stages, target, seed)
         )
         reference = stages.run("interpret", lambda: block.reference)
         design = stages.run(
@@ -229,7 +229,7 @@ def compile_block(
         )
 
 
-def _placed(name: str, stages: BlockStages, target: Target, seed: int) -> tuple[Compiled, TierPlan]:
+def placed(name: str, stages: BlockStages, target: Target, seed: int) -> tuple[Compiled, TierPlan]:
     """Units on the target's fabric, regions in its tiers."""
     from .backends.verilog.sn40l import compile_section
     from .ir.targets.fabric import Machine
@@ -271,6 +271,6 @@ def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarra
     plain, _ = run_pipeline(parse_module(files.text(MODULE), where=MODULE), parse_pipeline(PIPELINE))
     stages = read(functions(plain)[MAIN])
     seed = files.manifest["model"].get("seed", 0)
-    compiled, _ = _placed(name, stages, machine(files.manifest["target"]), seed)
+    compiled, _ = placed(name, stages, machine(files.manifest["target"]), seed)
     (result,) = interpret(module, MAIN, {**params, **inputs}).values()
     return emit_section(scratch / FOLDER, compiled, params, inputs, np.asarray(result, np.float64))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from penstock.blocks import Block, Recorded, recognise
 from penstock.ir.schedule import Edge, Placed, Schedule, Task
 
 GAME = "passes/place/"
@@ -146,3 +147,23 @@ def _attention(
         *(Edge("SPNV", "RNV", streamed=True), Edge("SLNV", "RNV", rows, streamed=True)),
     )
     return Schedule(period, tuple(placed.values()), edges, ("array-2d", "array-1d"), False, 1)
+
+
+@pytest.fixture(scope="session")
+def bert_block() -> Callable[..., Block]:
+    """Makes a recognised BERT layer with random weights, inputs and padding: sizes in, a block out."""
+    import torch
+
+    from penstock.frontend.zoo.bert import BertConfig, BertLayer
+
+    def make(
+        tokens: int = 8, width: int = 32, heads: int = 2, inner: int = 96, tiles: int = 2, seed: int = 0
+    ) -> Block:
+        torch.manual_seed(seed)
+        layer = BertLayer(BertConfig(layers=1, width=width, heads=heads, inner=inner, head="hidden")).eval()
+        mask = torch.ones(tiles, 1, 1, tokens, dtype=torch.bool)
+        for tile in range(tiles):
+            mask[tile, ..., tokens - tile % tokens :] = False
+        return recognise(Recorded("block", layer, {"x": torch.randn(tiles, tokens, width), "mask": mask}))
+
+    return make
