@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,10 +75,11 @@ def test_units_fit_the_machine_and_regions_do_not_overlap(bert_block: Make) -> N
     block = bert_block()
     section = section_of(block)
     kinds = [type(unit) for unit in section.units]
-    assert kinds.count(Gemm) + kinds.count(Rows) <= MACHINE.pcus and kinds.count(Buffer) <= MACHINE.pmus
+    assert kinds.count(Gemm) + kinds.count(Rows) <= MACHINE.pcus
+    assert kinds.count(Buffer) <= MACHINE.pmus
     places = addresses(place_regions(section, SMALL))
     spans = sorted((at, at + section.regions[name].vectors * 32) for name, at in places.items())
-    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
     assert all(at % 512 == 0 for at in places.values())
 
 

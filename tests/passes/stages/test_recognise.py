@@ -27,11 +27,17 @@ def test_a_bert_layer_is_eleven_stages(bert_block: Callable[..., Block]) -> None
     assert (first.gelu, second.gelu) == (True, False)
     assert (first.weight, second.bias) == ("intermediate.dense.weight", "output.dense.bias")
     scores = stages.stages[3]
-    assert isinstance(scores, Scores) and scores.scale == pytest.approx(16**-0.5) and scores.heads == 2
+    assert isinstance(scores, Scores)
+    assert scores.scale == pytest.approx(16**-0.5)
+    assert scores.heads == 2
     softmax = stages.stages[4]
-    assert isinstance(softmax, Softmax) and softmax.mask == stages.mask == "mask" and softmax.boolean
-    assert stages.source == "x" and stages.tiles == 2
-    assert stages.multiplications(first) == 8 * 32 * 96 and stages.multiplications(scores) == 2 * 8 * 8 * 16
+    assert isinstance(softmax, Softmax)
+    assert softmax.mask == stages.mask == "mask"
+    assert softmax.boolean
+    assert stages.source == "x"
+    assert stages.tiles == 2
+    assert stages.multiplications(first) == 8 * 32 * 96
+    assert stages.multiplications(scores) == 2 * 8 * 8 * 16
 
 
 class Attention(nn.Module):
@@ -53,7 +59,9 @@ def test_attention_written_out_is_recognised_whatever_its_names() -> None:
     block = of(Attention(), tokens=torch.randn(3, 8, 16), hidden=torch.zeros(3, 1, 1, 8))
     assert [type(stage) for stage in block.stages.stages] == [*[Linear] * 3, Scores, Softmax, Context, Linear]
     softmax = block.stages.stages[4]
-    assert isinstance(softmax, Softmax) and softmax.mask == "hidden" and not softmax.boolean
+    assert isinstance(softmax, Softmax)
+    assert softmax.mask == "hidden"
+    assert not softmax.boolean
     assert all(isinstance(each, Linear) and each.bias is None for each in block.stages.stages[:3])
 
 
@@ -83,7 +91,8 @@ def test_what_is_no_stage_is_refused_with_its_einsum(
 ) -> None:
     with pytest.raises(PassError, match="belongs to no stage") as refused:
         of(Odd(after), x=torch.randn(1, 8, 16))
-    assert einsum in str(refused.value.where) and "transformer" in str(refused.value.accepted)
+    assert einsum in str(refused.value.where)
+    assert "transformer" in str(refused.value.accepted)
 
 
 def test_two_streams_are_refused() -> None:

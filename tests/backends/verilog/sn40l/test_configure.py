@@ -84,8 +84,10 @@ def test_registers_of_pcus_say_what_the_section_says(compiled: Compiled, words: 
         if not isinstance(unit, Gemm | Rows):
             continue
         told = Configuration.from_words(words[compiled.nodes[unit.name]])
-        assert told.units == section.tiles and told.packets == unit.packets
-        assert told.flow == compiled.routes[unit.out].number and told.plane == section.flows[unit.out].plane
+        assert told.units == section.tiles
+        assert told.packets == unit.packets
+        assert told.flow == compiled.routes[unit.out].number
+        assert told.plane == section.flows[unit.out].plane
         for queue, flow in zip(told.queues, unit.inputs, strict=False):
             assert queue is not None
             assert (queue.flow, queue.plane) == (compiled.routes[flow].number, section.flows[flow].plane)
@@ -93,7 +95,8 @@ def test_registers_of_pcus_say_what_the_section_says(compiled: Compiled, words: 
             len(end.readers) if isinstance(end := section.by_name[each.unit], Buffer) else 1
             for each in section.flows[unit.out].destinations
         )
-        assert len(told.credits) == room and all(each.initial in (2, 32) for each in told.credits)
+        assert len(told.credits) == room
+        assert all(each.initial in (2, 32) for each in told.credits)
 
 
 def test_every_counter_of_room_hears_of_it_from_who_makes_it(compiled: Compiled, words: Words) -> None:
@@ -121,7 +124,9 @@ def test_walks_of_pmus_visit_the_buffers_words(compiled: Compiled, words: Words)
             (1, reader.walk, 32 * number) for number, reader in enumerate(unit.readers)
         ]
         for awaits, walk, base in contexts:
-            assert told[base] >> 11 & 7 == awaits and told[base] & 1 and told[base + 5] == 3
+            assert told[base] >> 11 & 7 == awaits
+            assert told[base] & 1
+            assert told[base + 5] == 3
             extents = [told[base + 16 + at] for at in range(5)]
             strides = [_signed(told[base + 24 + at]) for at in range(5)]
             first = np.zeros(1, np.int64)
@@ -131,7 +136,8 @@ def test_walks_of_pmus_visit_the_buffers_words(compiled: Compiled, words: Words)
             expected = walk.addresses()
             both = np.concatenate([expected, expected + unit.words])
             assert np.array_equal(lanes, both)
-            assert lanes.min() >= told[base + 3] and lanes.max() < told[base + 4]
+            assert lanes.min() >= told[base + 3]
+            assert lanes.max() < told[base + 4]
 
 
 def test_rows_and_columns_of_a_buffer_meet_every_bank_once(compiled: Compiled, words: Words) -> None:

@@ -28,7 +28,8 @@ def test_more_bandwidth_is_never_slower(section: Section) -> None:
     totals = [
         section_cycles(section, FabricCosts(rate, 8.0)).total for rate in (4, 8, 16, 32, 64, 72, 256, 1e6)
     ]
-    assert totals == sorted(totals, reverse=True) and totals[0] > 2 * totals[-1]
+    assert totals == sorted(totals, reverse=True)
+    assert totals[0] > 2 * totals[-1]
 
 
 def test_tiles_add_a_period_each(section: Section) -> None:
@@ -48,7 +49,8 @@ def test_no_pcu_works_longer_than_the_run_nor_less_than_its_products(section: Se
         if isinstance(unit, Gemm | Rows):
             assert 0 < found.shares[unit.name] <= 1
             ends = found.ends[unit.name]
-            assert len(ends) == 4 and list(ends) == sorted(ends)
+            assert len(ends) == 4
+            assert list(ends) == sorted(ends)
 
 
 def test_the_memory_bounds_a_run_from_below(section: Section) -> None:
