@@ -19,7 +19,7 @@ from .pcu import activity
 
 VECTOR_BYTES = LANES * WORD_BYTES
 
-LOAD_CYCLES = 98
+LOAD_CYCLES = 112
 """From start_i to the first vector of a load at its unit: descriptor, memory's latency, network."""
 HAND_CYCLES = 26
 """From the last vector a PCU makes for a stage buffer to the first the next PCU takes out of it."""
