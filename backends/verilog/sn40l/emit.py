@@ -155,6 +155,7 @@ def _files(
         "nodes": dict(compiled.nodes),
         "addresses": dict(compiled.addresses),
         "loaded": {name: len(array) for name, array in memory.items()},
+        "counters": [name for name, _, _ in counters],
         "machine": vars(machine),
         "memory": {
             "latency": LATENCY,

@@ -1,0 +1,102 @@
+"""Transformer blocks through the fabric's RTL: bit for bit, near the interpreter, in the model's cycles.
+
+All of them run on one Verilated model, which is built once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock import api
+from penstock.backends.verilog.sn40l import emit_section
+from penstock.blocks import Block, placed
+from penstock.ir.errors import BundleError, InputError, VerifyError
+from penstock.ir.targets import load
+from penstock.sim.rtl.designs import load as load_design
+from penstock.sim.rtl.record import record_run, runs_from_json
+from penstock.sim.rtl.simulate import simulate
+from penstock.sim.rtl.sn40l_section.design import SectionDesign, SectionResult
+
+Make = Callable[..., Block]
+SMALL = load("sn40l-small")
+
+
+def emit(folder: Path, block: Block, seed: int = 0) -> Path:
+    compiled, _ = placed("block", block.stages, SMALL, seed)
+    return emit_section(folder, compiled, block.raised.params, block.recorded.arrays, block.reference)
+
+
+def run(folder: Path, **settings: Any) -> SectionResult:
+    result = simulate(folder, **settings)
+    assert isinstance(result, SectionResult)
+    return result
+
+
+def holds(result: SectionResult) -> None:
+    assert result.bit_exact, f"{result.mismatches} of {result.results} differ"
+    assert result.relative_error < 1e-6
+    assert abs(result.cycles_model / result.cycles_rtl - 1) <= 0.05, (result.cycles_rtl, result.cycles_model)
+    assert result.ok
+
+
+def test_a_design_says_what_is_wrong_with_it(tmp_path: Path, bert_block: Make) -> None:
+    folder = emit(tmp_path / "design", bert_block())
+    design = load_design(folder)
+    assert isinstance(design, SectionDesign)
+    assert design.section.tiles == 2
+    with pytest.raises(InputError, match="not driven by cocotb"):
+        design.job()
+    assert "3 packets were lost" in design.failure({"errors": 0, "strays": 3})
+    (folder / "memory.bin").write_bytes(b"short")
+    with pytest.raises(BundleError, match="5 bytes"):
+        simulate(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"tokens": 8, "width": 32, "heads": 2, "inner": 96, "tiles": 2},
+        {"tokens": 32, "width": 64, "heads": 4, "inner": 192, "tiles": 3},
+        {"tokens": 16, "width": 48, "heads": 3, "inner": 80, "tiles": 2},
+    ],
+    ids=str,
+)
+def test_a_block_streams_through_the_fabric(tmp_path: Path, bert_block: Make, sizes: dict[str, int]) -> None:
+    result = run(emit(tmp_path / "design", bert_block(**sizes)))
+    holds(result)
+    assert all(0 < share <= 1 for share in result.busy.values())
+    assert result.bandwidth["hbm"] > 0
+    assert result.bandwidth["ddr"] == 0
+
+
+@pytest.mark.slow
+def test_another_place_on_the_mesh_gives_the_same_bits(tmp_path: Path, bert_block: Make) -> None:
+    holds(run(emit(tmp_path / "design", bert_block(), seed=5)))
+
+
+@pytest.mark.slow
+def test_a_run_is_kept_and_a_limit_ends_it(tmp_path: Path, bert_block: Make) -> None:
+    folder = emit(tmp_path / "design", bert_block())
+    result = run(folder)
+    record_run(tmp_path / "sim.json", result)
+    assert runs_from_json(json.loads((tmp_path / "sim.json").read_text())) == (result,)
+    assert "PMU banks" in result.text()
+    with pytest.raises(VerifyError, match="cycle limit"):
+        simulate(folder, max_cycles=1000)
+
+
+@pytest.mark.slow
+def test_minilms_first_block_on_real_text(tmp_path: Path) -> None:
+    bundle = api.compile(
+        "zoo:minilm-l6", target="sn40l-small", layer="encoder.layer.0", out=tmp_path / "b", shapes={"b": [1]}
+    )
+    result = bundle.simulate()
+    assert isinstance(result, SectionResult)
+    assert result.bit_exact
+    assert result.ok, result.text()
