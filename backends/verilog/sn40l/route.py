@@ -1,4 +1,9 @@
-"""Flows of a section onto the links of the mesh: a tree each, static, so that no link carries too much."""
+"""Flows of a section onto the links of the mesh: a tree each, static, so that no link carries too much.
+
+Packets that wait for each other in a circle of links would wait for ever. A circle has all four turns of one
+sense, so it is enough that all flows do without one turn of each sense (Glass and Ni, ISCA 1992): copies of a
+packet leave a switch one by one and units take what arrives, so that a link waits for nothing but links.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ....ir.errors import PlanError
 from ....ir.fabric import Section
-from .mesh import LOCAL, OPPOSITE, Mesh
+from .mesh import EAST, LOCAL, NORTH, OPPOSITE, SOUTH, STEPS, WEST, Mesh
 from .traffic import traffic
 
 SWITCH_UNIT = 64
@@ -16,6 +21,24 @@ FLOWS = 64
 """Numbers of flows on a link."""
 FULL = 20.0
 """Hops that a flow goes round rather than share a link that is full."""
+
+
+def _into(way: int) -> frozenset[tuple[int, int]]:
+    """Turns into a direction."""
+    return frozenset((other, way) for other in STEPS if other not in (way, OPPOSITE[way]))
+
+
+def _out_of(way: int) -> frozenset[tuple[int, int]]:
+    """Turns out of a direction."""
+    return frozenset((way, other) for other, _ in _into(way))
+
+
+RULES: tuple[tuple[bool, frozenset[tuple[int, int]]], ...] = (
+    *((True, turns) for turns in (_into(WEST), _into(EAST), _out_of(NORTH), _out_of(SOUTH))),
+    *((False, turns) for turns in (_into(NORTH), _into(SOUTH), _out_of(WEST), _out_of(EAST))),
+)
+"""Turns that flows do without, one of each sense; and whether going along x first, then along y, has none of
+them (else along y first, then along x)."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +73,23 @@ def route(section: Section, mesh: Mesh, nodes: Mapping[str, int]) -> dict[str, R
     if len(section.flows) > FLOWS:
         raise PlanError(f"{len(section.flows)} flows", where=section.name, accepted=f"{FLOWS}")
     loads = traffic(section)
-    numbers = {name: number for number, name in enumerate(section.flows)}
-    router = _Router(mesh, max(loads.values()))
-    found = {}
-    for name in sorted(section.flows, key=lambda name: -loads[name]):
-        flow = section.flows[name]
-        ends = [nodes[end.unit] for end in flow.destinations]
-        ports = router.tree(nodes[flow.source.unit], ends, flow.plane, loads[name])
-        found[name] = Route(name, numbers[name], flow.plane, ports)
-    return {name: found[name] for name in section.flows}
+    order = sorted(section.flows, key=lambda name: -loads[name])
+    routers = [_Router(mesh, max(loads.values()), *rule) for rule in RULES]
+    found: list[dict[str, Route]] = []
+    for router in routers:
+        trees = {}
+        for name in order:
+            flow = section.flows[name]
+            ends = [nodes[end.unit] for end in flow.destinations]
+            trees[name] = router.tree(nodes[flow.source.unit], ends, flow.plane, loads[name])
+        found.append(
+            {
+                name: Route(name, number, flow.plane, trees[name])
+                for number, (name, flow) in enumerate(section.flows.items())
+            }
+        )
+    best = min(range(len(RULES)), key=lambda index: routers[index].burden)
+    return found[best]
 
 
 def link_loads(routes: Mapping[str, Route], section: Section, mesh: Mesh) -> dict[tuple[int, int, int], int]:
@@ -75,51 +106,100 @@ def link_loads(routes: Mapping[str, Route], section: Section, mesh: Mesh) -> dic
 
 @dataclass
 class _Router:
+    """Trees of one rule.
+
+    Attributes:
+        mesh: the nodes.
+        most: vectors of the heaviest flow.
+        across_first: whether going along x first keeps the rule.
+        shunned: turns that the rule forbids.
+        used: (plane, node, port) → vectors on that link.
+    """
+
     mesh: Mesh
     most: int
+    across_first: bool
+    shunned: frozenset[tuple[int, int]]
     used: dict[tuple[int, int, int], int] = field(default_factory=dict)
+
+    @property
+    def burden(self) -> tuple[int, int]:
+        """The largest load of a link, and that of all."""
+        return max(self.used.values(), default=0), sum(self.used.values())
 
     def tree(
         self, source: int, ends: list[int], plane: int, load: int
     ) -> dict[int, tuple[int, frozenset[int]]]:
         """Ports of the nodes of a tree from a source to some ends, grown end by end."""
         enters: dict[int, int] = {source: LOCAL}
-        leaves: dict[int, set[int]] = {source: set()}
+        links: list[tuple[int, int, int]] = []
         for end in ends:
-            path = self._path(set(enters), end, plane, load)
-            for node, port, neighbour in path:
-                leaves[node].add(port)
-                enters[neighbour] = OPPOSITE[port]
-                leaves.setdefault(neighbour, set())
+            path = self._path(enters, end, plane, load)
+            if path is None:
+                enters, links = {source: LOCAL}, []
+                path = [link for each in ends for link in self._straight(source, each)]
+            for link in path:
+                enters[link[2]] = OPPOSITE[link[1]]
+            links += path
+        leaves: dict[int, set[int]] = {node: set() for node in enters}
+        for node, port, _ in links:
+            leaves[node].add(port)
+        for node, ports in leaves.items():
+            for port in ports:
                 self.used[plane, node, port] = self.used.get((plane, node, port), 0) + load
+        for end in ends:
             leaves[end].add(LOCAL)
         return {node: (enters[node], frozenset(leaves[node])) for node in enters}
 
-    def _path(self, tree: set[int], end: int, plane: int, load: int) -> list[tuple[int, int, int]]:
-        """Links (node, port, neighbour) from the tree to an end, the cheapest way (Dijkstra)."""
-        queue = [(0.0, node, node) for node in sorted(tree)]
-        came: dict[int, tuple[int, int]] = {}
-        cost = dict.fromkeys(tree, 0.0)
+    def _path(
+        self, enters: Mapping[int, int], end: int, plane: int, load: int
+    ) -> list[tuple[int, int, int]] | None:
+        """Links (node, port, neighbour) from a tree to an end, the cheapest way (Dijkstra); None: not so."""
+        queue = [(0.0, node, port) for node, port in sorted(enters.items())]
+        came: dict[tuple[int, int], tuple[int, int, int]] = {}
+        cost = dict.fromkeys(enters.items(), 0.0)
         while queue:
-            far, _, node = heapq.heappop(queue)
+            far, node, entered = heapq.heappop(queue)
             if node == end:
-                break
-            if far > cost[node]:
+                return _walk(came, node, entered)
+            if far > cost[node, entered]:
                 continue
             for port, neighbour in self.mesh.neighbours(node):
-                if neighbour in tree:
+                shunned = port == entered or (OPPOSITE.get(entered), port) in self.shunned
+                if neighbour in enters or shunned:
                     continue
                 step = far + self._price(plane, node, port, load)
-                if step < cost.get(neighbour, float("inf")):
-                    cost[neighbour], came[neighbour] = step, (node, port)
-                    heapq.heappush(queue, (step, neighbour, neighbour))
-        path = []
-        while end not in tree:
-            node, port = came[end]
-            path.append((node, port, end))
-            end = node
-        return path[::-1]
+                state = neighbour, OPPOSITE[port]
+                if step < cost.get(state, float("inf")):
+                    cost[state], came[state] = step, (node, entered, port)
+                    heapq.heappush(queue, (step, *state))
+        return None
+
+    def _straight(self, source: int, end: int) -> list[tuple[int, int, int]]:
+        """Links along one axis, then along the other: such paths from one source are a tree."""
+        (x, y), (to_x, to_y) = self.mesh.place(source), self.mesh.place(end)
+        across = [EAST if to_x > x else WEST] * abs(to_x - x)
+        down = [SOUTH if to_y > y else NORTH] * abs(to_y - y)
+        links, node = [], source
+        for port in across + down if self.across_first else down + across:
+            neighbour = dict(self.mesh.neighbours(node))[port]
+            links.append((node, port, neighbour))
+            node = neighbour
+        return links
 
     def _price(self, plane: int, node: int, port: int, load: int) -> float:
         share = (self.used.get((plane, node, port), 0) + load) / self.most
         return 1.0 + share + (FULL if share > 1.0 else 0.0)
+
+
+def _walk(
+    came: Mapping[tuple[int, int], tuple[int, int, int]], node: int, entered: int
+) -> list[tuple[int, int, int]] | None:
+    """The links that led somewhere; None where they cross a node twice."""
+    path: list[tuple[int, int, int]] = []
+    while (node, entered) in came:
+        before, its, port = came[node, entered]
+        path.append((before, port, node))
+        node, entered = before, its
+    nodes = [link[2] for link in path]
+    return path[::-1] if len(set(nodes)) == len(nodes) else None
