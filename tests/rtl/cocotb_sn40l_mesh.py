@@ -30,6 +30,7 @@ class Network:
         self.feed: list[deque[Packet]] = [deque() for _ in range(NODES)]
         self.out: list[list[Packet]] = [[] for _ in range(NODES)]
         self._held = [False] * NODES
+        self._offered: dict[int, int] = {}
 
     async def start(self) -> None:
         for name in ("cfg_valid_i", "tx_valid_i", "tx_packet_i", "rx_ready_i", "source_i"):
@@ -55,14 +56,21 @@ class Network:
         ready = sum((self.chance.random() >= self.stall[node]) << node for node in range(NODES))
         dut.rx_ready_i.value = ready
         await ReadOnly()
-        taken, came = int(dut.tx_ready_o.value), int(dut.rx_valid_o.value) & ready
-        packets = int(dut.rx_packet_o.value) if came else 0
+        taken, offered = int(dut.tx_ready_o.value), int(dut.rx_valid_o.value)
+        came = offered & ready
+        packets = int(dut.rx_packet_o.value) if offered else 0
+        now = {
+            node: packets >> PACKET * node & (1 << PACKET) - 1 for node in range(NODES) if offered >> node & 1
+        }
+        for node, bits in self._offered.items():
+            assert now.get(node) == bits, "what was offered did not stay"
+        self._offered = {node: bits for node, bits in now.items() if not ready >> node & 1}
         for node in range(NODES):
             if self._held[node] and taken >> node & 1:
                 self.feed[node].popleft()
                 self._held[node] = False
             if came >> node & 1:
-                self.out[node].append(Packet.of(packets >> PACKET * node & (1 << PACKET) - 1))
+                self.out[node].append(Packet.of(now[node]))
         await FallingEdge(dut.clk_i)
 
     async def drain(self, quiet: int = 30) -> int:
