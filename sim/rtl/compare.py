@@ -46,6 +46,11 @@ class SimResult:
         return self.bit_exact and self.cycles_rtl == self.cycles_model
 
     @property
+    def agreement(self) -> str:
+        """How the RTL's cycles and the model's compare, in a word or two."""
+        return "equal" if self.cycles_rtl == self.cycles_model else "DIFFERENT"
+
+    @property
     def utilisations(self) -> Mapping[str, float]:
         """Share of a peak that was reached: of what → 0 to 1."""
         return {}
@@ -71,13 +76,12 @@ class SimResult:
     def text(self) -> str:
         """The result for a terminal."""
         exact = "bit-exact" if self.bit_exact else f"{self.mismatches} DIFFER"
-        equal = "equal" if self.cycles_rtl == self.cycles_model else "DIFFERENT"
         rate = self.cycles_rtl / self.run_seconds if self.run_seconds else 0.0
         rows = [
             ("layer", self.layer),
             ("driver", self.driver),
             ("results", f"{self.results}, {exact} against the oracle"),
-            ("cycles", f"RTL {self.cycles_rtl}, model {self.cycles_model}: {equal}"),
+            ("cycles", f"RTL {self.cycles_rtl}, model {self.cycles_model}: {self.agreement}"),
             *self.findings(),
             (
                 "time",

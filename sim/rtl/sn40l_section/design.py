@@ -64,6 +64,11 @@ class SectionResult(SimResult):
         return self.bit_exact and near and self.relative_error <= self.bound
 
     @property
+    def agreement(self) -> str:
+        """How far the model is from the RTL."""
+        return f"{self.cycles_model / self.cycles_rtl - 1:+.2%}, bound {CYCLES_BOUND:.0%}"
+
+    @property
     def utilisations(self) -> Mapping[str, float]:
         """Of every PCU and tier."""
         tiers = {f"{name} bandwidth": self.bandwidth[name] / self.peak[name] for name in self.bandwidth}
@@ -77,7 +82,6 @@ class SectionResult(SimResult):
     def findings(self) -> list[tuple[str, str]]:
         """Error, utilisation of PCUs, bandwidth of tiers, waits."""
         rows = [
-            ("model", f"{self.cycles_model / self.cycles_rtl - 1:+.2%} of the RTL, bound {CYCLES_BOUND:.0%}"),
             ("relative error", f"{self.relative_error:.2e} against the interpreter, bound {self.bound:g}"),
             ("tiles", f"{self.tiles}, {self.cycles_rtl / self.tiles:,.0f} cycles each"),
         ]

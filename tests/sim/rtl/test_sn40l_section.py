@@ -49,6 +49,7 @@ def test_a_design_says_what_is_wrong_with_it(tmp_path: Path, bert_block: Make) -
     design = load_design(folder)
     assert isinstance(design, SectionDesign)
     assert design.section.tiles == 2
+    assert len(design.figures) == 8 + 3 * 15 + 2 * 16, "totals, three counters a PCU, two a PMU"
     with pytest.raises(InputError, match="not driven by cocotb"):
         design.job()
     assert "3 packets were lost" in design.failure({"errors": 0, "strays": 3})
