@@ -10,7 +10,7 @@ from penstock import rtl
 from penstock.ir.errors import InputError
 from penstock.sim.rtl.shared import Shared
 
-SOURCE = """// A module.
+SOURCE = """// Holds its kind.
 module thing #(
   parameter  int unsigned Kind = 0,
   localparam int unsigned Width = 8
