@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import InputError
-from ....ir.fabric import LANES, WORD_BYTES, Buffer, Gemm, Load, Reader, Section, Store, Walk
+from ....ir.fabric import LANES, WORD_BYTES, Buffer, Gemm, Load, Reader, Region, Section, Store, Walk
 from .configure import AGCU_SEGMENT, Placed
 from .mesh import Mesh
 from .place import place
@@ -130,7 +130,13 @@ class Experts:
                 Store(Y, "y", Y, tiles * LANES, 0),
             ),
             {"a": 0},
-            {X: width, WEIGHTS: tiles * width, Y: tiles * LANES},
+            {
+                X: Region(width, "source", X),
+                WEIGHTS: Region(
+                    tiles * width, "weights", WEIGHTS, columns=(0, tiles * LANES), depth=(0, width)
+                ),
+                Y: Region(tiles * LANES, "result", Y),
+            },
         )
 
 
