@@ -129,6 +129,7 @@ module sn40l_pmu_context #(
   // The access under way, units to come.
   logic [15:0]                     units_left_q;
   logic [SeqWidth-1:0]             next_seq_q, seq_q;
+  logic                            begins_q;  // the next access is a unit's first; its number may wrap
   logic                            valid_q, first_q, last_q;
   logic [Lanes-1:0]                pending_q;
   logic [Lanes-1:0][BankWidth-1:0] bank_q;
@@ -138,6 +139,7 @@ module sn40l_pmu_context #(
     if (!rst_ni) begin
       units_left_q <= '0;
       next_seq_q   <= '0;
+      begins_q     <= 1'b1;
       valid_q      <= 1'b0;
       first_q      <= 1'b0;
       last_q       <= 1'b0;
@@ -148,11 +150,13 @@ module sn40l_pmu_context #(
     end else if (start_i) begin
       units_left_q <= control_q.enable ? units_q : '0;
       next_seq_q   <= '0;
+      begins_q     <= 1'b1;
       valid_q      <= 1'b0;
       pending_q    <= '0;
     end else if (go_i) begin
       if (unit_last) units_left_q <= units_left_q - 16'd1;
       next_seq_q <= unit_last ? '0 : next_seq_q + SeqWidth'(1);
+      begins_q   <= unit_last;
       valid_q    <= 1'b1;
       first_q    <= 1'b1;
       last_q     <= unit_last;
@@ -170,7 +174,7 @@ module sn40l_pmu_context #(
   assign expects_o    = units_left_q != '0;
   assign finish_o     = valid_q && (pending_q & ~granted_i) == '0;
   assign ready_o      = expects_o && (!valid_q || finish_o);
-  assign unit_first_o = next_seq_q == '0;
+  assign unit_first_o = begins_q;
   assign idle_o       = !expects_o && !valid_q;
   assign valid_o      = valid_q;
   assign first_o      = first_q;
