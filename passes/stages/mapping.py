@@ -37,6 +37,8 @@ DEPTH = 2
 MOST_READERS = 2
 MOST_PARTS = 3
 """Parts of a feed-forward: as many queues feed a flow, and the queues of who adds them."""
+MOST_LOADED = 65535
+"""Vectors of a unit that an AGCU's counter holds."""
 WIDE_PLANE = 0
 """The plane of operands A, a vector a cycle each; all else is on the other."""
 
@@ -89,6 +91,8 @@ def _missing(section: Section, machine: Machine) -> str:
     for unit in section.units:
         if isinstance(unit, Buffer) and unit.words * unit.depth > machine.pmu_words:
             return f"{unit.words * unit.depth} words for {unit.name}, a PMU has {machine.pmu_words}"
+        if isinstance(unit, Load) and unit.unit_vectors > MOST_LOADED:
+            return f"{unit.unit_vectors} vectors a tile of {unit.name}, an AGCU counts {MOST_LOADED}"
     return ""
 
 
