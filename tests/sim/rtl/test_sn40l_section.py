@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from penstock import api
 from penstock.backends.verilog.sn40l import emit_section
-from penstock.blocks import Block, placed
+from penstock.blocks import Block, Recorded, placed, recognise
 from penstock.ir.errors import BundleError, InputError, VerifyError
 from penstock.ir.targets import load
 from penstock.sim.rtl.designs import load as load_design
@@ -90,6 +92,16 @@ def test_a_run_is_kept_and_a_limit_ends_it(tmp_path: Path, bert_block: Make) -> 
     assert "PMU banks" in result.text()
     with pytest.raises(VerifyError, match="cycle limit"):
         simulate(folder, max_cycles=1000)
+
+
+@pytest.mark.slow
+def test_units_of_more_vectors_than_sequence_numbers_follow_each_other(tmp_path: Path) -> None:
+    """A reader sends 73728 vectors a tile: its next unit begins neither too early nor never."""
+    torch.manual_seed(0)
+    linear = nn.Linear(384, 384).eval()
+    block = recognise(Recorded("block", linear, {"input": torch.randn(2, 32, 384)}))
+    result = run(emit(tmp_path / "design", block), max_cycles=400_000)
+    holds(result)
 
 
 @pytest.mark.slow
