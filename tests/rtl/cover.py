@@ -198,8 +198,8 @@ def _ranges(points: list[Point]) -> str:
     bits: dict[str, set[int]] = defaultdict(set)
     for point in points:
         name = point.what.partition(":")[0]
-        head, _, index = name.rpartition("[")
-        bits[head or name].add(int(index.rstrip("]")) if head else -1)
+        found = re.fullmatch(r"(.*)\[(\d+)\]", name)
+        bits[found[1] if found else name].add(int(found[2]) if found else -1)
     shown = []
     for name, numbers in sorted(bits.items()):
         if numbers == {-1}:
