@@ -107,7 +107,7 @@ class Memo(nn.Module):
         for block in self._stack:
             vars(block).pop("forward", None)
         if self._run is not None:
-            self._run.schedule.lanes.close()
+            self._run.end()
             self._run = None
 
     def _block(self, at: int, x: Tensor, *extras: Any, **keywords: Any) -> Tensor:
@@ -205,7 +205,9 @@ class _Run:
             [*(each for _, each in block.named_parameters()), *(each for _, each in block.named_buffers())]
             for block in stack
         ]
-        weakref.finalize(self, schedule.lanes.finish)  # no copy outlives the memory it is from or to
+        self.end = weakref.finalize(
+            self, schedule.lanes.close
+        )  # no copy outlives the memory it is from or to
 
     def call(self, at: int, x: Tensor, arguments: Arguments) -> Tensor:
         """One block's forward."""
