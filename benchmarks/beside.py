@@ -96,7 +96,7 @@ def options_of(description: str, peers: Sequence[str], rounds: int, pause: float
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.set_defaults(clock=time.perf_counter)
+    parser.add_argument("--processor-time", action="store_true", help="not the clock; one thread")
     return parser
 
 
@@ -106,6 +106,10 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for given, known in ((options.precision, ELEMENTS), (options.peers, PEERS)):
         if unknown := set(given) - set(known):
             parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}")
+    if options.processor_time and options.threads != 1:
+        parser.error("--processor-time: with --threads 1")
+    # Of all threads of the process: a peer's own threads count too.
+    options.clock = time.process_time if options.processor_time else time.perf_counter
     torch.set_num_threads(options.threads)
     return options
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import dataclass
 
 import torch
@@ -94,13 +93,7 @@ def main() -> int:
         pause=20.0,
     )
     parser.add_argument("--shapes", type=shapes, default=[Shape.parse(shape) for shape in SHAPES])
-    parser.add_argument("--processor-time", action="store_true", help="not the clock; one thread")
-    options = parsed(parser)
-    if options.processor_time:
-        if options.threads != 1:
-            parser.error("--processor-time: with --threads 1")
-        options.clock = time.process_time
-    return run_shapes(options)
+    return run_shapes(parsed(parser))
 
 
 if __name__ == "__main__":
