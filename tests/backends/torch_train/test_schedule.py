@@ -64,7 +64,8 @@ class LateLanes:
             self._until(lane, len(jobs))
 
     def close(self) -> None:
-        self.finish()
+        for jobs in self.jobs.values():  # not made now: the collector may close while another model is traced
+            jobs.clear()
 
     def _until(self, lane: str, count: int) -> None:
         with torch.no_grad():
