@@ -8,6 +8,7 @@ import pytest
 
 from penstock.ir.errors import InputError
 from penstock.passes.place import hybrid
+from penstock.passes.place.around import Mender
 from penstock.passes.place.board import Board, Desk
 from penstock.passes.place.exact import solve_exactly
 from penstock.passes.place.game import VARIANTS, Game
@@ -82,14 +83,14 @@ def test_a_budget_is_kept_and_the_curve_falls() -> None:
 def test_where_the_program_is_not_solved_its_neighbourhoods_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget is kept, a seed decides, and no neighbourhood makes the plan slower."""
     monkeypatch.setattr(hybrid, "STEP", Effort(nodes=0, seconds=1e-3))
-    mend, played = hybrid.Mender.mend, []
+    mend, played = Mender.mend, []
 
-    def noted(mender: hybrid.Mender, board: Board) -> float:
+    def noted(mender: Mender, board: Board) -> float:
         before = mender.desk.price(board)
         played.append((before, mend(mender, board)))
         return played[-1][1]
 
-    monkeypatch.setattr(hybrid.Mender, "mend", noted)
+    monkeypatch.setattr(Mender, "mend", noted)
     problem = graph("strassen")
     where = profile("R0.5", problem)
     one, two = (judged(problem, where, "hybrid", Budget(700, seed=3)) for _ in range(2))
