@@ -170,14 +170,18 @@ class _Mapper:
         self._hold(shape.name, "x", "x", shape.rows, shape.width, Walk(((vectors, LANES),)))
 
     def _result(self) -> None:
-        """The result leaves as it is made: whoever makes it feeds the store itself."""
+        """The result leaves row by row: as it is made where a SIMD pipeline makes it, else by a buffer."""
         (held,) = self.held[self.stages.result]
         if held.uses:
             raise PlanError("a stage reads the result", where=self.name, accepted="a result that only leaves")
-        del self.held[self.stages.result]
         vectors = held.words // LANES
+        along, flow = Walk(((vectors, LANES),)), held.write
+        if held.into == along:
+            del self.held[self.stages.result]
+        else:
+            flow = self._read(held, along, "store_y", 1 - WIDE_PLANE)
         self.regions["y"] = Region(vectors * self.tiles, "result", self.stages.result)
-        self.units.append(Store("store_y", held.write, "y", vectors, vectors))
+        self.units.append(Store("store_y", flow, "y", vectors, vectors))
 
     def _ordered(self) -> Iterator[Unit]:
         """Units, each buffer right behind who fills it."""
