@@ -36,7 +36,10 @@ from penstock.sim.rtl.verilator import build
 HERE = Path(__file__).parent
 WAIVERS = HERE / "coverage_waivers.toml"
 TARGET = 0.95
-UNUSED = ("fp32_div.sv", "fp32_exp_pkg.sv", "bitmod_body.sv", "fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv")
+UNUSED = (
+    *("fp32_div.sv", "fp32_exp_pkg.sv", "bitmod_body.sv"),
+    *("fp16_to_fp32.sv", "fp32_to_fp16.sv", "delay_line.sv"),
+)
 """Blocks that the BitMoD accelerator does not use."""
 MINE = ("common", "bitmod")
 TIMEOUT_S = 900
