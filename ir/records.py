@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -45,7 +45,7 @@ def _value(kind: Any, data: Any, where: str) -> Any:
     if is_dataclass(kind):
         return record(kind, data, where)  # pyright: ignore[reportArgumentType]
     fits = type(data) is kind or (kind is float and type(data) is int)
-    if not fits or (kind is float and not math.isfinite(data)):
+    if not fits or (kind is float and not abs(data) <= sys.float_info.max):
         raise PlanError(f"the value is {data!r}", where=where, accepted=_said(kind))
     return kind(data)
 

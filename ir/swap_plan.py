@@ -378,7 +378,7 @@ class SwapPlan:
         """A plan from a file; errors as for `from_json`."""
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise PlanError(f"cannot be read: {error}", where=str(path), accepted="a plan.json") from error
         return SwapPlan.from_json(data, where=str(path))
 

@@ -164,7 +164,7 @@ class _Program:
                 now = moment(now, back) + self.again[at]
             now = now + backward
             done[at] = now
-        return now
+        return now if self.count else moment(now)  # of one or two layers nothing is to be chosen
 
     def solve(self, seconds: float, seed: int) -> Solution:
         solver = self.solver

@@ -100,6 +100,7 @@ def _edited(**change: object) -> dict:
         (_edited(layers={}), "not a list"),
         (_edited(layers=[{"index": 0}]), r"layers\[0\]: tokens: missing key"),
         (_edited(predicted={**_edited()["predicted"], "step_s": float("nan")}), "step_s: the value is nan"),
+        (_edited(predicted={**_edited()["predicted"], "step_s": 10**400}), "step_s: the value is 1000"),
         (_edited(tokens=0), "no tokens"),
     ],
 )
@@ -110,7 +111,8 @@ def test_another_form_is_refused_with_its_place(data: object, said: str) -> None
 
 def test_no_file_and_no_json_are_errors_for_people(tmp_path) -> None:
     (tmp_path / "bad.json").write_text("{")
-    for name in ("bad.json", "none.json"):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for name in ("bad.json", "deep.json", "none.json"):
         with pytest.raises(PlanError, match="cannot be read"):
             SwapPlan.read(tmp_path / name)
     with pytest.raises(PlanError, match="cannot be written"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 
 from ....ir.errors import TargetError
@@ -37,7 +37,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name != "name" and not (math.isfinite(value) and value > 0):
+            if name != "name" and not 0 < value <= sys.float_info.max:
                 raise TargetError(
                     f"{name} is {value}", where=self.name, accepted="a finite number above zero"
                 )
@@ -71,7 +71,7 @@ class Machine:
             TargetError: a figure is unpublished and not given, or no number above zero.
         """
         there = max(unit.shape[0] if len(unit.shape) > 1 else 1 for unit in target.unit)
-        local = min(there, gpus)
+        local = min(there, max(gpus, 1))  # none at all is refused with the other figures
         host = _asked(host_bytes, _host_bytes(target), "the host's size", target)
         link = _asked(link_bytes_per_s, _link_bytes_per_s(target), "the bandwidth to the host", target)
         device = _asked(

@@ -175,6 +175,17 @@ def test_a_whole_plan_holds_its_budgets_and_says_what_limits() -> None:
         plan_swap(costs, policy="best")
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_one_or_two_layers_are_planned_though_nothing_is_to_be_chosen(layers: int) -> None:
+    costs = _costs(f"zoo:llama-tiny,layers={layers}", 0.5, 1.0)
+    found = plan_swap(costs)
+    rows = {row.name: row for row in found.policies}
+    assert found.plan.host_bytes == 0
+    assert rows["general"].step_s == rows["memo"].step_s == pytest.approx(rows["plain"].step_s)
+    assert found.bound_s == pytest.approx(found.step.seconds)
+    assert found.policy.limits == "compute"
+
+
 def test_ranks_share_tokens_evenly() -> None:
     machine = Machine("test", 3, 1e12, 0.5, 1e12, 1 << 40, 1 << 40, 1e9)
     with pytest.raises(PlanError, match="512 tokens for 3 ranks"):

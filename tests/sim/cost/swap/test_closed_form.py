@@ -84,7 +84,10 @@ def test_a_rank_has_its_share_of_a_server() -> None:
         {"efficiency": 0.0},
         {"efficiency": 1.5},
         {"host_bytes": -1},
+        {"host_bytes": 10**400},
         {"link_bytes_per_s": math.nan},
     ):
         with pytest.raises(TargetError):
             Machine.of(load("a800-node"), **wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TargetError, match="gpus is 0"):
+        Machine.of(load("a800-node"), 0)
