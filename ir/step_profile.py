@@ -9,13 +9,11 @@ parameter, or what the classifier takes; such storages are called *crossing* her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 SKELETAL, TRANSIENT, CROSSING, GIVEN = "skeletal", "transient", "crossing", "given"
-ROLES = (SKELETAL, TRANSIENT, CROSSING, GIVEN)
-"""The last: inputs of the model, which its caller holds."""
+"""Roles of a storage; the last: inputs of the model, which its caller holds."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Storage:
         name: unique in its layer, after the module and the operator that made it.
         bytes: of it.
         start, end: operations in which it is live, half-open.
-        role: one of `ROLES`.
+        role: ``skeletal``, ``transient``, ``crossing`` or ``given``.
         layer: whose it is; None outside of layers.
         kind: of a skeletal one, a class of `ir.swap_plan`; else empty.
         gradient: whether it becomes a parameter's gradient.
@@ -106,16 +104,6 @@ class StepProfile:
         """Skeletal storages of a layer, in the order they are made."""
         return tuple(s for s in self.storages if s.role == SKELETAL and s.layer == layer)
 
-    def within(self, segment: Segment) -> tuple[Storage, ...]:
-        """Transient storages of a segment."""
-        return tuple(
-            s for s in self.storages if s.role == TRANSIENT and segment.start <= s.start < segment.end
-        )
-
     def flops(self, segment: Segment) -> int:
         """Operations of a segment."""
         return sum(each.flops for each in self.operations[segment.start : segment.end])
-
-    def to_json(self) -> dict[str, Any]:
-        """The profile as a JSON object."""
-        return asdict(self)

@@ -123,18 +123,6 @@ class LayerPlan:
     swapped: bool
     actions: tuple[TensorAction, ...] = ()
 
-    def action(self, name: str) -> TensorAction:
-        """What happens to a tensor.
-
-        Raises:
-            PlanError: the plan has no such tensor.
-        """
-        for each in self.actions:
-            if each.name == name:
-                return each
-        accepted = ", ".join(each.name for each in self.actions) or "a plan made from a profile"
-        raise PlanError(f"no tensor {name!r}", where=f"layer {self.index}", accepted=accepted)
-
 
 @dataclass(frozen=True)
 class Transient:

@@ -15,7 +15,7 @@ import torch
 
 from ...ir.errors import InputError
 from .capture import Trace
-from .program import Program, Ref, Step
+from .program import Program, Step
 from .skeletal import Skeletal, moving
 
 _aten = torch.ops.aten
@@ -177,6 +177,3 @@ def _alone(whole: Trace, short: Trace, step: Step) -> bool:
         return not any(moves(each) for each in step.reads)  # of parameters alone
     rule = RULES.get(name)
     return rule is not None and rule(step, moves, rank)
-
-
-__all__ = ["RULES", "Ref", "RowProgram", "check_rows", "row_program"]

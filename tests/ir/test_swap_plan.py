@@ -56,7 +56,8 @@ def test_the_papers_policy_splits_all_layers_but_the_last_two() -> None:
         "scale": (KEEP, 0),
     }
     assert {each.action for each in WHOLE.layers[3].actions} == {KEEP}
-    assert SwapPlan.uniform(3, 100, 0.5, tensors=TENSORS).layers[0].action("up").action == RECOMPUTE
+    short = SwapPlan.uniform(3, 100, 0.5, tensors=TENSORS).layers[0]
+    assert {each.name: each.action for each in short.actions}["up"] == RECOMPUTE, "less than one alignment"
     assert WHOLE.swapped_bytes(0) == 1000 * 128 + 384 * (64 + 172)
     assert WHOLE.swapped_bytes(2) == 0
     assert WHOLE.alpha(0) == pytest.approx(0.384)
@@ -152,7 +153,6 @@ def _acting(name: str, action: str, tokens: int = 0, offset: int | None = None) 
         (lambda: SwapPlan.uniform(0, 100, 0.5), "0 layers"),
         (lambda: SwapPlan.uniform(2, 100, 1.5), "alpha 1.5"),
         (lambda: SwapPlan.uniform(2, 100, float("nan")), "alpha nan"),
-        (lambda: WHOLE.layers[0].action("none"), "no tensor 'none'"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(make, said: str) -> None:

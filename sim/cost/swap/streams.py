@@ -74,17 +74,6 @@ class Timeline:
         """Time a stream waited for others."""
         return sum(each.start - each.ready for each in self.stream(name))
 
-    def busy(self, name: str) -> float:
-        """Time a stream worked."""
-        return sum(each.end - each.start for each in self.stream(name))
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """The tasks with their times."""
-        return [
-            {"name": each.task.name, "stream": each.task.stream, "start": each.start, "end": each.end}
-            for each in self.ran
-        ]
-
 
 @dataclass(frozen=True)
 class Hazard:
