@@ -14,6 +14,8 @@ from .sim.report import units
 if TYPE_CHECKING:
     from .passes.swap.planner import SwapResult
 
+POLICY_COLUMNS = ("policy", "", "step", "MFU", "stall", "again", "device", "host", "fits", "limits")
+TENSOR_COLUMNS = ("tensor", "class", "a layer", "layers: what happens")
 POLICIES = {
     "plain": "everything stays on the device",
     "checkpoint": "every layer's forward is done again",
@@ -78,12 +80,10 @@ def text(found: SwapResult) -> str:
         f"{units.size(costs.layer.token_bytes)} by tokens",
         _alpha(found),
         "",
-        table(
-            ("policy", "", "step", "MFU", "stall", "again", "device", "host", "fits", "limits"), _rows(found)
-        ),
+        table(POLICY_COLUMNS, _rows(found)),
         "",
         f"chosen: {found.chosen}; {_gains(found)}",
-        table(("tensor", "class", "a layer", "layers: what happens"), _tensors(found)),
+        table(TENSOR_COLUMNS, _tensors(found)),
         "",
         _memory(found),
     ]
@@ -162,6 +162,10 @@ def _tensors(found: SwapResult) -> list[tuple[object, ...]]:
     return rows
 
 
+def _cells(rows: list[tuple[object, ...]]) -> list[list[str]]:
+    return [[str(cell) for cell in each] for each in rows]
+
+
 def write_picture(found: SwapResult, place: Path) -> None:
     """Write the page (.html) or the pictures alone (.png), whole or not at all."""
     from .passes.swap.curves import curves
@@ -183,11 +187,9 @@ def write_picture(found: SwapResult, place: Path) -> None:
             ("limited by", row.limits),
         ]
         tables = [
-            ("Policies", ("policy", "", "step", "MFU", "stall", "again", "device", "host", "fits", "limits"),
-             [[str(cell) for cell in each] for each in _rows(found)]),
-            ("Tensors of a layer", ("tensor", "class", "a layer", "layers: what happens"),
-             [[str(cell) for cell in each] for each in _tensors(found)]),
-        ]  # fmt: skip
+            ("Policies", POLICY_COLUMNS, _cells(_rows(found))),
+            ("Tensors of a layer", TENSOR_COLUMNS, _cells(_tensors(found))),
+        ]
         pictures = report.svg(drawn, capacity, found.step.timeline)
         scratch.write_text(
             report.page(escape(title), figures, tables, pictures, [_alpha(found), _gains(found)]),

@@ -100,9 +100,7 @@ def policies(layers: int | None) -> Iterator[dict[str, Any]]:
 
 def steps(costs: Costs, space: int) -> dict[str, Any]:
     """Seconds of a step under each policy, None where it does not fit, and what the last gains."""
-    work = costs.work(uniform(costs, 1.0))
-    alone = work.begin_s + work.head_s + work.finish_s
-    again = alone + costs.layers * (2 * costs.forward_s + costs.backward_s)
+    again = costs.around_s + costs.layers * (2 * costs.forward_s + costs.backward_s)
     found: dict[str, Any] = {"checkpoint, s": again, "memo, s": None, "general, s": None}
     if space >= 0:
         for policy in ("memo", "general"):

@@ -48,6 +48,7 @@ def _at(args: Sequence[Any], place: int) -> Any:
 
 
 def _pairs(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> int:
+    """Of both products of attention; query [batch, heads, length, size], key and value likewise."""
     batch, heads, length, size = query.shape
     pairs = batch * heads * length * key.shape[-2]
     return 2 * pairs * (size + value.shape[-1]) // (2 if causal else 1)

@@ -78,7 +78,7 @@ def lay_out(
     before = [_before(plan.layers, at) for at in range(len(saved))]
     resident = [at not in before for at in range(len(saved))]
     actions = [
-        {t.name: _action(plan, layer, place, t, resident[at]) for place, t in enumerate(saved[at].tensors)}
+        {t.name: _action(plan, layer, which, t, resident[at]) for which, t in enumerate(saved[at].tensors)}
         for at, layer in enumerate(plan.layers)
     ]
     splits = [

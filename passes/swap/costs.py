@@ -136,27 +136,37 @@ class Costs:
         peak = self.machine.flops_per_s * self.machine.gpus
         return TRAINING * self.forward_flops / (peak * step_s)
 
+    def own_bytes(self, plan: SwapPlan, layer: LayerPlan) -> int:
+        """Of a layer's tensors that lie in memory of their own."""
+        outside = layer.swapped or layer.buffer is None
+        return sum(
+            self.bytes(tensor)
+            for tensor, action in zip(plan.tensors, layer.actions, strict=True)
+            if tensor.kind == KEPT or (outside and action.action == KEEP)
+        )
+
     def kept_bytes(self, plan: SwapPlan) -> int:
-        """Of tensors in memory of their own."""
-        total = 0
-        for layer in plan.layers:
-            for tensor, action in zip(plan.tensors, layer.actions, strict=True):
-                own = action.action == KEEP and (layer.swapped or layer.buffer is None)
-                total += self.bytes(tensor) if own or tensor.kind == KEPT else 0
-        return total
+        """Of all layers' tensors in memory of their own."""
+        return sum(self.own_bytes(plan, layer) for layer in plan.layers)
+
+    @cached_property
+    def around_s(self) -> float:
+        """Of a step outside of its layers: embedding, classifier, and what follows."""
+        return sum(self._parts_s)
+
+    @cached_property
+    def _parts_s(self) -> tuple[float, float, float]:
+        """Before the layers, between forward and backward, and after."""
+        begin, head, finish = (
+            segment_s(self.profile, name, self.machine) for name in ("begin", "head", "finish")
+        )
+        return begin, head, finish
 
     def work(self, plan: SwapPlan) -> StepWork:
         """The step under a plan, for the simulator."""
         rate = self.machine.link_bytes_per_s
-        parts = {name: segment_s(self.profile, name, self.machine) for name in ("begin", "head", "finish")}
-        return StepWork(
-            tuple(self._layer_work(plan, layer) for layer in plan.layers),
-            rate,
-            rate,
-            parts["begin"],
-            parts["head"],
-            parts["finish"],
-        )
+        layers = tuple(self._layer_work(plan, layer) for layer in plan.layers)
+        return StepWork(layers, rate, rate, *self._parts_s)
 
     def _layer_work(self, plan: SwapPlan, layer: LayerPlan) -> LayerWork:
         return LayerWork(

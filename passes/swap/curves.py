@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...ir.step_profile import StepProfile
-from ...ir.swap_plan import BUFFERS, KEEP
+from ...ir.swap_plan import BUFFERS
 from ...sim.report.swap import Curve
 from .costs import Costs
 from .lives import Life, checkpointed, layout, plain
@@ -80,12 +80,7 @@ def _kept(found: SwapResult, spans: Mapping[str, tuple[int, int]]) -> list[Life]
     """Tensors in memory of their own, from their layer's forward to the end of its backward."""
     lives = []
     for layer in found.plan.layers:
-        own = layer.swapped or layer.buffer is None
-        size = sum(
-            found.costs.bytes(tensor)
-            for tensor, action in zip(found.plan.tensors, layer.actions, strict=True)
-            if tensor.kind == "keep" or (own and action.action == KEEP)
-        )
+        size = found.costs.own_bytes(found.plan, layer)
         start, end = spans[f"forward/{layer.index}"][0], spans[f"backward/{layer.index}"][1]
         lives.append(Life(f"kept/{layer.index}", "", start, end, size))
     return lives

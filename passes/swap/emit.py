@@ -87,7 +87,7 @@ class _Writer:
         arena = self.plan.transients.arena_bytes if self.plan.transients else 0
         self.arena_at, self.arena_type = self.own, f"tensor<{max(arena, 1)}xi8>"
         self.frame = self.own + max(arena, 1)
-        self.before, self.after = _neighbours(self.plan.layers)
+        self.before = _before(self.plan.layers)
 
     def _pieces(self, layer: LayerPlan, slots: Mapping[str, int]) -> Iterator[_Piece]:
         for tensor, action in zip(self.plan.tensors, layer.actions, strict=True):
@@ -172,7 +172,7 @@ class _Writer:
             there.update(zip(again, self._made("recompute", self._operands(kept), again), strict=True))
         self._call("backward", self._operands(there), ())
         self._drop((piece, there[piece]) for piece in returned)
-        earlier = self.after.get(at)
+        earlier = self.before.get(at)
         if earlier is not None:
             coming[earlier] = []
             for piece, value in slab[earlier].items():
@@ -240,8 +240,8 @@ class _Writer:
         return "\n".join([*parts, "}"])
 
 
-def _neighbours(layers: Sequence[LayerPlan]) -> tuple[dict[int, int], dict[int, int]]:
-    """Layer → the one before it in its buffer, which is waited for and, once it is through, comes back."""
+def _before(layers: Sequence[LayerPlan]) -> dict[int, int]:
+    """Layer → the one before it in its buffer: it is waited for, and comes back once the layer is through."""
     before: dict[int, int] = {}
     last: dict[int, int] = {}
     for layer in layers:
@@ -249,4 +249,4 @@ def _neighbours(layers: Sequence[LayerPlan]) -> tuple[dict[int, int], dict[int, 
             if layer.buffer in last:
                 before[layer.index] = last[layer.buffer]
             last[layer.buffer] = layer.index
-    return before, dict(before)
+    return before

@@ -106,7 +106,7 @@ def plan_swap(
         space = room(costs, seed)
         try:
             plan, found = general(costs, space, seconds=seconds, seed=seed)
-            bound = found.bound_s + _around(costs)
+            bound = found.bound_s + costs.around_s
             gains = _gains(costs, space, found.step_s, seconds, seed, told)
             limits = max(gains, key=lambda name: gains[name]) if any(gains.values()) else "compute"
             made.append(_made(costs, "general", plan, limits, seed))
@@ -133,12 +133,6 @@ def room(costs: Costs, seed: int = 0) -> int:
     arena = plan_memory(layout(costs.profile, everything, costs.machine.gpus), seed=seed, monolithic=False)
     taken = BUFFERS * everything.buffer_bytes + costs.kept_bytes(everything) + costs.fixed_bytes
     return costs.machine.device_bytes - taken - arena.transients.arena_bytes
-
-
-def _around(costs: Costs) -> float:
-    """Time of a step outside of its layers."""
-    work = costs.work(uniform(costs, 1.0))
-    return work.begin_s + work.head_s + work.finish_s
 
 
 def _gains(
@@ -169,12 +163,12 @@ def _live(lives: tuple[Life, ...]) -> int:
 
 def _no_plan(costs: Costs, made: list[_Made], reasons: list[PlanError]) -> PlanError:
     """Why nothing fits: the device, or the host."""
-    for each in made:
-        part = each.plan
-        said = (
-            f"{each.row.device_bytes} bytes on the device, which has {costs.machine.device_bytes}: two "
-            f"buffers of {part.buffer_bytes}, {each.memory.transients.arena_bytes} for transient tensors, "
-            f"{costs.fixed_bytes} of parameters and optimiser"
-        )
-        return PlanError(said, where=costs.profile.model, accepted="more GPUs, or a shorter sequence")
-    return reasons[0]
+    if not made:
+        return reasons[0]
+    first = made[0]
+    said = (
+        f"{first.row.device_bytes} bytes on the device, which has {costs.machine.device_bytes}: two "
+        f"buffers of {first.plan.buffer_bytes}, {first.memory.transients.arena_bytes} for transient tensors, "
+        f"{costs.fixed_bytes} of parameters and optimiser"
+    )
+    return PlanError(said, where=costs.profile.model, accepted="more GPUs, or a shorter sequence")

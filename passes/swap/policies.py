@@ -168,9 +168,7 @@ def priced(
 
 def without_swapping(costs: Costs, name: str, again_s: float, live_bytes: int) -> Policy:
     """A policy that copies nothing: its step takes what it computes."""
-    work = costs.work(uniform(costs, 1.0))
-    alone = work.begin_s + work.head_s + work.finish_s
-    step_s = alone + costs.layers * (costs.forward_s + costs.backward_s + again_s)
+    step_s = costs.around_s + costs.layers * (costs.forward_s + costs.backward_s + again_s)
     device = live_bytes + costs.fixed_bytes
     fits = device <= costs.machine.device_bytes
     limits = "device" if not fits else "compute"
