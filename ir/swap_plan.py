@@ -233,6 +233,9 @@ class SwapPlan:
             raise PlanError(f"stands at place {at}", where=where, accepted="layers in order")
         if layer.buffer not in (None, *range(BUFFERS)):
             raise PlanError(f"no buffer {layer.buffer}", where=where, accepted="0, 1 or null")
+        if at and layer.buffer is not None and layer.buffer == self.layers[at - 1].buffer:
+            said = "has the buffer of the layer before, whose input its own would overwrite"
+            raise PlanError(said, where=where, accepted="the other one, or null")
         self._check_split(layer.tokens, where)
         if not layer.actions:
             return

@@ -140,6 +140,7 @@ def _acting(name: str, action: str, tokens: int = 0, offset: int | None = None) 
         (lambda: TensorAction("x", SWAP, 5, 100), "lies at 100"),
         (lambda: _first(index=1), "stands at place 0"),
         (lambda: _first(buffer=2), "no buffer 2"),
+        (lambda: _first(buffer=1), "layer 1: has the buffer of the layer before"),
         (lambda: _first(tokens=100), "100 tokens"),
         (lambda: _first(tokens=1024), "1024 tokens"),
         (lambda: _first(swapped=False), "in a layer that is not"),
