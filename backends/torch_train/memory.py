@@ -197,7 +197,8 @@ def check_tensors(plan: SwapPlan, saved: Saved, batch: int, where: str) -> None:
     Tensors of a plan are those of a block in the order in which the forward makes them, whatever their names.
 
     Raises:
-        PlanError: they are of other sizes; or a layer's input, or what attention gives, is to be recomputed.
+        PlanError: they are of other sizes; or of a layer's input or what attention gives tokens are to be
+            recomputed, whatever class the plan says it has.
     """
     if not plan.tensors:
         return
@@ -211,9 +212,10 @@ def check_tensors(plan: SwapPlan, saved: Saved, batch: int, where: str) -> None:
         )
     for layer in plan.layers:
         for tensor, each in zip(saved.tensors, layer.actions, strict=False):
-            if tensor.kind == ALWAYS and each.action == RECOMPUTE:
+            whole = each.action == KEEP or each.tokens == plan.tokens
+            if tensor.kind == ALWAYS and not whole:
                 raise PlanError(
-                    "is never recomputed by the executor",
+                    "is never recomputed by the executor, nor in part",
                     where=f"layer {layer.index}, {each.name}",
-                    accepted="keep or swap of a layer's input and of what attention gives",
+                    accepted="keep, or swap of all tokens, of a layer's input and of what attention gives",
                 )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import penstock
 from penstock import PenstockError
 from penstock.frontend.zoo.gpt2 import Gpt2, Gpt2Config
-from penstock.ir.swap_plan import RECOMPUTE, SwapPlan, TensorAction
+from penstock.ir.swap_plan import RECOMPUTE, TOKEN, SwapPlan, TensorAction
 
 WIDTH, LENGTH, LAYERS = 32, 64, 4
 
@@ -181,6 +181,15 @@ def test_attentions_result_is_never_recomputed() -> None:
     changed = replace(made, layers=(replace(layer, actions=actions), *made.layers[1:]))
     with pytest.raises(PenstockError, match="never recomputed"):
         penstock.memo(Stack(), changed)(X)
+
+
+def test_attentions_result_is_not_split_by_tokens_whatever_the_plan_calls_it() -> None:
+    first = penstock.memo(Stack(), plan())
+    first(X)
+    tensors = tuple(replace(each, kind=TOKEN) if each.name != "input" else each for each in first.skeletal())
+    made = SwapPlan.uniform(LAYERS, LENGTH, 0.5, 16, tensors=tensors)
+    with pytest.raises(PenstockError, match="never recomputed by the executor, nor in part"):
+        penstock.memo(Stack(), made)(X)
 
 
 def test_another_shape_than_the_first_is_refused() -> None:
