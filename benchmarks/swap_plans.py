@@ -39,6 +39,7 @@ MODELS = {"llama-7b": ("zoo:llama-7b-layer", 8), "gpt2": ("zoo:gpt2-small", 1)}
 """Name → model, and the GPUs it is trained on."""
 MEMORY = {"llama-7b": 1024 * K, "gpt2": 64 * K}
 LAYERS = (1, 4, 32)
+TABLES = ("memory", "policies")
 GRID: dict[str, tuple[int, int, tuple[int, ...], tuple[int, ...], tuple[float, ...]]] = {
     "llama-7b": (32, 80, (64, 128, 256, 512, 1024), (512, 1024, 2048), (5.0, 10.2, 50.0)),
     "gpt2": (12, 20, (16, 32), (1, 2, 4), (5.0, 10.2, 50.0)),
@@ -116,11 +117,13 @@ def steps(costs: Costs, space: int) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default="memory,policies")
+    parser.add_argument("--only", default=",".join(TABLES))
     parser.add_argument("--layers", type=int, help="of the models (default: 1, 4, 32; on the grid their own)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     wanted = args.only.split(",")
+    if unknown := [name for name in wanted if name not in TABLES]:
+        parser.error(f"no table {', '.join(unknown)} (accepted: {', '.join(TABLES)})")
     found: dict[str, list[dict[str, Any]]] = {}
     if "memory" in wanted:
         found["memory"] = list(memory((args.layers,) if args.layers else LAYERS))
