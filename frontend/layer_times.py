@@ -8,7 +8,9 @@ import time
 import torch
 from torch import nn
 
+from ..ir.errors import InputError
 from . import zoo
+from .capture import essence
 from .step_profile import DTYPES, stack
 
 REPEATS = 3
@@ -24,8 +26,18 @@ def measured_layer(spec: str, tokens: int, dtype: str = "f32", *, seed: int = 0)
         seed: of the input.
 
     Raises:
-        InputError: no such model.
+        InputError: no such model, or a layer that this machine's memory does not hold.
     """
+    try:
+        return _measured(spec, tokens, dtype, seed)
+    except (RuntimeError, MemoryError) as error:  # torch's allocator says so by the former
+        said = f"a layer of {tokens} tokens cannot be timed here: {essence(error)}"
+        raise InputError(
+            said, where=spec, accepted="a shorter sequence, or the cost model's times"
+        ) from error
+
+
+def _measured(spec: str, tokens: int, dtype: str, seed: int) -> tuple[float, float]:
     name = ",".join(part for part in spec.split(",") if not part.startswith("layers="))
     model = zoo.build(f"{name},layers=1", positions=tokens)
     model.module.to(DTYPES[dtype]).requires_grad_(True)

@@ -72,6 +72,7 @@ def test_a_plan_is_written_or_drawn(kind: str, tmp_path: Path, capsys: pytest.Ca
         ([*SMALL, "--host", "1", "--link", "5e9", "--policy", "memo"], "do not fit"),
         ([*SMALL, *FIGURES, "--gpus", "3"], "2048 tokens for 3 ranks"),
         ([*SMALL, *FIGURES, "--efficiency", "2"], "efficiency is 2"),
+        ([*SMALL, *FIGURES, "--seq", str(10**14), "--measure"], "cannot be timed here"),
         (["plan", "swap", "model.mlir", "--seq", "8"], "only models of the zoo"),
         (["plan", "swap", "zoo:mlp", "--seq", "8"], "no sequence to train on"),
     ],
