@@ -107,7 +107,7 @@ def said(row: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Measure; 1 where ours departs from plain autograd by more than rounding."""
+    """Measure; 1 where ours fails, or departs from plain autograd by more than rounding."""
     if sys.argv[1:2] == ["--worker"]:
         way, given, gradients = sys.argv[2:5]
         print(json.dumps(run(way, Settings(**json.loads(given)), Path(gradients))))
@@ -140,9 +140,10 @@ def main() -> int:
         report["longest_tokens"] = longest(settings, ways)
     if as_json:
         print(json.dumps(report, indent=1))
-    worst = [row.get("gradient_difference") or 0.0 for row in report["rows"] if row["way"].startswith("memo")]
     # On a GPU attention's backward adds in no fixed order, so gradients differ from run to run.
-    return int(max(worst, default=0.0) > (1e-2 if device == "cuda" else 0.0))
+    bound = 1e-2 if device == "cuda" else 0.0
+    ours = [row for row in report["rows"] if row["way"].startswith("memo")]
+    return int(any(not row.get("gradient_difference", math.nan) <= bound for row in ours))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,16 @@ def test_rows_of_a_small_model(
     assert "needs a GPU's streams" in absent["error"]
 
 
+@pytest.mark.parametrize("row", [{"error": "killed"}, {"gradient_difference": float("nan")}])
+def test_it_fails_where_ours_fails_or_departs(
+    row: dict[str, object], benchmarks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memo_train = import_module("memo_train")
+    monkeypatch.setattr(memo_train, "rows_of", lambda *_: [{"way": "memo_0", **row}])
+    monkeypatch.setattr(sys, "argv", ["memo_train.py"])
+    assert memo_train.main() == 1
+
+
 def test_a_way_that_is_not_there_is_refused(
     benchmarks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
