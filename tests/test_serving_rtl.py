@@ -15,7 +15,7 @@ from penstock.sim.cost.coe.cycles import fabric_node
 from penstock.sim.rtl.sn40l_memory import DDR, Code
 
 SPEC = "rtl:experts=24,width=32"
-FLIP, CODEWORD = 0, 72
+FLIP = 0
 
 
 @pytest.mark.slow

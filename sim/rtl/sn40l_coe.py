@@ -130,11 +130,11 @@ def run(
         prompts.astype("<f4").tofile(folder / "prompts")
         lines.append(f"prompts {folder / 'prompts'}")
         (folder / "job").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        _call(model.executable, folder, len(prompts), progress)
+        _call(model.executable, folder, progress)
         return _read(folder / "trace", prompts, experts)
 
 
-def _call(executable: Path, folder: Path, prompts: int, progress: Progress | None) -> None:
+def _call(executable: Path, folder: Path, progress: Progress | None) -> None:
     command = [str(executable), str(folder / "job"), str(folder / "trace")]
     with (folder / "said").open("w+", encoding="utf-8") as said:
         with subprocess.Popen(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 LANES, DIMS = 8, 5
 CONTROL, BASE, LANE_STRIDE, LOW, HIGH, UNITS, SEQ_STRIDE, CREDITS, SKEW = range(9)
-EXTENT, STRIDE, BANK_BIT = 16, 24, 128
+EXTENT, STRIDE = 16, 24
 MASK = (1 << 20) - 1
 
 

@@ -40,8 +40,6 @@ LATENCY = 64
 """Cycles a memory channel takes to answer."""
 SILENT = 2_000_000
 """Cycles without a beat stored after which a simulation is given up."""
-BUSY, STARVED, BLOCKED = range(3)
-"""Counters of a PCU."""
 
 
 @dataclass(frozen=True)

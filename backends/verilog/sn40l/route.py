@@ -92,7 +92,7 @@ def route(section: Section, mesh: Mesh, nodes: Mapping[str, int]) -> dict[str, R
     return found[best]
 
 
-def link_loads(routes: Mapping[str, Route], section: Section, mesh: Mesh) -> dict[tuple[int, int, int], int]:
+def link_loads(routes: Mapping[str, Route], section: Section) -> dict[tuple[int, int, int], int]:
     """(plane, node, port) → vectors a tile, of the links between switches and to and from units."""
     loads = traffic(section)
     found: dict[tuple[int, int, int], int] = {}

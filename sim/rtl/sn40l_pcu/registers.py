@@ -203,7 +203,13 @@ class Configuration:
     specials: int = 0
 
     def words(self) -> Iterator[tuple[int, int]]:
-        """Pairs of a register's address and its 32 bits."""
+        """Pairs of a register's address and its 32 bits.
+
+        Raises:
+            PlanError: more instructions than there are registers for, or one that does not fit its fields.
+        """
+        if len(self.program) > INSTRUCTIONS:
+            raise PlanError(f"{len(self.program)} instructions", where="PCU", accepted=f"{INSTRUCTIONS}")
         yield UNITS, self.units
         yield TRIPS, self.trips
         yield GEMM, self.depth | self.tiles << 16 | self.rows << 24

@@ -126,6 +126,11 @@ def test_a_field_that_does_not_fit_is_refused() -> None:
         Instruction(x_index=8).encoded()
 
 
+def test_a_program_too_long_is_refused() -> None:
+    with pytest.raises(PlanError, match="33 instructions"):
+        dict(Configuration(Mode.SIMD, 1, 1, 1, program=33 * (Instruction(),)).words())
+
+
 def test_a_result_read_before_it_is_there_is_refused() -> None:
     first = Instruction(to_buffer=1, count=5)
     second = Instruction(x_source=Source.BUFFER, to_output=1, count=5)

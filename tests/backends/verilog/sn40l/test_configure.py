@@ -74,7 +74,7 @@ def test_packets_reach_their_destinations_and_nobody_else(compiled: Compiled, wo
 
 def test_no_link_carries_more_than_the_heaviest_flow(compiled: Compiled) -> None:
     most = max(traffic(compiled.section).values())
-    loads = link_loads(compiled.routes, compiled.section, SMALL)
+    loads = link_loads(compiled.routes, compiled.section)
     assert max(load for (plane, _, _), load in loads.items() if plane == 0) <= most
 
 

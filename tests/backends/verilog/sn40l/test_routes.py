@@ -136,7 +136,7 @@ def test_links_loads_are_the_flows_that_pass() -> None:
         for node, (_, leaves) in each.ports.items():
             for port in leaves:
                 want[each.plane, node, port] += loads[name]
-    assert link_loads(found, section, SMALL) == want
+    assert link_loads(found, section) == want
 
 
 def test_placing_keeps_kinds_apart_and_heavy_flows_short() -> None:
@@ -147,7 +147,7 @@ def test_placing_keeps_kinds_apart_and_heavy_flows_short() -> None:
     assert nodes == place(section, SMALL, seed=1)
 
     def hops(nodes: dict[str, int]) -> int:
-        return sum(link_loads(route(section, SMALL, nodes), section, SMALL).values())
+        return sum(link_loads(route(section, SMALL, nodes), section).values())
 
     spots = {kind: iter(SMALL.of_kind(kind)) for kind in set(SMALL.kinds)}
     assert hops(nodes) < hops({unit.name: next(spots[kind_of(unit)]) for unit in section.units})
