@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from ...ir.fabric import LANES, WORD_BYTES, Load, Section, Store
+from ...ir.fabric import DDR_BIT, PIECE_BYTES, VECTOR_BYTES, Load, Section, Store
 from ...ir.targets import Target
 from ..tiers.plan import TierPlan, place
 from ..tiers.problem import Program, Symbol, Tiers
-
-VECTOR_BYTES = LANES * WORD_BYTES
-PIECE = 512
-"""Bytes that lie in one channel of memory: every region begins with a new piece."""
-DDR_BIT = 38
-"""Set in addresses of the far tier."""
 
 
 def place_regions(section: Section, target: Target) -> TierPlan:
@@ -28,7 +22,7 @@ def place_regions(section: Section, target: Target) -> TierPlan:
             moved[unit.region] += runs * unit.unit_vectors * VECTOR_BYTES
     symbols = []
     for name, region in section.regions.items():
-        size = -(-region.vectors * VECTOR_BYTES // PIECE) * PIECE
+        size = -(-region.vectors * VECTOR_BYTES // PIECE_BYTES) * PIECE_BYTES
         stored = region.kind == "result"
         read, written = (0, moved[name]) if stored else (moved[name], 0)
         symbols.append(Symbol(name, size, 0, 1, read, written))

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ...ir.errors import InputError
+from ...ir.fabric import DDR_BIT
 
 BEAT_BYTES = 32
-DDR = 1 << 38
+DDR = 1 << DDR_BIT
 """Where DDR begins; HBM begins at 0."""
-OFFSET_BITS = 38
+OFFSET_BITS = DDR_BIT
 EXPERT_ANY = 0xFFF
 """Owner of segments that every descriptor may use."""
 DESCRIPTOR_BITS = 330

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ....ir.fabric import (
     LANES,
-    WORD_BYTES,
+    VECTOR_BYTES,
     Buffer,
     Flow,
     Gemm,
@@ -35,7 +35,6 @@ PMU_CONTEXT = 32
 PMU_DIMENSIONS = 5
 AGCU_SEGMENT, AGCU_DESCRIPTOR = 64, 256
 HBM_SEGMENT = 0
-VECTOR_BYTES = LANES * WORD_BYTES
 
 Words = Iterator[tuple[int, int]]
 """Pairs of an address and 32 bits."""

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from .... import rtl
 from ....ir.errors import InputError, TargetError
-from ....ir.fabric import Buffer, Gemm, Rows, Section
+from ....ir.fabric import VECTOR_BYTES, Buffer, Gemm, Rows, Section
 from ....ir.targets.fabric import Machine
 from ..folder import fill, write
-from .configure import VECTOR_BYTES, Placed
+from .configure import Placed
 from .mesh import Mesh, mesh_of
 from .packing import regions
 from .place import place

@@ -15,7 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import InputError
-from ....ir.fabric import LANES, WORD_BYTES, Buffer, Gemm, Load, Reader, Region, Section, Store, Walk
+from ....ir.fabric import (
+    DDR_BIT,
+    LANES,
+    PIECE_BYTES,
+    WORD_BYTES,
+    Buffer,
+    Gemm,
+    Load,
+    Reader,
+    Region,
+    Section,
+    Store,
+    Walk,
+)
 from .configure import AGCU_SEGMENT, Placed
 from .mesh import Mesh
 from .place import place
@@ -27,8 +40,6 @@ MESH = Mesh(rows=2, cols=3, agcu_cols=(0, 2))
 """Of ``sn40l_coe`` by default."""
 PMU_WORDS = 4096
 MOST_SLOTS = 64
-PIECE = 512
-"""Bytes that lie in one channel: whatever is placed begins with a new piece."""
 X, WEIGHTS, Y = "x", "weights", "y"
 Words = list[tuple[int, int, int]]
 """Triples of a unit, an address and 32 bits."""
@@ -78,7 +89,7 @@ class Experts:
     @property
     def stride(self) -> int:
         """From expert to expert, and from slot to slot."""
-        return -(-(self.weight_bytes + self.writable_bytes) // PIECE) * PIECE
+        return -(-(self.weight_bytes + self.writable_bytes) // PIECE_BYTES) * PIECE_BYTES
 
     @property
     def logits_bytes(self) -> int:
@@ -190,7 +201,7 @@ class Layout:
         found, at = {}, 0
         for name, size in sizes.items():
             found[name] = at
-            at += -(-size // PIECE) * PIECE
+            at += -(-size // PIECE_BYTES) * PIECE_BYTES
         return {**found, "end": at}
 
     @cached_property
@@ -234,4 +245,7 @@ class Layout:
         each = self.experts
         gap = bytes(each.stride - each.weight_bytes)
         far = b"".join(packed(each.weights(number)).tobytes() + gap for number in range(each.count))
-        return {"router": (self.places["router"], packed(each.router).tobytes()), "experts": (1 << 38, far)}
+        return {
+            "router": (self.places["router"], packed(each.router).tobytes()),
+            "experts": (1 << DDR_BIT, far),
+        }

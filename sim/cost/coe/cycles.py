@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ....ir.errors import InputError
+from ....ir.fabric import LANES
 from .machine import Node
 from .model import Expert
 from .simulate import Workload
 
-LANES = 8
 COPY_CYCLES = 176
 """From a request to its grant beside the bytes' own time: command, latencies of both memories, completion."""
 RUN_CYCLES = 222

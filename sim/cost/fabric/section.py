@@ -13,11 +13,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from ....ir.errors import PlanError
-from ....ir.fabric import LANES, WORD_BYTES, Buffer, Gemm, Load, Rows, Section, Store
+from ....ir.fabric import VECTOR_BYTES, Buffer, Gemm, Load, Rows, Section, Store
 from ...rtl.sn40l_section.pcus import configuration
 from .pcu import activity
-
-VECTOR_BYTES = LANES * WORD_BYTES
 
 LOAD_CYCLES = 112
 """From start_i to the first vector of a load at its unit: descriptor, memory's latency, network."""

@@ -9,8 +9,8 @@ from enum import IntEnum
 import numpy as np
 
 from ....ir.errors import PlanError
+from ....ir.fabric import LANES
 
-LANES = 8
 QUEUES = 5
 COUNTERS = 4
 CONSTANTS = 8

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import BundleError, InputError
-from ....ir.fabric import LANES, WORD_BYTES, Gemm, Rows, Section
+from ....ir.fabric import DDR_BIT, LANES, VECTOR_BYTES, Gemm, Rows, Section
 from ...cost.fabric import FabricCosts, SectionCycles, section_cycles
 from ..compare import SimResult, differing, relative_error
 from ..design import Design
@@ -24,7 +24,6 @@ ERROR_BOUND = 2e-3
 """‖out − ref‖/‖ref‖ against the float64 interpreter."""
 CYCLES_BOUND = 0.05
 """Of the model's cycles beside the RTL's."""
-VECTOR_BYTES = LANES * WORD_BYTES
 TIERS = ("hbm", "ddr")
 TOTALS = ("cycles", "errors", "strays", "switch_stalls", "hbm_read", "hbm_written", "ddr_read", "ddr_written")
 
@@ -178,7 +177,7 @@ class SectionDesign(Design):
 
     def cycles(self) -> SectionCycles:
         """What the model says."""
-        far = {name for name, address in self.description["addresses"].items() if address >> 38}
+        far = {name for name, address in self.description["addresses"].items() if address >> DDR_BIT}
         return section_cycles(self.section, self.costs, far)
 
     def compare(

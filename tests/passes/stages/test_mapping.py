@@ -147,6 +147,11 @@ def test_a_buffer_refuses_what_its_walks_get_wrong() -> None:
         buffered(buffer(Walk(((7, 8),)), Walk(((7, 8),))), words)
 
 
+def test_a_walk_of_more_loops_than_a_generator_has_is_refused() -> None:
+    with pytest.raises(PlanError, match="5 loops"):
+        Walk(((2, 8),) * 5)
+
+
 def test_a_section_refuses_flows_that_lead_nowhere_or_are_fed_twice() -> None:
     load_x = Load("load", "x", "x", 8, 8)
     with pytest.raises(PlanError, match="0 destinations"):
