@@ -85,25 +85,49 @@ def record(subject: Subject, layer: str | None) -> Recorded:
     modules = dict(subject.module.named_modules())
     name = _first_block(subject) if layer is None else layer
     if name not in modules:
-        near = difflib.get_close_matches(name, modules, 3) or list(modules)[:6]
+        names = [each for each in modules if each]
+        near = difflib.get_close_matches(name, names, 3) or names[:6]
         raise InputError(f"no module '{name}'", where="--layer", accepted=", ".join(near))
-    seen: list[tuple[Any, ...]] = []
-    hook = modules[name].register_forward_pre_hook(lambda _, given: seen.append(given))
+    block = modules[name]
+    seen: list[Mapping[str, Any]] = []
+
+    def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.append(inspect.signature(block.forward).bind(*args, **kwargs).arguments)
+
+    hook = block.register_forward_pre_hook(keep, with_kwargs=True)
     try:
         with torch.inference_mode():
             subject.module(*_inputs(subject).values())
     finally:
         hook.remove()
-    if not seen or not all(isinstance(each, torch.Tensor) for each in seen[0]):
-        raise InputError("the model's run does not reach it with tensors", where=name)
-    names = list(inspect.signature(modules[name].forward).parameters)
-    given = dict(zip(names, (each.detach().clone() for each in seen[0]), strict=False))
-    count = len(next(iter(given.values())))
-    spread = {
-        key: each if len(each) == count else each.expand(count, *each.shape[1:]).clone()
-        for key, each in given.items()
-    }
-    return Recorded(name, modules[name].eval(), spread)
+    if not seen:
+        raise InputError("the model's run does not reach it", where=name or subject.name)
+    return Recorded(name, block.eval(), _spread(seen[0], block, name or subject.name))
+
+
+def _spread(given: Mapping[str, Any], block: nn.Module, name: str) -> dict[str, torch.Tensor]:
+    """What a block is given, copied, the first axis of each counting sequences.
+
+    Raises:
+        InputError: something else than tensors, or tensors for different numbers of sequences.
+    """
+    import torch
+
+    tensors = [each for each in given.values() if isinstance(each, torch.Tensor) and each.ndim]
+    first = list(inspect.signature(block.forward).parameters)[: len(given)]
+    if not given or len(tensors) != len(given) or list(given) != first:
+        told = ", ".join(f"{key}: {type(each).__name__}" for key, each in given.items())
+        raise InputError(
+            f"the block is given {told or 'nothing'}", where=name, accepted="tensors of any rank from 1"
+        )
+    count = len(tensors[0])
+    if any(len(each) not in (1, count) for each in tensors):
+        shapes = ", ".join(f"{key} {list(each.shape)}" for key, each in given.items())
+        raise InputError(
+            f"the block is given {shapes}", where=name, accepted=f"{count} sequences of each, or 1"
+        )
+    spread = (each.detach().expand(count, *each.shape[1:]).clone() for each in tensors)
+    return dict(zip(given, spread, strict=True))
 
 
 def _first_block(subject: Subject) -> str:
