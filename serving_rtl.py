@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import rtl
 from .backends.verilog.sn40l.experts import Experts, Layout, unpacked
 from .ir.errors import InputError
+from .ir.fabric import VECTOR_BYTES
 from .progress import Progress
 from .serving import exponent_of
 from .sim.cost.coe import Expert, Served, batches_of, hit_rate, popularity, serve
@@ -23,11 +24,16 @@ from .sim.rtl import sn40l_coe
 from .sim.rtl.sn40l_coe import Trace
 
 PREFIX = "rtl:"
-_erf = np.vectorize(math.erf, otypes=[np.float64])
 ERROR_BOUND = 1e-5
 """‖out − ref‖/‖ref‖ of all results against float64: the fabric computes in float32."""
 CYCLES_BOUND = 0.05
-BEAT, HBM_CHANNELS = 32, 4
+BEAT, HBM_CHANNELS = VECTOR_BYTES, 4
+MOST_LATENCY = 65535
+"""Cycles that the sequencer's counter holds."""
+MOST_STEPS = 65536
+"""Cycles in which DDR may give a whole number of beats."""
+PATIENCE = 1_000_000
+"""Cycles that a host waits for anything but bytes from DDR."""
 LEAST_BEATS = {"HbmBeats": 1 << 15, "DdrBeats": 1 << 19}
 """Of a channel: one build serves most compositions."""
 CYCLES = {
@@ -37,6 +43,7 @@ CYCLES = {
     "wait_s": "wait_cycles",
 }
 """What the model's seconds are here."""
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 COUNTS = ("requests", "hits", "misses", "evictions", "copied_bytes", "written_back_bytes")
 
 
@@ -156,6 +163,11 @@ def serve_rtl(
     options, exponent = options_of(spec), exponent_of(requests)
     if exponent is None:
         raise InputError("requests of a router's own", where=spec, accepted="uniform or zipf:EXPONENT")
+    if not 0 <= latency <= MOST_LATENCY:
+        raise InputError(f"a latency of {latency} cycles", where=spec, accepted=f"0 to {MOST_LATENCY}")
+    if (ddr / BEAT).denominator > MOST_STEPS:
+        told = f"multiples of {BEAT}/N bytes a cycle, N up to {MOST_STEPS}"
+        raise InputError(f"DDR of {ddr} bytes a cycle", where=spec, accepted=told)
     experts = Experts(options["experts"], options["width"], seed, state)
     layout = Layout(experts, slots, batch)
     drawn = batches_of(experts.count, batch, batches, exponent=exponent, seed=seed)
@@ -171,7 +183,7 @@ def serve_rtl(
     error = _error(unpacked(trace.results, experts.width), prompts, named, experts)
     misrouted = sum(one != other for one, other in zip(named, wanted, strict=True))
     expected = hit_rate(popularity(experts.count, exponent), slots)
-    measured = _measured(trace, sizes)
+    measured = _measured(trace)
     return RtlServing(measured, modelled, expected, error, misrouted, experts.count, slots, ahead)
 
 
@@ -198,7 +210,9 @@ def run(
     parameters |= {"DdrNum": share.numerator, "DdrDen": share.denominator}
     folders = ("common", "sn40l")
     sources = [*rtl.sources(*folders).items(), *rtl.properties(*folders).items()]
-    job = [*layout.job(latency=latency, ahead=ahead), *faults]
+    # Before a copy is there, those asked for ahead of it are made, each with its copy back.
+    limit = PATIENCE + math.ceil(2 * (ahead + 1) * experts.stride / ddr)
+    job = [*layout.job(latency=latency, ahead=ahead), f"limit {limit}", *faults]
     templates = resources.files(__name__.rpartition(".")[0]) / "backends" / "verilog" / "templates"
     with resources.as_file(templates / "sn40l" / "coe_main.cpp") as driver:
         return sn40l_coe.run(
@@ -213,7 +227,7 @@ def run(
         )
 
 
-def _measured(trace: Trace, sizes: Expert) -> dict[str, Any]:
+def _measured(trace: Trace) -> dict[str, Any]:
     """The RTL's counters, and the host's clock from the first batch to the last."""
     counted: Mapping[str, int] = trace.counters
     requests = len(trace.prompts)
@@ -222,7 +236,7 @@ def _measured(trace: Trace, sizes: Expert) -> dict[str, Any]:
         "hits": counted["hits"],
         "misses": counted["misses"],
         "evictions": counted["evictions"],
-        "copied_bytes": counted["misses"] * sizes.bytes,
+        "copied_bytes": counted["channel 4 beats_read"] * BEAT,
         "written_back_bytes": counted["written_back_bytes"],
         "hit_rate": counted["hits"] / requests,
         "wait_cycles": sum(

@@ -101,10 +101,26 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         Experts(10, 40)
     with pytest.raises(InputError, match="1 to 4094"):
         Experts(0, 32)
+    with pytest.raises(InputError, match="bytes of experts"):
+        Experts(4000, 512)
     with pytest.raises(InputError, match="1 to 64 slots"):
         Layout(Experts(10, 32), 65, 8)
     with pytest.raises(InputError, match="bytes a cycle"):
         fabric_node(Expert("tiny", 4096), 10, 4, Fraction(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"latency": 65536}, "0 to 65535"),
+        ({"ddr": Fraction(1, 10**7)}, "multiples of 32/N"),
+        ({"ddr": Fraction(25)}, "up to 24"),
+        ({"batch": 9}, "1 to 8 prompts"),
+    ],
+)
+def test_what_the_rtl_cannot_be_told_is_refused(options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        serve_rtl(SPEC, 10, **options)
 
 
 def test_requests_that_only_a_runtime_can_draw_are_refused() -> None:

@@ -40,6 +40,7 @@ MESH = Mesh(rows=2, cols=3, agcu_cols=(0, 2))
 """Of ``sn40l_coe`` by default."""
 PMU_WORDS = 4096
 MOST_SLOTS = 64
+MOST_BYTES = 1 << 30
 X, WEIGHTS, Y = "x", "weights", "y"
 Words = list[tuple[int, int, int]]
 """Triples of a unit, an address and 32 bits."""
@@ -56,7 +57,7 @@ class Experts:
         state: whether a run writes its result into its expert, so that it must be copied back.
 
     Raises:
-        InputError: a width the units cannot take, or no expert.
+        InputError: a width the units cannot take, no expert, or more bytes than a simulation holds.
     """
 
     count: int
@@ -70,6 +71,9 @@ class Experts:
             raise InputError(f"experts {self.width} wide", accepted=f"a multiple of 16, up to {most}")
         if not 1 <= self.count < 4095:
             raise InputError(f"{self.count} experts", accepted="1 to 4094")
+        if self.count * self.stride > MOST_BYTES:
+            told = f"{self.count} experts of {self.stride} bytes"
+            raise InputError(told, accepted=f"{MOST_BYTES} bytes of experts")
 
     @property
     def weight_bytes(self) -> int:
