@@ -134,7 +134,7 @@ COMMANDS = (
                 help="uniform (default), zipf:EXPONENT, or routed by the router",
             ),
             option("--state", action="store_true", help="rtl: runs write into their experts"),
-            option("--ddr", type=rate, default="8", metavar="B", help="rtl: DDR's bytes a cycle (default 8)"),
+            option("--ddr", type=rate, metavar="B", help="rtl: DDR's bytes a cycle (default 8)"),
             option("--latency", type=whole, default=0, metavar="N", help="rtl: cycles of a host's command"),
             SEED,
             THREADS,

@@ -325,6 +325,9 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
     """``penstock serve``."""
     if args.bundle.startswith("rtl:"):
         return _serve_on_rtl(args)
+    if args.state or args.latency or args.ddr:
+        told = "a bundle without them, or rtl:experts=N,width=W"
+        raise InputError("--state, --ddr or --latency", where=args.bundle, accepted=told)
     from .serving import serve
 
     with bar() as progress:
@@ -348,7 +351,7 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
 
 
 def _serve_on_rtl(args: argparse.Namespace) -> Outcome:
-    from .serving_rtl import serve_rtl
+    from .serving_rtl import DDR_RATE, serve_rtl
 
     with bar() as progress:
         found = serve_rtl(
@@ -360,7 +363,7 @@ def _serve_on_rtl(args: argparse.Namespace) -> Outcome:
             requests=args.requests,
             seed=args.seed,
             state=args.state,
-            ddr=args.ddr,
+            ddr=args.ddr or DDR_RATE,
             latency=args.latency,
             progress=progress,
         )

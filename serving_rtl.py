@@ -28,6 +28,8 @@ ERROR_BOUND = 1e-5
 """‖out − ref‖/‖ref‖ of all results against float64: the fabric computes in float32."""
 CYCLES_BOUND = 0.05
 BEAT, HBM_CHANNELS = VECTOR_BYTES, 4
+DDR_RATE = Fraction(8)
+"""Bytes a cycle of DDR, where nobody says otherwise."""
 MOST_LATENCY = 65535
 """Cycles that the sequencer's counter holds."""
 MOST_STEPS = 65536
@@ -139,7 +141,7 @@ def serve_rtl(
     requests: str = "uniform",
     seed: int = 0,
     state: bool = False,
-    ddr: Fraction = Fraction(8),
+    ddr: Fraction = DDR_RATE,
     latency: int = 0,
     progress: Progress | None = None,
 ) -> RtlServing:
@@ -192,7 +194,7 @@ def run(
     prompts: NDArray[np.float32],
     *,
     ahead: int = 0,
-    ddr: Fraction = Fraction(8),
+    ddr: Fraction = DDR_RATE,
     latency: int = 0,
     faults: Sequence[str] = (),
     progress: Progress | None = None,

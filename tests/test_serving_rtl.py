@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from penstock import cli
 from penstock.backends.verilog.sn40l.experts import Experts, Layout, unpacked
 from penstock.ir.errors import InputError
 from penstock.serving_rtl import options_of, run, serve_rtl
@@ -121,6 +122,14 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 def test_what_the_rtl_cannot_be_told_is_refused(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         serve_rtl(SPEC, 10, **options)
+
+
+@pytest.mark.parametrize("option", [["--state"], ["--ddr", "8"], ["--latency", "3"]])
+def test_what_only_the_rtl_knows_is_refused_for_a_bundle(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["serve", "a-bundle", *option]) == cli.BAD_INPUT
+    assert "--state, --ddr or --latency" in capsys.readouterr().err
 
 
 def test_requests_that_only_a_runtime_can_draw_are_refused() -> None:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ...ir.errors import VerifyError
 from .run import Progress
+from .sn40l_memory import PUBLIC_ARRAYS
 from .verilator import build
 
 TOP = "sn40l_coe"
-PUBLIC = '`verilator_config\npublic_flat_rw -module "sn40l_mem_chan" -var "mem_q"\n'
 COUNTERS = (
     *("hits", "misses", "evictions", "written_back_bytes", "request_wait_cycles", "copy_errors"),
     *("launches", "busy_cycles", "gap_cycles"),
@@ -117,7 +117,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="penstock-coe-") as scratch:
         folder = Path(scratch)
         files = [folder / "public.vlt", *(folder / name for name, _ in sources)]
-        for path, text in zip(files, [PUBLIC, *(text for _, text in sources)], strict=True):
+        for path, text in zip(files, [PUBLIC_ARRAYS, *(text for _, text in sources)], strict=True):
             path.write_text(text, encoding="utf-8")
         flags = tuple(f"-G{name}={value}" for name, value in parameters.items())
         if progress:

@@ -23,6 +23,8 @@ EXPERT_ANY = 0xFFF
 DESCRIPTOR_BITS = 330
 SEGMENT_BITS = 91
 COMPLETION_BITS = 73
+PUBLIC_ARRAYS = '`verilator_config\npublic_flat_rw -module "sn40l_mem_chan" -var "mem_q"\n'
+"""For Verilator: drivers and tests put images into channels, and take them, without running cycles."""
 AGCU_SEGMENT = 64
 AGCU_DESCRIPTOR = 256
 

@@ -282,21 +282,25 @@ def run(
                 if progress:
                     progress(f"built {ready.bench.name}", len(readies), len(benches))
         verdicts = judge(left, readies, folder, progress=progress)
-    return [*_argued(verdicts, texts), *(Verdict(edit, "invalid") for edit in bad)]
+    return [*argued(verdicts, texts), *(Verdict(edit, "invalid") for edit in bad)]
 
 
-def _argued(verdicts: list[Verdict], texts: dict[str, str]) -> list[Verdict]:
-    """Survivors that are declared equivalent, as such."""
-    entries = declared()
+def argued(verdicts: list[Verdict], texts: dict[str, str], path: Path = EQUIVALENT) -> list[Verdict]:
+    """Survivors that are declared equivalent in a file, as such.
+
+    Raises:
+        PenstockError: a declaration matches no mutant, or one that is killed.
+    """
+    entries = declared(path)
     everything = [edit for name, text in texts.items() for edit in mutants.edits(name, text)]
     for entry in entries:
         if not any(matches(entry, edit) for edit in everything):
-            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that does not exist: {entry}")
+            raise PenstockError(f"{path.name} declares a mutant that does not exist: {entry}")
     out = []
     for verdict in verdicts:
         entry = next((entry for entry in entries if matches(entry, verdict.edit)), None)
         if entry and verdict.outcome == "killed":
-            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that is killed: {verdict.edit}")
+            raise PenstockError(f"{path.name} declares a mutant that is killed: {verdict.edit}")
         out.append(Verdict(verdict.edit, "equivalent", said=entry["why"]) if entry else verdict)
     return out
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import cast_widths
 import mutants
 from mutants import Edit
-from mutate import Ready, Top, declared, elaborated, matches, prepare, write_schema
+from mutate import Ready, Top, argued, elaborated, prepare, write_schema
 from mutation_report import Verdict, summary
 from sn40l_pcu_bench import BENCHES, TOP, texts
 
@@ -79,7 +79,7 @@ def run(
                 verdicts.append(verdict)
                 if progress:
                     progress("mutants", len(verdicts), len(left))
-    return [*_argued(verdicts, design), *(Verdict(edit, "invalid") for edit in bad)]
+    return [*argued(verdicts, design, EQUIVALENT), *(Verdict(edit, "invalid") for edit in bad)]
 
 
 def _judged(number: int, edit: Edit, readies: Sequence[Ready]) -> Verdict:
@@ -87,22 +87,6 @@ def _judged(number: int, edit: Edit, readies: Sequence[Ready]) -> Verdict:
         if said := ready.fault(number, ready.executable.parent):
             return Verdict(edit, "killed", ready.bench.name, said)
     return Verdict(edit, "survived")
-
-
-def _argued(verdicts: list[Verdict], design: dict[str, str]) -> list[Verdict]:
-    """Survivors that are declared equivalent, as such."""
-    entries = declared(EQUIVALENT)
-    everything = [edit for name, text in design.items() for edit in mutants.edits(name, text)]
-    for entry in entries:
-        if not any(matches(entry, edit) for edit in everything):
-            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that does not exist: {entry}")
-    out = []
-    for verdict in verdicts:
-        entry = next((entry for entry in entries if matches(entry, verdict.edit)), None)
-        if entry and verdict.outcome == "killed":
-            raise PenstockError(f"{EQUIVALENT.name} declares a mutant that is killed: {verdict.edit}")
-        out.append(Verdict(verdict.edit, "equivalent", said=entry["why"]) if entry else verdict)
-    return out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

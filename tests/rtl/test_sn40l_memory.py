@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock.sim.rtl.sn40l_memory import PUBLIC_ARRAYS
+
 from .cocotb_cases import run_cases
 
 HARNESS = Path(__file__).parent / "harness"
@@ -37,16 +39,9 @@ def test_rows_and_refreshes(sn40l_files: list[Path], tmp_path: Path) -> None:
     run_cases(sources, "sn40l_memory_harness", "cocotb_sn40l_rows", 2, tmp_path, parameters)
 
 
-PUBLIC = """\
-`verilator_config
-public_flat_rw -module "sn40l_mem_chan" -var "mem_q"
-"""
-"""The memory's arrays, which tests fill and read without running cycles."""
-
-
 @pytest.mark.slow
 def test_pairs_of_agcus(sn40l_files: list[Path], tmp_path: Path) -> None:
     public = tmp_path / "memory.vlt"
-    public.write_text(PUBLIC, encoding="utf-8")
+    public.write_text(PUBLIC_ARRAYS, encoding="utf-8")
     sources = [public, *sn40l_files, HARNESS / "sn40l_agcu_harness.sv"]
     run_cases(sources, "sn40l_agcu_harness", "cocotb_sn40l_agcu", 5, tmp_path, ())

@@ -15,10 +15,10 @@ import pytest
 
 from penstock import rtl
 from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
+from penstock.sim.rtl.sn40l_memory import PUBLIC_ARRAYS
 from penstock.sim.rtl.verilator import Build
 
 from .conftest import write_sources
-from .test_sn40l_memory import PUBLIC
 
 HERE = Path(__file__).parent
 
@@ -207,7 +207,7 @@ def bench(
     for number, edit in enumerate(edits.values(), 1):
         assert texts[edit.file].count(edit.before) == 1, f"not once in {edit.file}: {edit.before}"
         texts[edit.file] = texts[edit.file].replace(edit.before, edit.text(number))
-    public = write_sources(folder, {"memory.vlt": PUBLIC, "mutant_pkg.sv": mutants.PACKAGE})
+    public = write_sources(folder, {"memory.vlt": PUBLIC_ARRAYS, "mutant_pkg.sv": mutants.PACKAGE})
     sources = [*public, *write_sources(folder, texts), HERE / "harness" / f"{top}.sv"]
     return top, module, edits, build_for_cocotb(sources, top)
 
