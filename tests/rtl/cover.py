@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench import HARNESS, Bench, design_texts
@@ -42,23 +42,32 @@ UNUSED = (
 )
 """Blocks that the BitMoD accelerator does not use."""
 MINE = ("common", "bitmod")
+ABOUT = "`rtl/bitmod` and the blocks of `rtl/common` it uses"
 TIMEOUT_S = 900
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cocotb cases: a Python module of this folder on a top module."""
+    """Cocotb cases.
+
+    Attributes:
+        module: a Python module of this folder.
+        top: the top module, of the design or of harness/.
+        flags: parameters.
+        environment: variables that the module reads; it runs in the simulator, another process.
+    """
 
     module: str
     top: str
     flags: tuple[str, ...] = ()
-    harness: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
+ARRAY = {"BITMOD_ARRAY": json.dumps(asdict(LINEAR.array))}
 SUITES = (
-    Suite("cocotb_linear", "bitmod_linear", tuple(f"-G{k}={v}" for k, v in LINEAR.parameters.items()), False),
-    Suite("cocotb_accel", "accel_harness"),
-    Suite("cocotb_dma", "dma_harness", ("-GMaxBurst=16", "-GDepth=32")),
+    Suite("cocotb_linear", "bitmod_linear", tuple(f"-G{k}={v}" for k, v in LINEAR.parameters.items()), ARRAY),
+    Suite("cocotb_accel", "accel_harness", (), ARRAY),
+    Suite("cocotb_dma", "dma_harness", ("-GMaxBurst=16", "-GDepth=32"), ARRAY),
 )
 
 
@@ -88,28 +97,25 @@ def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
     return merge(parts)
 
 
-def cover_suite(suite: Suite, design: list[Path], folder: Path) -> Counts:
-    """Build and run cocotb cases; what they cover.
+def cover_suite(suite: Suite, design: list[Path], work: Path, measured: Sequence[str]) -> Counts:
+    """Build and run cocotb cases in a new folder; what they cover of some files.
 
     Raises:
         PenstockError: one fails.
     """
-    work = folder / suite.module
     work.mkdir()
-    sources = [*design, *([HARNESS / f"{suite.top}.sv"] if suite.harness else [])]
+    harness = HARNESS / f"{suite.top}.sv"
+    sources = [*design, *([harness] if harness.exists() else [])]
     model = build_for_cocotb(sources, suite.top, flags=suite.flags, coverage=True)
-    data = work / "coverage.dat"
-    # The cocotb module runs in the simulator, another process.
-    os.environ["BITMOD_ARRAY"] = json.dumps(asdict(LINEAR.array))
+    data, results = work / "coverage.dat", work / "results.xml"
+    os.environ |= suite.environment
     arguments = ("+verilator+rand+reset+2", f"+verilator+coverage+file+{data}")
     process = run_module(model, suite.top, suite.module, work, arguments, module_folder=HERE)
-    if process.wait(timeout=TIMEOUT_S) or re.search(
-        "<(failure|error)", (work / "results.xml").read_text(encoding="utf-8")
-    ):
-        raise PenstockError(
-            f"{suite.module} fails:\n{(work / 'cocotb.log').read_text(encoding='utf-8')[-2000:]}"
-        )
-    return parse(data.read_text(encoding="utf-8"), measured())
+    failed = process.wait(timeout=TIMEOUT_S) or not results.exists()
+    if failed or re.search("<(failure|error)", results.read_text(encoding="utf-8")):
+        log = (work / "cocotb.log").read_text(encoding="utf-8")
+        raise PenstockError(f"{suite.module} fails:\n{log[-2000:]}")
+    return parse(data.read_text(encoding="utf-8"), measured)
 
 
 def run(benches: Sequence[str], suites: Sequence[Suite], progress: Progress | None = None) -> Counts:
@@ -121,7 +127,10 @@ def run(benches: Sequence[str], suites: Sequence[Suite], progress: Progress | No
             design.append(folder / name)
             design[-1].write_text(text, encoding="utf-8")
         work = [(name, lambda name=name: cover_bench(BENCHES[name], design, folder)) for name in benches]
-        work += [(each.module, lambda each=each: cover_suite(each, design, folder)) for each in suites]
+        work += [
+            (each.module, lambda each=each: cover_suite(each, design, folder / each.module, measured()))
+            for each in suites
+        ]
         parts = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for (name, _), part in zip(work, pool.map(lambda pair: pair[1](), work), strict=True):
@@ -161,19 +170,19 @@ def tally(counts: Counts, aside: dict[Point, Waiver], kind: str, file: str | Non
 def report(
     counts: Counts,
     aside: dict[Point, Waiver],
+    about: str,
     command: str,
     seconds: float,
     texts: dict[str, str],
     ran: Sequence[str],
 ) -> str:
-    """The page docs/rtl/coverage.md."""
+    """The page docs/rtl/coverage.md, or that of another part of the RTL."""
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
     made = f"Made by `{command}` in {seconds:.0f} s, where models built before are not built again."
     lines = ["# Coverage", "", made, ""]
     lines += [
         "Verilator's line points (blocks and branches) and toggle points (each bit, each direction) of "
-        "`rtl/bitmod` and the blocks of `rtl/common` it uses. Instances and parameters of a module count as "
-        "one, by source line. "
+        f"{about}. Instances and parameters of a module count as one, by source line. "
         f"Run: {', '.join(ran)}.",
         "",
         "| | points | covered | raw | waived | without the waived |",
@@ -236,6 +245,8 @@ def _uncovered(counts: Counts, aside: dict[Point, Waiver], texts: dict[str, str]
 
 def _waivers(aside: dict[Point, Waiver]) -> list[str]:
     count = Counter(aside.values())
+    if not count:
+        return []
     lines = ["## Waived", "", "| module | what | points | why |", "|---|---|---|---|"]
     for waiver, points in sorted(count.items(), key=lambda item: (item[0].file, item[0].what)):
         bits = f" bits {waiver.bits[1]}:{waiver.bits[0]}" if waiver.bits else ""
@@ -244,35 +255,20 @@ def _waivers(aside: dict[Point, Waiver]) -> list[str]:
     return [*lines, ""]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 where both kinds reach 95 % without the waived points, else 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--no-cocotb", action="store_true", help="only the benches without Python in the loop"
-    )
-    parser.add_argument(
-        "--bench", action="append", choices=list(BENCHES), help="only this bench; may be repeated"
-    )
+def outputs(parser: argparse.ArgumentParser) -> None:
+    """Where figures go."""
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
-    options = parser.parse_args(arguments)
-    began = time.monotonic()
-    texts = rtl.sources(*MINE)
-    try:
-        with bar() as progress:
-            benches, suites = options.bench or list(BENCHES), () if options.no_cocotb else SUITES
-            counts = run(benches, suites, progress)
-        aside = waived(counts, read_waivers(WAIVERS), texts)
-    except PenstockError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+
+def conclude(
+    counts: Counts, aside: dict[Point, Waiver], page: Callable[[], str], options: argparse.Namespace
+) -> int:
+    """Write the report where one is asked for, say the figures: 0 where both kinds reach 95 %, else 1."""
     total = {kind: tally(counts, aside, kind) for kind in KINDS}
     if options.o:
         scratch = options.o.with_suffix(".tmp")
-        command = " ".join(("python tests/rtl/cover.py", *(arguments or sys.argv[1:])))
-        ran = (*benches, *(suite.module for suite in suites))
-        page = report(counts, aside, command, time.monotonic() - began, texts, ran)
-        scratch.write_text(page, encoding="utf-8")
+        scratch.write_text(page(), encoding="utf-8")
         scratch.replace(options.o)
     if options.json:
         figures = {
@@ -287,6 +283,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"without {each.waived} waived {100 * each.rest:.1f} %"
             )
     return 0 if all(each.rest >= TARGET for each in total.values()) else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 where both kinds reach 95 % without the waived points, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--no-cocotb", action="store_true", help="only the benches without Python in the loop"
+    )
+    parser.add_argument(
+        "--bench", action="append", choices=list(BENCHES), help="only this bench; may be repeated"
+    )
+    outputs(parser)
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    texts = rtl.sources(*MINE)
+    benches, suites = options.bench or list(BENCHES), () if options.no_cocotb else SUITES
+    try:
+        with bar() as progress:
+            counts = run(benches, suites, progress)
+        aside = waived(counts, read_waivers(WAIVERS), texts)
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    command = " ".join(("python tests/rtl/cover.py", *(arguments or sys.argv[1:])))
+    ran = (*benches, *(suite.module for suite in suites))
+    seconds = time.monotonic() - began
+    return conclude(
+        counts, aside, lambda: report(counts, aside, ABOUT, command, seconds, texts, ran), options
+    )
 
 
 if __name__ == "__main__":
