@@ -76,8 +76,8 @@ def measured() -> list[str]:
     return [name for name in rtl.sources(*MINE) if name not in UNUSED]
 
 
-def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
-    """Build and run a bench; what it covers.
+def cover_bench(bench: Bench, design: list[Path], folder: Path, measured: Sequence[str]) -> Counts:
+    """Build and run a bench; what it covers of some files.
 
     Raises:
         PenstockError: it finds a fault.
@@ -93,7 +93,7 @@ def cover_bench(bench: Bench, design: list[Path], folder: Path) -> Counts:
         data = work / f"{number}.dat"
         if said := job.fault(model.executable, (f"+verilator+coverage+file+{data}",)):
             raise PenstockError(f"bench {bench.name} fails: {said}")
-        parts.append(parse(data.read_text(encoding="utf-8"), measured()))
+        parts.append(parse(data.read_text(encoding="utf-8"), measured))
     return merge(parts)
 
 
@@ -126,7 +126,10 @@ def run(benches: Sequence[str], suites: Sequence[Suite], progress: Progress | No
         for name, text in design_texts().items():
             design.append(folder / name)
             design[-1].write_text(text, encoding="utf-8")
-        work = [(name, lambda name=name: cover_bench(BENCHES[name], design, folder)) for name in benches]
+        work = [
+            (name, lambda name=name: cover_bench(BENCHES[name], design, folder, measured()))
+            for name in benches
+        ]
         work += [
             (each.module, lambda each=each: cover_suite(each, design, folder / each.module, measured()))
             for each in suites

@@ -1,9 +1,8 @@
-"""Line and toggle coverage of parts of the SN40L's RTL over their cocotb suites, merged by source line.
+"""Line and toggle coverage of parts of the SN40L's RTL over their test benches, merged by source line.
 
     python tests/rtl/cover_sn40l.py fabric -o docs/rtl/sn40l_fabric_coverage.md
 
-As cover.py, which does it for BitMoD; the PCU has benches of another kind, see cover_sn40l_pcu.py. No point
-is waived.
+As cover.py, which does it for BitMoD. No point is waived.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from cover import Suite, conclude, cover_suite, outputs, report
+from bench import Bench
+from cover import Suite, conclude, cover_bench, cover_suite, outputs, report
 from coverage_points import Counts, merge
+from sn40l_pcu_bench import BENCHES
 
 from penstock import rtl
 from penstock.ir.errors import PenstockError
@@ -38,12 +40,14 @@ class Part:
     Attributes:
         about: what they are, for people.
         files: a pattern of their names.
-        suites: run one after the other where their environments differ, else side by side.
+        suites: cocotb cases; run one after the other where they have environments, else side by side.
+        benches: with a main program, run after those.
     """
 
     about: str
     files: str
-    suites: tuple[Suite, ...]
+    suites: tuple[Suite, ...] = ()
+    benches: tuple[Bench, ...] = ()
 
     @property
     def texts(self) -> dict[str, str]:
@@ -53,6 +57,7 @@ class Part:
 
 
 PARTS = {
+    "pcu": Part("the PCU of `rtl/sn40l`", r"sn40l_pcu\w*\.sv", benches=tuple(BENCHES.values())),
     "fabric": Part(
         "the PMU, the switch, the control network and the credits of `rtl/sn40l`",
         r"(credit_buf|sn40l_(agu|bank_arbiter|pmu\w*|switch|control))\.sv",
@@ -84,7 +89,7 @@ PARTS = {
 
 
 def run(part: Part, progress: Progress | None = None) -> Counts:
-    """Coverage of all suites of a part together.
+    """Coverage of all suites and benches of a part together.
 
     Raises:
         PenstockError: a case fails.
@@ -95,14 +100,15 @@ def run(part: Part, progress: Progress | None = None) -> Counts:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         design, names = [folder / name for name in texts], list(part.texts)
+        work = [partial(cover_suite, s, design, folder / str(n), names) for n, s in enumerate(part.suites)]
+        work += [partial(cover_bench, bench, design, folder, names) for bench in part.benches]
         alone = any(suite.environment for suite in part.suites)  # of this process: one at a time
         parts = []
         with ThreadPoolExecutor(1 if alone else os.cpu_count()) as pool:
-            numbered = enumerate(part.suites)
-            for counts in pool.map(lambda n: cover_suite(n[1], design, folder / str(n[0]), names), numbered):
+            for counts in pool.map(lambda each: each(), work):
                 parts.append(counts)
                 if progress:
-                    progress("suites", len(parts), len(part.suites))
+                    progress("suites", len(parts), len(work))
     return merge(parts)
 
 
@@ -121,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     command, seconds = f"python tests/rtl/cover_sn40l.py {options.part}", time.monotonic() - began
     ran = [" ".join((suite.module, *suite.flags)) for suite in part.suites]
+    ran += [bench.name for bench in part.benches]
     return conclude(
         counts, {}, lambda: report(counts, {}, part.about, command, seconds, part.texts, ran), options
     )
