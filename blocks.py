@@ -140,7 +140,11 @@ def _first_block(subject: Subject) -> str:
 
 
 def _inputs(subject: Subject) -> Mapping[str, torch.Tensor]:
-    """What the model is run on."""
+    """What the model is run on.
+
+    Raises:
+        InputError: sequences of more than one length.
+    """
     import torch
 
     entry = next(iter(subject.entries.values()))
@@ -149,7 +153,11 @@ def _inputs(subject: Subject) -> Mapping[str, torch.Tensor]:
     from .frontend.zoo.minilm import tokenize
 
     wanted = subject.recipe.get("shapes", {})
-    length = next(iter(wanted.get(SEQUENCE, ())), TOKENS)
+    if len(lengths := wanted.get(SEQUENCE, (TOKENS,))) != 1:
+        raise InputError(
+            f"lengths {lengths}", where="--shape", accepted="one: all sequences are tiles of a size"
+        )
+    (length,) = lengths
     texts = sentences()
     count = len(next(iter(entry.values()))) if "b" in wanted else len(texts)
     chosen = [texts[at % len(texts)] for at in range(count)]

@@ -98,6 +98,11 @@ def test_what_the_fabric_cannot_hold_is_refused_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_sequences_of_several_lengths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="all sequences are tiles of a size"):
+        penstock.compile("zoo:minilm-l6", target="sn40l-small", shapes={"s": [8, 16]}, out=tmp_path / "b")
+
+
 def test_minilm_reads_whole_sentences() -> None:
     assert all(each.endswith(".") for each in sentences())
     assert len(sentences()) == 6
