@@ -154,7 +154,7 @@ class Section:
             units = tuple(_unit(dict(unit)) for unit in data["units"])
             regions = {name: _region(dict(region)) for name, region in data["regions"].items()}
             return cls(data["name"], data["tiles"], units, dict(data["planes"]), regions)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(f"no section of a fabric: {error}", where="design.json") from error
 
 

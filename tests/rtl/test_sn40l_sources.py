@@ -20,6 +20,9 @@ TOPS = [
     ("sn40l_control", {"Wires": 9, "Latency": 4}),
     ("credit_buf", {"Counters": 1, "Width": 1}),
     ("sn40l_fabric", {"Rows": 1, "Cols": 3}),
+    ("sn40l_expert_mgr", {"Slots": 41}),
+    ("sn40l_kseq", {}),
+    pytest.param("sn40l_coe", {}, marks=pytest.mark.slow),
     pytest.param("sn40l_fabric", {}, marks=pytest.mark.slow),
 ]
 
@@ -59,7 +62,7 @@ libyosys.run_pass("proc; check -assert", design)
 """
 
 
-@pytest.mark.parametrize("top", ["sn40l_pmu", "sn40l_switch", "sn40l_control"])
+@pytest.mark.parametrize("top", ["sn40l_pmu", "sn40l_switch", "sn40l_control", "sn40l_expert_mgr", "sn40l_kseq"])
 def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(
     sn40l_sources: list[Path], top: str
 ) -> None:
