@@ -62,7 +62,9 @@ libyosys.run_pass("proc; check -assert", design)
 """
 
 
-@pytest.mark.parametrize("top", ["sn40l_pmu", "sn40l_switch", "sn40l_control", "sn40l_expert_mgr", "sn40l_kseq"])
+@pytest.mark.parametrize(
+    "top", ["sn40l_pmu", "sn40l_switch", "sn40l_control", "sn40l_expert_mgr", "sn40l_kseq"]
+)
 def test_a_synthesis_tool_reads_it_and_finds_no_loop_or_undriven_wire(
     sn40l_sources: list[Path], top: str
 ) -> None:
