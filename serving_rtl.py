@@ -16,6 +16,7 @@ from . import rtl
 from .backends.verilog.sn40l.experts import Experts, Layout, unpacked
 from .ir.errors import InputError
 from .ir.fabric import VECTOR_BYTES
+from .ir.operators import MAPS
 from .progress import Progress
 from .serving import exponent_of
 from .sim.cost.coe import Expert, Served, batches_of, hit_rate, popularity, serve
@@ -45,7 +46,6 @@ CYCLES = {
     "wait_s": "wait_cycles",
 }
 """What the model's seconds are here."""
-_erf = np.vectorize(math.erf, otypes=[np.float64])
 COUNTS = ("requests", "hits", "misses", "evictions", "copied_bytes", "written_back_bytes")
 
 
@@ -264,7 +264,7 @@ def _error(found: NDArray, prompts: NDArray, named: Sequence[int], experts: Expe
     for expert in sorted(set(named)):
         mine = [at for at, each in enumerate(named) if each == expert]
         sums = prompts[mine].astype(np.float64) @ experts.weights(expert).astype(np.float64).T
-        reference = sums * 0.5 * (1 + _erf(sums / np.sqrt(2)))
+        reference = MAPS["gelu"].evaluate(sums)
         wrong += float(np.sum((found[mine] - reference) ** 2))
         total += float(np.sum(reference**2))
     return float(np.sqrt(wrong / total))
