@@ -8,7 +8,7 @@ import pytest
 
 from .cocotb_cases import run_cases
 
-CASES = 6
+CASES = 8
 
 
 @pytest.mark.slow
