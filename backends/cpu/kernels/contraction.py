@@ -167,7 +167,10 @@ class _Micro:
         inner = prod(self.extents[rank] for rank in self.depth[1:])
         line = self.plan.block.vectors * self.vector.count * BITS[self.side.element] // 8
         most = max(1, panel_bytes(self.frame.isa) // (line * inner))
-        size = extent if extent <= most * 3 // 2 else -(-extent // -(-extent // most))
+        rows = prod(self.extents[rank] for rank in self._of("rows"))
+        room = max(1, self.frame.isa.l2_bytes * 7 // 8 // (4 * rows * inner))  # rows may have to be copied
+        longest = min(most * 3 // 2, room)
+        size = extent if extent <= longest else -(-extent // -(-extent // min(most, room)))
         return min(extent, size + size % 2) if self.depth[0] == self.pair else size
 
     def _one_block(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.backends.cpu.isa import ISAS, host_isa, isa_for
@@ -51,6 +51,7 @@ def linear(tokens: int, deep: int, wide: int, half: bool) -> Case:
     return Case("linear", [text], inputs, ["Y"], [], "p n", 2, params=["W"], elements={"Y": "f32"})
 
 
+@example(367, 4096, 673, ISAS["avx2"], 2 << 20)
 @settings(deadline=None, max_examples=25)
 @given(
     st.integers(1, 700),
