@@ -211,3 +211,23 @@ async def a_reset_ends_a_load_and_forgets_the_program(dut: Any) -> None:
     assert unit.errors
     assert not unit.starts
     assert unit.counter("launches_o") == unit.counter("gap_cycles_o") == 0
+
+
+@cocotb.test()
+async def commands_and_latencies_may_be_as_long_as_their_bits(dut: Any) -> None:
+    unit = Sequencer(dut, 7)
+    unit.kept = {"run_cycles_i": 3}
+    await unit.start()
+    large: list[Command] = [(PROGRAM, 0x2AAA, 0x5555), (ARGUMENTS, 0x5555, 0x2AAA)]
+    await unit.schedule(large)
+    await unit.go(0, 2)
+    await unit.cycle()
+    while not unit.counter("idle_o"):
+        await unit.cycle()
+    expected = [unit.program[at % WORDS] for _, base, count in large for at in range(base, base + count)]
+    assert [word for _, word in unit.words] == expected
+    unit.kept["so_latency_i"] = 0xFFFF
+    taken = await unit.command((EXECUTE, 0, 0))
+    while not unit.starts:
+        await unit.cycle()
+    assert unit.starts == [taken + 0xFFFF + 3]

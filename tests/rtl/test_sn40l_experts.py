@@ -8,7 +8,7 @@ import pytest
 
 from .cocotb_cases import run_cases
 
-CASES = 8
+CASES = 7
 
 
 @pytest.mark.slow

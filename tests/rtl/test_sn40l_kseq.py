@@ -14,4 +14,4 @@ HARNESS = Path(__file__).parent / "harness" / "kseq_harness.sv"
 @pytest.mark.slow
 def test_cocotb_behaviours(sn40l_sources: list[Path], sn40l_properties: list[Path], tmp_path: Path) -> None:
     sources = [*sn40l_sources, *sn40l_properties, HARNESS]
-    run_cases(sources, "kseq_harness", "cocotb_kseq", 6, tmp_path, ())
+    run_cases(sources, "kseq_harness", "cocotb_kseq", 7, tmp_path, ())
