@@ -14,9 +14,9 @@ from sn40l_pcu_runs import Pace, Run, write
 from yosys_sources import needed
 
 from penstock import rtl
+from penstock.ir.fabric import LANES
 from penstock.sim.rtl.sn40l_pcu.oracle import Stream
 from penstock.sim.rtl.sn40l_pcu.registers import (
-    LANES,
     Configuration,
     Credit,
     Instruction,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from penstock.ir.errors import PlanError
+from penstock.ir.fabric import LANES
 from penstock.sim.rtl.sn40l_pcu.oracle import Flags, Stream, check
 from penstock.sim.rtl.sn40l_pcu.registers import (
     BUFFER_DEPTH,
     CONSTANTS,
-    LANES,
     QUEUES,
     RESULT_CYCLES,
     SCALARS,
