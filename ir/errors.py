@@ -65,6 +65,10 @@ class VerifyError(PenstockError):
     """A comparison that cannot be carried out."""
 
 
+class FaultError(PenstockError):
+    """An oblivious map that stopped for good: its host memory or a command was tampered with, or it is full."""
+
+
 class PassError(PenstockError):
     """A pass that cannot run: unknown name, bad option, or a module it does not take."""
 

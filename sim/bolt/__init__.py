@@ -1,0 +1,26 @@
+"""BOLT's oblivious map in software: a plain model, an engine in C held to it, what adversaries see of them.
+
+Guo et al., "BOLT: Bandwidth-Optimized Lightning-Fast Oblivious Map powered by Secure HBM Accelerators",
+arXiv 2509.01742. Only its abstract and its artifact were available: the algorithm is a reconstruction.
+"""
+
+from .batches import Answers
+from .config import BoltConfig, Op
+from .keys import Keys
+from .memory import Event, HostMemory
+from .model import BoltMap
+from .packet import Response, Status
+from .start import Records
+
+__all__ = [
+    "Answers",
+    "BoltConfig",
+    "BoltMap",
+    "Event",
+    "HostMemory",
+    "Keys",
+    "Op",
+    "Records",
+    "Response",
+    "Status",
+]
