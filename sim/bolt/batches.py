@@ -1,4 +1,4 @@
-"""What every oblivious map offers beside single accesses: batches as NumPy arrays, in order, nothing merged."""
+"""Batches of accesses as NumPy arrays: in order, none merged with another."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ class Accesses(ABC):
             FaultError: the map stopped, in this batch or before.
         """
         codes, numbers, data = self.batch(ops, keys, values)
-        answers = Answers(
-            np.zeros(len(numbers), bool), np.zeros((len(numbers), self.config.value_bytes), np.uint8)
-        )
+        answers = self.no_answers(len(numbers))
         for at, (code, number) in enumerate(zip(codes.tolist(), numbers.tolist(), strict=True)):
             op = Op(code)
             response = self.access(op, number, data[at].tobytes() if op is Op.PUT else b"")
@@ -79,6 +77,10 @@ class Accesses(ABC):
         """Accesses that look like any other and do nothing."""
         self.run(Op.NOP, np.zeros(count, np.uint32))
 
+    def no_answers(self, count: int) -> Answers:
+        """Answers to be filled in."""
+        return Answers(np.zeros(count, bool), np.zeros((count, self.config.value_bytes), np.uint8))
+
     def check(self, op: Op, key: int, value: bytes) -> None:
         """Raise `InputError` for an access that does not fit the map."""
         if not 0 <= key < 1 << 32:
@@ -97,24 +99,18 @@ class Accesses(ABC):
         Raises:
             InputError: shapes or ranges that do not fit.
         """
+        where = "BOLT batch"
         wide = np.asarray(keys)
-        if wide.ndim != 1 or (
-            wide.size and (wide.dtype.kind not in "iu" or wide.min() < 0 or wide.max() >> 32)
-        ):
-            raise InputError(
-                f"keys are {wide.dtype}{list(wide.shape)}",
-                where="BOLT batch",
-                accepted="[n] of 0 to 2^32 - 1",
-            )
+        whole = wide.dtype.kind in "iu" or not wide.size
+        if wide.ndim != 1 or not whole or (wide.size and (wide.min() < 0 or wide.max() >> 32)):
+            found = f"keys are {wide.dtype}{list(wide.shape)}"
+            raise InputError(found, where=where, accepted="[n] of 0 to 2^32 - 1")
         codes = np.broadcast_to(np.asarray(ops, np.uint8), wide.shape)
         if codes.size and codes.max() > max(Op):
-            raise InputError(f"op {codes.max()}", where="BOLT batch", accepted=f"0 to {max(Op)}")
+            raise InputError(f"op {codes.max()}", where=where, accepted=f"0 to {int(max(Op))}")
         shape = (len(wide), self.config.value_bytes)
         data = np.zeros((0, shape[1]), np.uint8) if values is None else np.asarray(values)
         if (Op.PUT in codes or values is not None) and (data.shape != shape or data.dtype != np.uint8):
-            raise InputError(
-                f"values are {data.dtype}{list(data.shape)}",
-                where="BOLT batch",
-                accepted=f"uint8{list(shape)}",
-            )
+            found = f"values are {data.dtype}{list(data.shape)}"
+            raise InputError(found, where=where, accepted=f"uint8{list(shape)}")
         return np.ascontiguousarray(codes), wide.astype(np.uint32), np.ascontiguousarray(data)

@@ -1,8 +1,8 @@
-"""Sizes of an oblivious map: bins, slots, pages, frames, buckets. Every size is derived here and nowhere else.
+"""Sizes of an oblivious map: bins, pages, frames, buckets. Every size is derived here, nowhere else.
 
-N keys hash into B = N/c bins of Z slots. Bins 0…K−1 lie in HBM, the rest on the host, one page each. Names and
-bounds follow the authors' memory model (BOLT, arXiv 2509.01742, artifact `exp_validation`); Z = 16 slots and
-the page's layout are ours.
+N keys hash into B = N/c bins of Z slots. Bins 0…K−1 lie in HBM, the rest on the host, one page each. Names
+and bounds follow the authors' memory model (BOLT, arXiv 2509.01742, artifact `exp_validation`); Z = 16 slots
+and the page's layout are ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Host memory as the accelerator sees it: bytes that anybody may read and change, and the trace of its use."""
+"""Host memory as the accelerator sees it: bytes that anybody may change, and the trace of its use."""
 
 from __future__ import annotations
 
