@@ -1,7 +1,7 @@
 """The share of bins at least so full, in the limit of many bins and uniformly random accesses.
 
-In steady state s_(i-1)² − s_i² = i·(s_i − s_(i+1))/c: what arrives at bins of load i − 1, by the better of two
-choices, is what leaves those of load i. The equation is ours.
+In steady state s_(i-1)² − s_i² = i·(s_i − s_(i+1))/c: what arrives at bins of load i − 1, by the better of
+two choices, is what leaves those of load i. The equation is ours.
 """
 
 from __future__ import annotations

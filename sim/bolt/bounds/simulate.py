@@ -1,4 +1,4 @@
-"""Loads of a map under patterns of access, at 10^8 accesses a second order of speed: `simulate.c` from Python."""
+"""Loads of a map under patterns of access, some 10^7 accesses a second: `simulate.c` from Python."""
 
 from __future__ import annotations
 
