@@ -7,8 +7,9 @@ arXiv 2509.01742. Only its abstract and its artifact were available: the algorit
 from .batches import Answers
 from .config import BoltConfig, Op
 from .keys import Keys
-from .memory import Event, HostMemory
+from .memory import HostMemory, Trace
 from .model import BoltMap
+from .native import NativeMap
 from .packet import Response, Status
 from .start import Records
 
@@ -16,11 +17,12 @@ __all__ = [
     "Answers",
     "BoltConfig",
     "BoltMap",
-    "Event",
     "HostMemory",
     "Keys",
+    "NativeMap",
     "Op",
     "Records",
     "Response",
     "Status",
+    "Trace",
 ]

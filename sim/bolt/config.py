@@ -130,8 +130,11 @@ class BoltConfig:
 
     @property
     def buckets(self) -> int:
-        """NB, buckets of the position map."""
-        return max(2, self.capacity // 2)
+        """NB, buckets of the position map: as many as keys, 48 bytes a key in the artifact's memory model.
+
+        Half as many would leave a dozen of 2^20 keys to the CAM of 16.
+        """
+        return self.capacity
 
     @property
     def packet_bytes(self) -> int:

@@ -7,12 +7,12 @@ two fresh ones. So each access touches two bins that were drawn uniformly and ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 from ...ir.errors import FaultError
 from .batches import Accesses
 from .config import STASH_ENTRIES, BoltConfig, Op
+from .counters import Counters
 from .drbg import Drbg, Words, pair_of_words
 from .frames import Frames
 from .keys import Keys
@@ -21,40 +21,7 @@ from .packet import Response, Status
 from .page import PageCipher, Slot
 from .position_map import Entry, PositionMap, State
 from .start import STARTING, Records, check_pass, input_pages, lay_records, memory_bytes, ranges, read_records
-
-Tape = Callable[[int], Words]
-"""Access number → its four words, in place of the generator's: how a test names the bins."""
-
-
-@dataclass
-class Counters:
-    """What happened so far, and the most that was ever held.
-
-    Attributes:
-        accesses, hits: accesses of any kind; those that found their key.
-        host_reads, host_writes: pages, their initial writing left out.
-        max_load, max_hbm, max_queue, max_stash, max_cam: the fullest bin's keys; frames of HBM bins; frames
-            awaiting a flush; entries of stash and CAM.
-    """
-
-    accesses: int = 0
-    hits: int = 0
-    host_reads: int = 0
-    host_writes: int = 0
-    max_load: int = 0
-    max_hbm: int = 0
-    max_queue: int = 0
-    max_stash: int = 0
-    max_cam: int = 0
-
-    def raise_to(self, **values: int) -> None:
-        """Keep the larger of what is noted and what is now."""
-        for name, value in values.items():
-            setattr(self, name, max(getattr(self, name), value))
-
-    def to_json(self) -> dict[str, int]:
-        """By name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+from .tape import Tape
 
 
 class BoltMap(Accesses):
@@ -255,7 +222,7 @@ class BoltMap(Accesses):
         pages = input_pages(self.config, initial)
         bins: list[int] = []
         """By record: its host bin; -1 for one that stays on the card."""
-        for at, part in enumerate(ranges(self.config) or [range(0)]):
+        for at, part in enumerate(ranges(self.config)):
             contents: dict[int, list[Slot]] = {bin_: [] for bin_ in part}
             for number, slot in enumerate(read_records(pages, self.config, sealed, self.memory)):
                 if at == 0:

@@ -77,7 +77,7 @@ def ranges(config: BoltConfig) -> list[range]:
     room = pass_frames(config) - FRAME_SLACK // 2
     spread = 4 * math.sqrt(room)
     size = max(1, int((room - spread) / config.bin_keys))
-    starts = range(config.hbm_bins, config.bins, size)
+    starts = range(config.hbm_bins, max(config.bins, config.hbm_bins + 1), size)  # one pass at least
     return [range(start, min(start + size, config.bins)) for start in starts]
 
 

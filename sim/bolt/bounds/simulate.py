@@ -89,4 +89,5 @@ def simulate(config: BoltConfig, pattern: str, accesses: int, seed: int = 0) -> 
         library.pst_bounds_read(opened, found.ctypes.data, loads.ctypes.data)
     finally:
         library.pst_bounds_close(opened)
-    return Loads(accesses, *map(int, found), tuple(map(int, np.trim_zeros(loads, "b"))))
+    load, h, q, stashed, touches = found.tolist()
+    return Loads(accesses, load, h, q, stashed, touches, tuple(np.trim_zeros(loads, "b").tolist()))
