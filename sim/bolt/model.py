@@ -7,7 +7,7 @@ two fresh ones. So each access touches two bins that were drawn uniformly and ne
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ...ir.errors import FaultError
 from .batches import Accesses
@@ -22,6 +22,19 @@ from .page import PageCipher, Slot
 from .position_map import Entry, PositionMap, State
 from .start import STARTING, Records, check_pass, input_pages, lay_records, memory_bytes, ranges, read_records
 from .tape import Tape
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What no adversary may learn of an access: on it, latencies are regressed.
+
+    Attributes:
+        state: what held its key's value; None for a key that was absent.
+        flushed: blocks that awaited its pages.
+    """
+
+    state: State | None
+    flushed: int
 
 
 class BoltMap(Accesses):
@@ -58,6 +71,8 @@ class BoltMap(Accesses):
         self._drbg = Drbg(keys.drbg)
         self._cipher: PageCipher | None = PageCipher(config, keys.page)
         self._tape = tape
+        self.hidden: Hidden | None = None
+        """Of the last access."""
         self._fault: FaultError | None = None
         self._begin(initial, keys)
 
@@ -113,7 +128,9 @@ class BoltMap(Accesses):
         elif op is Op.DEL and old:
             self.positions.remove(key)
         pages = {bin_: self._read(index, bin_) for bin_ in (x, y) if self.config.is_host(bin_)}
+        queued = self.frames.queued
         found = self._collect(key, old, pages)
+        self.hidden = Hidden(old.state if old else None, queued - self.frames.queued)
         if new:
             self._store(new, value if op is Op.PUT else found)
         for bin_, slots in pages.items():
