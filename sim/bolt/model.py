@@ -177,7 +177,7 @@ class BoltMap(Accesses):
         for bin_, slots in pages.items():
             for slot in self.frames.flush(bin_ - self.config.hbm_bins):
                 slots.append(slot)
-                if slot[0] != key:
+                if old is None or slot[0] != key:  # a NOP's key may be anybody's
                     self._mark_flushed(slot[0])
         if old and old.state in (State.PENDING, State.HOST):
             slots = pages[old.bin]

@@ -95,14 +95,18 @@ class PositionMap:
                     self.cam_used -= holder is self._cam
                     return
 
+    def buckets(self, key: int) -> tuple[int, int]:
+        """The numbers of a key's two buckets."""
+        if key not in self._hashed:
+            self._hashed[key] = buckets_of(self._prf_key, key, len(self._buckets))
+        return self._hashed[key]
+
     def __iter__(self) -> Iterator[Entry]:
         for holder in (*self._buckets, self._cam):
             yield from (entry for entry in holder if entry is not None)
 
     def _holders(self, key: int) -> tuple[list[Entry | None], list[Entry | None], list[Entry | None]]:
-        if key not in self._hashed:
-            self._hashed[key] = buckets_of(self._prf_key, key, len(self._buckets))
-        first, second = self._hashed[key]
+        first, second = self.buckets(key)
         return self._buckets[first], self._buckets[second], self._cam
 
 
