@@ -36,8 +36,7 @@ def shape_faults(config: BoltConfig, trace: np.ndarray) -> list[str]:
     if len(events) and (events["length"] != config.page_bytes).any():
         found.append(f"lengths other than {config.page_bytes} bytes: {np.unique(events['length'])}")
     starts = np.flatnonzero(np.diff(events["index"], prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(events)], strict=True):
-        part = events[start:end]
+    for part in np.split(events, starts[1:]) if len(events) else ():
         half = len(part) // 2
         directions = [READ] * half + [WRITE] * half
         addresses = part["address"]

@@ -156,6 +156,16 @@ int pst_bolt_run(pst_bolt *map, size_t count, const uint8_t *op, const uint32_t 
     return map->fault;
 }
 
+// What a fault must have wiped, for tests: the page cipher and the frames' values. Returns its bytes.
+size_t pst_bolt_secrets(const pst_bolt *map, uint8_t *out) {
+    const size_t values = (size_t)map->size.frames * map->size.value_bytes;
+    if (out) {
+        memcpy(out, &map->page, sizeof map->page);
+        memcpy(out + sizeof map->page, map->frame_value, values);
+    }
+    return sizeof map->page + values;
+}
+
 // The state, for tests: {fault, its bin, drawn words, frames in use, HBM keys, queued}, loads and write counters.
 void pst_bolt_state(const pst_bolt *map, uint64_t state[6], pst_counters *count, uint8_t *load, uint64_t *written) {
     const uint64_t values[6] = {(uint64_t)map->fault, map->fault_at, map->drawn, map->size.frames - map->free_count,

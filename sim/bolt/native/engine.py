@@ -127,6 +127,12 @@ class NativeMap(Accesses):
         state, _, loads, written = self._state()
         return Snapshot(loads, written, *map(int, state[3:]))
 
+    def secrets(self) -> bytes:
+        """The page cipher's state and the frames' values: zeros after a fault."""
+        held = ctypes.create_string_buffer(self._library.pst_bolt_secrets(self._opened, None))
+        self._library.pst_bolt_secrets(self._opened, held)
+        return held.raw
+
     def access(self, op: Op, key: int = 0, value: bytes = b"") -> Response:
         """One access; see `model.BoltMap.access`."""
         self.check(op, key, value)

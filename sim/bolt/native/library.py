@@ -85,5 +85,7 @@ def library() -> ctypes.CDLL:
         pointer,
     )
     loaded.pst_bolt_run.argtypes = (pointer, size, *[pointer] * 9)
+    loaded.pst_bolt_secrets.restype = size
+    loaded.pst_bolt_secrets.argtypes = (pointer, pointer)
     loaded.pst_bolt_state.argtypes = (pointer,) * 5
     return loaded
