@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -57,7 +57,7 @@ class Run:
     def made(self, accesses: int) -> Run:
         """The run with what it finds."""
         loads = simulate(self.config, self.pattern, accesses, self.seed)
-        return Run(*(getattr(self, name) for name in _FIELDS), loads)
+        return replace(self, loads=loads)
 
     def to_json(self) -> dict[str, Any]:
         """The run as a flat JSON object."""
@@ -68,7 +68,7 @@ class Run:
         """A run that `to_json` wrote."""
         loads = {name: value for name, value in line.items() if name not in _FIELDS}
         loads["bins_by_load"] = tuple(loads["bins_by_load"])
-        return cls(*(line[name] for name in _FIELDS), Loads(**loads))
+        return cls(**{name: line[name] for name in _FIELDS}, loads=Loads(**loads))
 
 
 def planned() -> Iterator[Run]:

@@ -212,11 +212,6 @@ class TestCommand:
         assert cli.main(["reproduce", "fusemax"]) == cli.CHECK_FAILED
 
 
-def test_bolt_is_not_built_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["reproduce", "bolt", "--json"]) == cli.BAD_INPUT
-    assert "not built yet" in json.loads(capsys.readouterr().out)["error"]["message"]
-
-
 def test_papers_that_are_none_are_refused() -> None:
     with pytest.raises(InputError, match="no paper 'alexnet'"):
         reproduce.reproduce("alexnet")

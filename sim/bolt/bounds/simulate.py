@@ -36,7 +36,7 @@ class Loads:
 
     Attributes:
         accesses: made, those that filled the map left out.
-        max_load: of any bin.
+        max_load: of any bin, ever.
         max_h: keys in HBM bins.
         max_q: keys awaiting their flush.
         stashed: times that the chosen bin was full.
@@ -51,6 +51,11 @@ class Loads:
     stashed: int
     touches: int
     bins_by_load: tuple[int, ...]
+
+    @property
+    def final_load(self) -> int:
+        """Of the fullest bin at the end: what the artifact's closing scan reports."""
+        return len(self.bins_by_load) - 1
 
 
 @functools.cache
