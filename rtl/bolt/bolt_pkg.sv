@@ -42,12 +42,14 @@ package bolt_pkg;
     OpDel = 2'd3
   } op_e;
 
-  // Byte 8 of a response packet. Of a NOP: absent.
-  localparam logic [7:0] StatusAbsent  = 8'h10;  // the key was not there before
-  localparam logic [7:0] StatusPresent = 8'h11;  // it was: GET hit, PUT replaced, DEL removed
-  localparam logic [7:0] StatusFault   = 8'h1f;
+  // Byte 8 of a response packet; the first two are the artifact's ACK and ERR. Of a NOP: absent.
+  localparam logic [7:0] StatusPresent = 8'h10;  // the key was there: GET hit, PUT replaced, DEL removed
+  localparam logic [7:0] StatusAbsent  = 8'h11;
+  localparam logic [7:0] StatusFault   = 8'hff;
 
-  // Where a key's value is. The pending list of a host bin holds what its page gets at its next visit.
+  // Where a key's value is. The pending list of a host bin holds what its page gets at its next visit; a
+  // flush marks nothing here, so a key of a host bin is StatePending for good and the walk of its list
+  // tells whether it waits there still. StateHost is taken as StatePending.
   typedef enum logic [2:0] {
     StateFree    = 3'd0,  // no key in this way
     StateHbm     = 3'd1,  // frame of a bin in HBM
