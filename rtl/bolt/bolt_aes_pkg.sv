@@ -54,6 +54,10 @@ package bolt_aes_pkg;
     for (int unsigned i = 0; i < 16; i++) turned[8 * i +: 8] = block[120 - 8 * i +: 8];
   endfunction
 
+  function automatic logic [63:0] turned_word(input logic [63:0] word);
+    for (int unsigned i = 0; i < 8; i++) turned_word[8 * i +: 8] = word[56 - 8 * i +: 8];
+  endfunction
+
   function automatic logic [7:0] next_rcon(input logic [7:0] rcon);
     next_rcon = {rcon[6:0], 1'b0} ^ (rcon[7] ? 8'h1b : 8'h00);
   endfunction
