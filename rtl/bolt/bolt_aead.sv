@@ -11,10 +11,11 @@
 // else: the unit forgets everything and does nothing more until reset. clear_i, a level, forgets everything
 // too; for the buffers that takes 4 cycles a block.
 //
-// A record's time from the last beat in to the first beat out depends on nothing that is in it: Delay cycles
-// where the unit is at rest. Records come in, are worked on and leave side by side, a new one every Delay - 1
-// cycles or as many as it has beats and 2 more. Associated data, where Aad, are the nonce and AadWord, 4 bytes
-// big endian. Byte 0 of keys, nonces and beats is the lowest.
+// From a record's last beat in to its first beat out it takes 16 + Blocks * Interval + 2 * Cycles cycles at
+// rest, whatever is in it: Interval is that of blocks in the slower of AES and GHASH, Cycles that of GHASH. The
+// next record comes in and the last one leaves meanwhile, so that one is done every 2 cycles less than that,
+// if its beats come and go as fast. Associated data, where Aad, are the nonce and AadWord, 4 bytes big endian. Byte
+// 0 of keys, nonces and beats is the lowest.
 
 module bolt_aead #(
   parameter  int unsigned Blocks   = 31,

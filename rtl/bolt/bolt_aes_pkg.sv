@@ -33,6 +33,7 @@ package bolt_aes_pkg;
   function automatic logic [127:0] round(
     input logic [127:0] state, input logic [127:0] round_key, input logic last
   );
+    // verilator no_inline_task
     logic [127:0] s, mixed;
     s     = sub_shift(state);
     mixed = {mix_column(s[127:96]), mix_column(s[95:64]), mix_column(s[63:32]), mix_column(s[31:0])};
@@ -41,6 +42,7 @@ package bolt_aes_pkg;
 
   // The next round key; rcon is {02} to the power of its number less one.
   function automatic logic [127:0] next_key(input logic [127:0] key, input logic [7:0] rcon);
+    // verilator no_inline_task
     logic [31:0] a, b, c, d;
     a = key[127:96] ^ {sub_byte(key[23:16]) ^ rcon, sub_byte(key[15:8]), sub_byte(key[7:0]), sub_byte(key[31:24])};
     b = key[95:64] ^ a;
@@ -50,12 +52,12 @@ package bolt_aes_pkg;
   endfunction
 
   // The other order of bytes.
-  function automatic logic [127:0] turned(input logic [127:0] block);
-    for (int unsigned i = 0; i < 16; i++) turned[8 * i +: 8] = block[120 - 8 * i +: 8];
+  function automatic logic [63:0] turned_word(input logic [63:0] x);
+    turned_word = {x[7:0], x[15:8], x[23:16], x[31:24], x[39:32], x[47:40], x[55:48], x[63:56]};
   endfunction
 
-  function automatic logic [63:0] turned_word(input logic [63:0] word);
-    for (int unsigned i = 0; i < 8; i++) turned_word[8 * i +: 8] = word[56 - 8 * i +: 8];
+  function automatic logic [127:0] turned(input logic [127:0] block);
+    turned = {turned_word(block[63:0]), turned_word(block[127:64])};
   endfunction
 
   function automatic logic [7:0] next_rcon(input logic [7:0] rcon);

@@ -11,8 +11,9 @@
 // A command whose tag, number or operation is wrong gives bad_o, a pulse, and ends all work until reset.
 // Commands wait in a queue of QueueDepth. ans_valid_i answers in order and cannot be held back, so
 // op_valid_o is withheld while InFlight answers are due or have not left. With FillNop, op_valid_o comes with
-// a NOP where the queue is empty; the answer to it is not sent. Where nothing waits, the first beat of a response
-// follows ans_valid_i 74 cycles later (Beats 1), whatever is in it.
+// a NOP where the queue is empty, which a command may replace while it waits; no answer to it is sent. Where
+// nothing waits, the first beat of a response
+// follows ans_valid_i 71 cycles later (Beats 1), whatever is in it.
 //
 // After fault_i or bad_o keys and queues are forgotten, and every packet that came or comes and has no answer
 // yet gets one in the clear: its number, StatusFault, zeros.
@@ -54,6 +55,7 @@ module bolt_cmd_fe #(
   localparam int unsigned Due      = $clog2(InFlight + 1);
 
   logic            dead, dead_q, bad, came, sent;
+  logic            live_q;  // there is a key
   logic [Owed-1:0] owed_q;  // packets without an answer; the highest bit: no more
   logic [Due-1:0]  due_q;   // operations whose answer has not left its queue
 
@@ -83,7 +85,7 @@ module bolt_cmd_fe #(
     .valid_o(queue_valid), .ready_i(queue_pop), .data_o(queued)
   );
 
-  assign op_valid_o = !dead && due_q != Due'(InFlight) && (FillNop || queue_valid);
+  assign op_valid_o = !dead && due_q != Due'(InFlight) && ((FillNop && live_q) || queue_valid);
   assign op_take    = op_valid_o && op_ready_i;
   assign queue_pop  = dead || op_take;
   assign {op_o, op_key_o, op_value_o} = (op_valid_o && queue_valid) ? queued : '0;
@@ -97,8 +99,8 @@ module bolt_cmd_fe #(
     logic [1:0] unused_note;
     stream_fifo #(.Width(1), .Depth(InFlight)) i_notes (
       .clk_i, .rst_ni,
-      .valid_i(op_take), .ready_o(unused_note[0]), .data_i(!queue_valid),
-      .valid_o(unused_note[1]), .ready_i(ans_valid_i), .data_o(drop)
+      .valid_i(op_take || dead), .ready_o(unused_note[0]), .data_i(!dead && !queue_valid),
+      .valid_o(unused_note[1]), .ready_i(ans_valid_i || dead), .data_o(drop)
     );
   end else begin : gen_keep
     assign drop = 1'b0;
@@ -129,10 +131,12 @@ module bolt_cmd_fe #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       dead_q <= 1'b0;
+      live_q <= 1'b0;
       owed_q <= '0;
       due_q  <= '0;
     end else begin
       if (fault_i || bad) dead_q <= 1'b1;
+      if (load_i) live_q <= 1'b1;
       if (came && !sent)      owed_q <= owed_q + Owed'(1);
       else if (sent && !came) owed_q <= owed_q - Owed'(1);
       if (op_take && !ans_take)      due_q <= due_q + Due'(1);

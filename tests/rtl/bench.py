@@ -71,6 +71,7 @@ class Bench:
         parameters: of the top module.
         harness: whether the top is a file in harness/.
         registers: whether registers are to be public.
+        public: what is public then, as Verilator configuration.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Bench:
     parameters: dict[str, int] = field(default_factory=dict)
     harness: bool = True
     registers: bool = False
+    public: str = PUBLIC
 
     def defines(self) -> tuple[str, ...]:
         """Macros of the main program; the headers' digest keeps a model from outliving them."""
@@ -96,7 +98,7 @@ class Bench:
         found = [*design, *([HARNESS / f"{self.top}.sv"] if self.harness else [])]
         if self.registers:
             public = folder / "public.vlt"
-            public.write_text(PUBLIC, encoding="utf-8")
+            public.write_text(self.public, encoding="utf-8")
             found.insert(0, public)
         return found
 
