@@ -7,7 +7,7 @@
 //
 // Numbers of bins, frames and buckets are parameters of the modules: Bins, HbmBins (bins 0..HbmBins-1
 // live in HBM, the others are pages of the host), Frames, Buckets, ValueBytes. The widths here hold the
-// largest of them and are those of what an access carries along; units that store have exact ones.
+// largest of them.
 
 /* verilator lint_off UNUSEDPARAM */  // no block needs all of it
 
@@ -15,19 +15,24 @@ package bolt_pkg;
 
   localparam int unsigned KeyWidth     = 32;
   localparam int unsigned BinWidth     = 24;
-  localparam int unsigned FrameWidth   = 24;
+  localparam int unsigned FrameWidth   = 24;  // of a value in HBM; of a stashed key, its place in the stash
   localparam int unsigned BucketWidth  = 24;
+  localparam int unsigned LoadWidth    = 8;
   localparam int unsigned CounterWidth = 64;  // writes of a page; with the bin, the nonce of its record
+  localparam int unsigned SeqWidth     = 64;  // of command and response packets
   localparam int unsigned Slots        = 16;  // Z: places of a page, steps of a walk
-  localparam int unsigned Ways         = 4;   // entries of a bucket of the position map
-  localparam int unsigned StashEntries = 32;
-  localparam int unsigned StashWidth   = 5;
-  localparam int unsigned CamEntries   = 16;
+  localparam int unsigned SlotWidth    = 4;
+  localparam int unsigned CountWidth   = 5;   // 0..Slots
+  localparam int unsigned Ways         = 4;   // entries of a bucket
+  localparam int unsigned WayWidth     = 2;
+  localparam int unsigned StashPlaces  = 32;
+  localparam int unsigned CamPlaces    = 16;
   localparam int unsigned WordWidth    = 64;  // of the DRBG
   localparam int unsigned DrawWords    = 4;   // an access draws: fresh pair 0, 1; remap pair 2, 3
   localparam int unsigned AxiAddrWidth = 64;
   localparam int unsigned AxiDataWidth = 512;
-  localparam int unsigned BlockWidth   = 128;  // of AES
+  localparam int unsigned AxiStrbWidth = AxiDataWidth / 8;
+  localparam int unsigned BeatWidth    = 128;  // of an AES block
 
   // Operations, as in a command packet.
   typedef enum logic [1:0] {
@@ -45,11 +50,12 @@ package bolt_pkg;
   // Where a key's value is. The pending list of a host bin holds what its page gets at its next visit; a
   // flush marks nothing here, so a key of a host bin is StatePending for good and the walk of its list
   // tells whether it waits there still. StateHost is taken as StatePending.
-  typedef enum logic [1:0] {
-    StateHbm     = 2'd0,  // frame of a bin in HBM
-    StatePending = 2'd1,  // frame in the pending list of a host bin, or its page
-    StateHost    = 2'd2,
-    StateStash   = 2'd3   // both candidate bins were full; the frame is the place in the stash
+  typedef enum logic [2:0] {
+    StateFree    = 3'd0,  // no key in this way
+    StateHbm     = 3'd1,  // frame of a bin in HBM
+    StatePending = 3'd2,  // frame, in the pending list of a host bin
+    StateHost    = 3'd3,  // page of the host
+    StateStash   = 3'd4   // both candidate bins were full
   } state_e;
 
   typedef struct packed {
@@ -57,7 +63,20 @@ package bolt_pkg;
     logic [BinWidth-1:0] y;  // never x
   } pair_t;
 
-  // A step of the walk of a pending list.
+  // A way of a position map bucket: 128 bits, four to a 512-bit word of HBM, way 0 lowest.
+  localparam int unsigned EntryBits  = 128;
+  localparam int unsigned BucketBits = Ways * EntryBits;
+
+  typedef struct packed {
+    logic [19:0]           zero;
+    logic                  which;  // 0: the value is of bin pair.x, 1: of pair.y
+    state_e                state;
+    logic [FrameWidth-1:0] frame;
+    pair_t                 pair;
+    logic [KeyWidth-1:0]   key;
+  } entry_t;
+
+  // A step of a walk of a pending list.
   typedef struct packed {
     logic                  valid;
     logic [KeyWidth-1:0]   key;
@@ -76,11 +95,11 @@ package bolt_pkg;
     logic                         framed;     // the value is in this frame
     logic [FrameWidth-1:0]        frame;
     logic                         stashed;    // the value is in this place of the stash
-    logic [StashWidth-1:0]        place;
+    logic [FrameWidth-1:0]        place;
     logic                         keep;       // a value is stored: in the new frame, or the new place
     logic                         to_stash;
     logic [FrameWidth-1:0]        new_frame;  // the scratch frame where nothing is stored in one
-    logic [StashWidth-1:0]        new_place;
+    logic [FrameWidth-1:0]        new_place;
   } access_t;
 
   // Reasons of a FAULT; the first one stays.
@@ -96,6 +115,12 @@ package bolt_pkg;
     FaultStash    = 4'd8,   // no free place in the stash
     FaultState    = 4'd9    // metadata contradict one another: a key of the map is in neither page
   } fault_e;
+
+  // HBM, two client ports, each: req_valid, req_ready, req_we, req_addr, req_wdata; rsp_valid, rsp_rdata.
+  // A request is taken at valid and ready. Reads are answered in order, one word each, no backpressure;
+  // writes are not answered; a read after a write of the same word gives the written one.
+  // Port pm: word = bucket, BucketBits wide. Port frame: word = value of a frame, 8 * ValueBytes wide;
+  // frame Frames is the scratch one of accesses that keep no value.
 
   // Page of host bin b: PageBytes at host_base + (b - HbmBins) * PageBytes.
   function automatic int unsigned page_bytes(int unsigned value_bytes);
