@@ -102,6 +102,9 @@ package bolt_pkg;
     logic [FrameWidth-1:0]        new_place;
   } access_t;
 
+  localparam int unsigned PendingBits = 1 + KeyWidth + FrameWidth;
+  localparam int unsigned AccessBits  = 9 + KeyWidth + 2 * BinWidth + 2 * CounterWidth + 4 * FrameWidth;
+
   // Reasons of a FAULT; the first one stays.
   typedef enum logic [3:0] {
     FaultNone     = 4'd0,
