@@ -95,6 +95,10 @@ module bolt_merge #(
   // Stage s moves what is to move by 2**s among other distances. No two meet: of two entries the latter
   // moves at least as far as the former, and further by less than the way between them.
   for (genvar i = 0; i < Entries; i++) begin : gen_entry
+    /* verilator lint_off UNUSEDSIGNAL */  // the frame's number
+    bolt_pkg::pending_t pending;
+    /* verilator lint_on UNUSEDSIGNAL */
+    assign pending = pending_i[i % Slots];
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         there_q[i] <= 1'b0;
@@ -109,8 +113,8 @@ module bolt_merge #(
           there_q[i] <= page_i[i % Slots];
           entry_q[i] <= page_i[MaskWidth + (i % Slots)*EntryWidth +: EntryWidth];
         end else begin
-          there_q[i] <= pending_i[i % Slots].valid;
-          entry_q[i] <= {values_i[i % Slots], pending_i[i % Slots].key};
+          there_q[i] <= pending.valid;
+          entry_q[i] <= {values_i[i % Slots], pending.key};
         end
       end else if (step_q[0]) begin
         there_q[i] <= stays[i];

@@ -53,6 +53,7 @@ module bolt_pm_ctl #(
   localparam int unsigned WayWidth    = bolt_pkg::WayWidth;
   localparam int unsigned KeyWidth    = bolt_pkg::KeyWidth;
   localparam int unsigned BucketWidth = bolt_pkg::BucketWidth;
+  localparam int unsigned EntryBits   = bolt_pkg::EntryBits;
   localparam int unsigned BucketBits  = bolt_pkg::BucketBits;
   localparam int unsigned CamWidth    = $clog2(CamPlaces);
 
@@ -62,14 +63,14 @@ module bolt_pm_ctl #(
   logic                   second_q, arrived_q, found_q; // answers
   logic [KeyWidth-1:0]    key_q;
   logic [BucketWidth-1:0] bucket0_q, bucket1_q;
-  bolt_pkg::entry_t [Ways-1:0]      ways0_q, ways1_q;
-  bolt_pkg::entry_t [CamPlaces-1:0] cam_q;
+  logic [Ways-1:0][EntryBits-1:0]      ways0_q, ways1_q;
+  logic [CamPlaces-1:0][EntryBits-1:0] cam_q;
 
   // Requests.
   logic                   sweep, answer, write_q, write_second_q;
   logic [BucketWidth-1:0] addr;
   logic [BucketBits-1:0]  wdata, answer_data;
-  bolt_pkg::entry_t [Ways-1:0] write_ways_q;
+  logic [Ways-1:0][EntryBits-1:0] write_ways_q;
 
   assign sweep = init_q && (!hbm_req_valid_o || hbm_req_ready_i);
   assign wdata = init_q ? '0 : write_ways_q;
@@ -151,6 +152,25 @@ module bolt_pm_ctl #(
   logic                 hit0_q, hit1_q, cam_hit_q, second_emptier_q, ways_full_q, cam_full_q;
   bolt_pkg::entry_t     found, found_entry_q;
 
+  /* verilator lint_off UNUSEDSIGNAL */  // of an entry, its key and state are looked at
+  for (genvar i = 0; i < Ways; i++) begin : gen_way
+    bolt_pkg::entry_t in0, in1;
+    assign in0      = ways0_q[i];
+    assign in1      = ways1_q[i];
+    assign free0[i] = in0.state == bolt_pkg::StateFree;
+    assign free1[i] = in1.state == bolt_pkg::StateFree;
+    assign hits0[i] = !free0[i] && in0.key == key_q;
+    assign hits1[i] = !free1[i] && in1.key == key_q;
+  end
+
+  for (genvar i = 0; i < CamPlaces; i++) begin : gen_place
+    bolt_pkg::entry_t in;
+    assign in          = cam_q[i];
+    assign cam_free[i] = in.state == bolt_pkg::StateFree;
+    assign cam_hits[i] = !cam_free[i] && in.key == key_q;
+  end
+  /* verilator lint_on UNUSEDSIGNAL */
+
   always_comb begin
     found = '0;
     used0 = '0;
@@ -159,18 +179,12 @@ module bolt_pm_ctl #(
     way1  = '0;
     place = '0;
     for (int unsigned i = 0; i < Ways; i++) begin
-      hits0[i] = ways0_q[i].state != bolt_pkg::StateFree && ways0_q[i].key == key_q;
-      hits1[i] = ways1_q[i].state != bolt_pkg::StateFree && ways1_q[i].key == key_q;
-      free0[i] = ways0_q[i].state == bolt_pkg::StateFree;
-      free1[i] = ways1_q[i].state == bolt_pkg::StateFree;
       used0    = used0 + (WayWidth + 1)'(!free0[i]);
       used1    = used1 + (WayWidth + 1)'(!free1[i]);
       if (hits0[i]) found = found | ways0_q[i];
       if (hits1[i]) found = found | ways1_q[i];
     end
     for (int unsigned i = 0; i < CamPlaces; i++) begin
-      cam_hits[i] = cam_q[i].state != bolt_pkg::StateFree && cam_q[i].key == key_q;
-      cam_free[i] = cam_q[i].state == bolt_pkg::StateFree;
       if (cam_hits[i]) found = found | cam_q[i];
     end
     for (int unsigned i = Ways; i > 0; i--) begin
@@ -212,9 +226,9 @@ module bolt_pm_ctl #(
   assign entry_o = found_entry_q;
 
   // The update: one bucket, made of what was read.
-  logic                        in_cam, second;
-  bolt_pkg::entry_t            entry;
-  bolt_pkg::entry_t [Ways-1:0] ways0, ways1;
+  logic                           in_cam, second;
+  bolt_pkg::entry_t               entry;
+  logic [Ways-1:0][EntryBits-1:0] ways0, ways1;
 
   assign in_cam = cam_hit_q || (!hit_o && ways_full_q);
   assign second = hit1_q || (!hit_o && !in_cam && second_emptier_q);
