@@ -44,17 +44,15 @@ module bolt_sched #(
   output logic                                update_o,
   output logic                                keep_o,
   output bolt_pkg::entry_t                    entry_o,
-  // Loads
-  output logic                                dec_o,
+  // Loads: the old bin's down, the less loaded new one's up
+  output logic                                load_o,
   output logic                                dec_en_o,
   output logic [bolt_pkg::BinWidth-1:0]       dec_bin_o,
-  output logic                                read_o,
-  output bolt_pkg::pair_t                     read_pair_o,
-  input  logic                                loads_valid_i,
-  input  logic [1:0][bolt_pkg::LoadWidth-1:0] loads_i,
-  output logic                                inc_o,
   output logic                                inc_en_o,
-  output logic [bolt_pkg::BinWidth-1:0]       inc_bin_o,
+  output bolt_pkg::pair_t                     load_pair_o,
+  input  logic                                load_valid_i,
+  input  logic                                which_i,
+  input  logic                                full_i,
   // Frames and places of the stash
   output logic                                alloc_o,
   output logic                                alloc_frame_en_o,
@@ -92,12 +90,11 @@ module bolt_sched #(
   localparam int unsigned BinWidth  = bolt_pkg::BinWidth;
   localparam int unsigned Slots     = bolt_pkg::Slots;
   localparam int unsigned StepWidth = $clog2(2 * Slots + 6);
-  localparam logic [StepWidth-1:0] AtPages    = StepWidth'(0);  // pages claimed; old load down; walk of x
+  localparam logic [StepWidth-1:0] AtPages    = StepWidth'(0);  // pages claimed; loads; walk of x
   localparam logic [StepWidth-1:0] AtRelease  = StepWidth'(1);  // of the frame or place that the map named
-  localparam logic [StepWidth-1:0] AtRead     = StepWidth'(2);  // of the loads of the new pair
-  localparam logic [StepWidth-1:0] AtChoice   = StepWidth'(4);  // between them
-  localparam logic [StepWidth-1:0] AtAlloc    = StepWidth'(5);  // of a frame and a place; new load up
-  localparam logic [StepWidth-1:0] AtUpdate   = StepWidth'(6);  // of the map
+  localparam logic [StepWidth-1:0] AtChoice   = StepWidth'(6);  // between the bins of the new pair
+  localparam logic [StepWidth-1:0] AtAlloc    = StepWidth'(7);  // of a frame and a place
+  localparam logic [StepWidth-1:0] AtUpdate   = StepWidth'(8);  // of the map
   localparam logic [StepWidth-1:0] AtWalkY    = StepWidth'(Slots + 2);      // after the last step of x
   localparam logic [StepWidth-1:0] AtAppend   = StepWidth'(2 * Slots + 4);  // after the last step of y
   localparam logic [StepWidth-1:0] AtHandOver = StepWidth'(2 * Slots + 5);
@@ -137,15 +134,13 @@ module bolt_sched #(
   end
 
   // What becomes of the value: PUT and a GET that hit store one, in the less loaded bin of the new pair.
-  logic                keep, in_hbm, stashed, second, full, chosen_host, walks_y;
+  logic                keep, in_hbm, stashed, chosen_host, walks_y;
   logic [BinWidth-1:0] chosen;
   logic [BinWidth:0]   chosen_page;
 
   assign keep        = op_q == bolt_pkg::OpPut || (op_q == bolt_pkg::OpGet && hit_q);
   assign in_hbm      = hit_q && old_q.state == bolt_pkg::StateHbm;
   assign stashed     = hit_q && old_q.state == bolt_pkg::StateStash;
-  assign second      = loads_i[1] < loads_i[0];
-  assign full        = loads_i[second] == bolt_pkg::LoadWidth'(Slots);
   assign chosen      = which_q ? remap_q.y : remap_q.x;
   assign chosen_page = page_number(chosen);
   assign chosen_host = !chosen_page[BinWidth];
@@ -154,7 +149,7 @@ module bolt_sched #(
   assign slot        = phase_q == Slot;
   assign cmd_ready_o = phase_q == Idle && ready_i && !clear_i && draw_valid_i && room_i;
   assign slot_o      = cmd_ready_o && cmd_valid_i;
-  assign error_o     = loads_valid_i != (slot && step_q == AtChoice);
+  assign error_o     = load_valid_i != (slot && step_q == AtChoice);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -231,8 +226,8 @@ module bolt_sched #(
         end
       end
       if (slot && step_q == AtChoice) begin
-        which_q <= second;
-        full_q  <= full;
+        which_q <= which_i;
+        full_q  <= full_i;
       end
       if (slot && step_q == AtUpdate) begin
         new_frame_q <= frame_i;
@@ -250,14 +245,11 @@ module bolt_sched #(
   assign claim_host_o = host;
   assign claim_page_o = {pages[1][BinWidth-1:0], pages[0][BinWidth-1:0]};
 
-  assign dec_o       = slot && step_q == AtPages;
+  assign load_o      = slot && step_q == AtPages;
   assign dec_en_o    = hit_q && !stashed;
   assign dec_bin_o   = bin_q[old_q.which];
-  assign read_o      = slot && step_q == AtRead;
-  assign read_pair_o = remap_q;
-  assign inc_o       = slot && step_q == AtAlloc;
-  assign inc_en_o    = keep && !full_q;
-  assign inc_bin_o   = chosen;
+  assign inc_en_o    = keep;
+  assign load_pair_o = remap_q;
 
   assign alloc_o          = slot && step_q == AtAlloc;
   assign alloc_frame_en_o = keep && !full_q;

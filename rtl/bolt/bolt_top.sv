@@ -100,6 +100,7 @@ module bolt_top #(
   localparam int unsigned Beats     = PageBytes / 64;
   localparam int unsigned BeatWidth = (Beats > 1) ? $clog2(Beats) : 1;
   localparam int unsigned Slots     = bolt_pkg::Slots;
+  localparam int unsigned LoadBin   = $clog2(Bins);
 
   // Faults and keys.
   logic [9:1]   events;
@@ -214,10 +215,9 @@ module bolt_top #(
   logic [bolt_pkg::BucketWidth-1:0] bucket0, bucket1;
   bolt_pkg::entry_t                 old_entry, new_entry;
   logic                             pm_done, pm_full, pm_late;
-  logic                             dec, dec_en, read, loads_valid, inc, inc_en, load_done, load_error;
-  logic [bolt_pkg::BinWidth-1:0]    dec_bin, inc_bin, walk_bin, append_bin;
-  bolt_pkg::pair_t                  read_pair;
-  logic [1:0][bolt_pkg::LoadWidth-1:0] loads;
+  logic                             load, dec_en, inc_en, load_valid, load_which, load_full, load_done, load_error;
+  logic [bolt_pkg::BinWidth-1:0]    dec_bin, walk_bin, append_bin;
+  bolt_pkg::pair_t                  load_pair;
   logic                             alloc, alloc_frame_en, alloc_place_en, release_now, release_en, release_place;
   logic [bolt_pkg::FrameWidth-1:0]  frame, place, release_frame, append_frame, free_count;
   logic                             frame_valid, frame_done, frame_empty, frame_error, place_full;
@@ -264,16 +264,14 @@ module bolt_top #(
     .update_o        (update),
     .keep_o          (keep),
     .entry_o         (new_entry),
-    .dec_o           (dec),
+    .load_o          (load),
     .dec_en_o        (dec_en),
     .dec_bin_o       (dec_bin),
-    .read_o          (read),
-    .read_pair_o     (read_pair),
-    .loads_valid_i   (loads_valid),
-    .loads_i         (loads),
-    .inc_o           (inc),
     .inc_en_o        (inc_en),
-    .inc_bin_o       (inc_bin),
+    .load_pair_o     (load_pair),
+    .load_valid_i    (load_valid),
+    .which_i         (load_which),
+    .full_i          (load_full),
     .alloc_o         (alloc),
     .alloc_frame_en_o(alloc_frame_en),
     .frame_i         (frame),
@@ -318,6 +316,7 @@ module bolt_top #(
   );
 
   logic unused_updated;
+
   bolt_pm_ctl #(
     .Buckets    (Buckets),
     .HbmDeadline(HbmDeadline)
@@ -353,19 +352,17 @@ module bolt_top #(
   ) i_load_tab (
     .clk_i,
     .rst_ni,
-    .init_done_o  (load_done),
-    .dec_i        (dec),
-    .dec_en_i     (dec_en),
-    .dec_bin_i    (dec_bin),
-    .read_i       (read),
-    .read_en_i    (1'b1),
-    .read_pair_i  (read_pair),
-    .loads_valid_o(loads_valid),
-    .loads_o      (loads),
-    .inc_i        (inc),
-    .inc_en_i     (inc_en),
-    .inc_bin_i    (inc_bin),
-    .error_o      (load_error)
+    .init_done_o(load_done),
+    .valid_i    (load),
+    .dec_en_i   (dec_en),
+    .dec_bin_i  (dec_bin[LoadBin-1:0]),
+    .inc_en_i   (inc_en),
+    .x_i        (load_pair.x[LoadBin-1:0]),
+    .y_i        (load_pair.y[LoadBin-1:0]),
+    .valid_o    (load_valid),
+    .which_o    (load_which),
+    .full_o     (load_full),
+    .error_o    (load_error)
   );
 
   bolt_frame_mgr #(
@@ -555,6 +552,10 @@ module bolt_top #(
       count_q[3] <= count_q[3] + 32'(waits);
     end
   end
+
+  logic unused_bits;
+  assign unused_bits = unused_updated ^ (^dec_bin[bolt_pkg::BinWidth-1:LoadBin]) ^
+                       (^load_pair.x[bolt_pkg::BinWidth-1:LoadBin]) ^ (^load_pair.y[bolt_pkg::BinWidth-1:LoadBin]);
 
   assign idle_o  = dma_idle && !front_q;
   assign count_o = {32'(stash_used), 32'(free_count), count_q};
