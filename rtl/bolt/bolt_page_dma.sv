@@ -80,7 +80,7 @@ module bolt_page_dma #(
   logic [PageIndex:0] claim_q, ask_q, read_q, value_q, write_q, done_q;
   logic               ask, ask_skip, read_skip, read_end, write_skip, write_end, done_skip, done_end;
 
-  assign room_o    = claim_q - done_q != (PageIndex + 1)'(Pages);
+  assign room_o    = (PageIndex + 1)'(claim_q - done_q) <= (PageIndex + 1)'(Pages - 2);
   assign idle_o    = claim_q == done_q;
   assign arrived_o = (PageIndex + 1)'(read_q - value_q) >= (PageIndex + 1)'(2);
 
