@@ -76,7 +76,9 @@ def run(
     packets = []
     for number, (op, key, value) in enumerate(commands):
         if op is Op.PUT and len(value) != config.value_bytes:
-            raise InputError(f"{len(value)} bytes", where=f"value of command {number}", accepted=f"{config.value_bytes}")
+            raise InputError(
+                f"{len(value)} bytes", where=f"value of command {number}", accepted=f"{config.value_bytes}"
+            )
         packets.append(cipher.seal_command(number, op, key, value or bytes(config.value_bytes)))
     if image is None:
         image = bytes(BoltMap(config, keys=keys).memory.data)[config.base :]
