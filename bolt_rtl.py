@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -15,6 +15,7 @@ from .sim.bolt.model import BoltMap
 from .sim.bolt.packet import PacketCipher, Response, Status
 from .sim.rtl import bolt
 from .sim.rtl.bolt import BoltRun, Hardware, Host
+from .sim.rtl.bolt_images import BootImages
 from .sim.rtl.run import Progress
 
 Command = tuple[Op, int, bytes]
@@ -54,17 +55,17 @@ def run(
     hardware: Hardware | None = None,
     host: Host | None = None,
     tape: Sequence[Words] | None = None,
-    images: Mapping[str, bytes] | None = None,
+    boot: BootImages | None = None,
     progress: Progress | None = None,
 ) -> BoltAnswers:
-    """Run commands on the RTL, from an empty map unless images say otherwise.
+    """Run commands on the RTL, from an empty map unless there is something to boot from.
 
     Args:
         config: the map's sizes.
         keys: its secrets.
         commands: in order.
-        image: the pages at the start; sealed empty ones by default.
-        hardware, host, tape, images, progress: as for `sim.rtl.bolt.run`.
+        image: the pages at the start; what goes with ``boot``, or sealed empty ones by default.
+        hardware, host, tape, boot, progress: as for `sim.rtl.bolt.run`.
 
     Raises:
         InputError: a value of the wrong size.
@@ -80,7 +81,9 @@ def run(
                 f"{len(value)} bytes", where=f"value of command {number}", accepted=f"{config.value_bytes}"
             )
         packets.append(cipher.seal_command(number, op, key, value or bytes(config.value_bytes)))
-    if image is None:
+    if image is None and boot is not None:
+        image = boot.pages
+    elif image is None:
         image = bytes(BoltMap(config, keys=keys).memory.data)[config.base :]
     template = resources.files(__name__.rpartition(".")[0]) / "backends" / "verilog" / "templates" / "bolt"
     with resources.as_file(template / "sim_main.cpp") as driver:
@@ -94,7 +97,7 @@ def run(
             hardware=hardware,
             host=host,
             tape=tape,
-            images=images,
+            boot=boot,
             progress=progress,
         )
     answers = []

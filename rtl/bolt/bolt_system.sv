@@ -33,6 +33,10 @@ module bolt_system #(
   input  logic [127:0]                      drbg_key_i,
   input  logic [bolt_pkg::AxiAddrWidth-1:0] host_base_i,  // a multiple of the page's bytes
   output logic                              idle_o,       // nothing is in flight
+  input  logic                              boot_valid_i,
+  output logic                              boot_ready_o,
+  input  logic [bolt_pkg::BinWidth-1:0]     boot_bin_i,
+  input  logic                              boot_frame_i,
   output logic                              fault_o,
   output bolt_pkg::fault_e                  fault_code_o,
   output logic [Counts-1:0][31:0]           count_o,
@@ -107,6 +111,10 @@ module bolt_system #(
     .drbg_key_i,
     .host_base_i,
     .idle_o,
+    .boot_valid_i,
+    .boot_ready_o,
+    .boot_bin_i,
+    .boot_frame_i,
     .fault_o,
     .fault_code_o,
     .count_o,

@@ -8,7 +8,9 @@
 // The host sees command and answer packets and reads and writes of whole pages; which pages and when is
 // independent of operations, keys, values, and of whether a key is there. InFlight accesses (a power of two;
 // 1: one at a time) are between the begin of their slot and the answer to their last page write.
-// start_i, once after init_done_o, takes the keys. HBM: requests taken at valid and ready; reads answered in
+// start_i, once after init_done_o, takes the keys. Then it is empty, with every page sealed under counter 1;
+// records that pages, HBM's buckets and frames hold already are told of by boot_valid_i, one draw of words each,
+// as they were placed with. HBM: requests taken at valid and ready; reads answered in
 // order, one word each, no backpressure; writes not answered; a read after a write of the same word gives the
 // written one. Port pm has Buckets words, port frame Frames + 1 (the last is the scratch frame).
 // While tape_en_i, tape_i are the four random words of the next access (taken with tape_take_o, not to change
@@ -41,6 +43,11 @@ module bolt_top #(
   input  logic [127:0]                      drbg_key_i,
   input  logic [bolt_pkg::AxiAddrWidth-1:0] host_base_i,  // a multiple of the page's bytes
   output logic                              idle_o,       // nothing is in flight
+  // Boot, from start_i to the first command: a record that is in the images already
+  input  logic                              boot_valid_i,
+  output logic                              boot_ready_o,
+  input  logic [bolt_pkg::BinWidth-1:0]     boot_bin_i,   // is in this bin
+  input  logic                              boot_frame_i, // and in the next frame, from 0 on
   output logic                              fault_o,
   output bolt_pkg::fault_e                  fault_code_o,
   output logic [Counts-1:0][31:0]           count_o,
@@ -130,6 +137,14 @@ module bolt_top #(
     end
   end
 
+  // Boot: loads are counted and frames taken as an access would.
+  logic boot, served_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) served_q <= 1'b0;
+    else if (slot) served_q <= 1'b1;
+  end
+
   // Commands and answers.
   logic                          op_valid, op_ready, cmd_bad, ans_valid;
   bolt_pkg::op_e                 op;
@@ -178,12 +193,14 @@ module bolt_top #(
     .seed_i    (start_i),
     .drbg_key_i,
     .valid_o   (draw_valid),
-    .take_i    (slot),
+    .take_i    (slot || boot),
     .words_o   (words),
     .tape_en_i,
     .tape_i
   );
-  assign tape_take_o = slot;
+  assign tape_take_o  = slot || boot;
+  assign boot_ready_o = init_done_o && started_q && draw_valid && !served_q && !slot && !fault;
+  assign boot         = boot_valid_i && boot_ready_o;
 
   bolt_pairs #(
     .Bins(Bins)
@@ -269,7 +286,7 @@ module bolt_top #(
     .dec_bin_o       (dec_bin),
     .inc_en_o        (inc_en),
     .load_pair_o     (load_pair),
-    .load_valid_i    (load_valid),
+    .load_valid_i    (load_valid && served_q),
     .which_i         (load_which),
     .full_i          (load_full),
     .alloc_o         (alloc),
@@ -353,12 +370,12 @@ module bolt_top #(
     .clk_i,
     .rst_ni,
     .init_done_o(load_done),
-    .valid_i    (load),
-    .dec_en_i   (dec_en),
+    .valid_i    (load || boot),
+    .dec_en_i   (dec_en && !boot),
     .dec_bin_i  (dec_bin[LoadBin-1:0]),
-    .inc_en_i   (inc_en),
-    .x_i        (load_pair.x[LoadBin-1:0]),
-    .y_i        (load_pair.y[LoadBin-1:0]),
+    .inc_en_i   (inc_en || boot),
+    .x_i        (boot ? boot_bin_i[LoadBin-1:0] : load_pair.x[LoadBin-1:0]),
+    .y_i        (boot ? boot_bin_i[LoadBin-1:0] : load_pair.y[LoadBin-1:0]),
     .valid_o    (load_valid),
     .which_o    (load_which),
     .full_o     (load_full),
@@ -371,8 +388,8 @@ module bolt_top #(
     .clk_i,
     .rst_ni,
     .init_done_o    (frame_done),
-    .alloc_i        (alloc),
-    .alloc_en_i     (alloc_frame_en),
+    .alloc_i        (alloc || boot),
+    .alloc_en_i     (boot ? boot_frame_i : alloc_frame_en),
     .frame_valid_o  (frame_valid),
     .frame_o        (frame),
     .release_i      (release_now),
@@ -533,7 +550,8 @@ module bolt_top #(
     events[bolt_pkg::FaultBuckets]  = pm_full;
     events[bolt_pkg::FaultFrames]   = frame_valid && frame_empty;
     events[bolt_pkg::FaultStash]    = place_full;
-    events[bolt_pkg::FaultState]    = sched_error || value_error || load_error || frame_error || pend_error;
+    events[bolt_pkg::FaultState]    = sched_error || value_error || load_error || frame_error || pend_error ||
+                                      (load_valid && load_full && !served_q);
   end
 
   // Counters; accesses in flight are those whose pages are, and those in the front.
@@ -555,7 +573,8 @@ module bolt_top #(
 
   logic unused_bits;
   assign unused_bits = unused_updated ^ (^dec_bin[bolt_pkg::BinWidth-1:LoadBin]) ^
-                       (^load_pair.x[bolt_pkg::BinWidth-1:LoadBin]) ^ (^load_pair.y[bolt_pkg::BinWidth-1:LoadBin]);
+                       (^load_pair.x[bolt_pkg::BinWidth-1:LoadBin]) ^ (^load_pair.y[bolt_pkg::BinWidth-1:LoadBin]) ^
+                       (^boot_bin_i[bolt_pkg::BinWidth-1:LoadBin]);
 
   assign idle_o  = dma_idle && !front_q;
   assign count_o = {32'(stash_used), 32'(free_count), count_q};

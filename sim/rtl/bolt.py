@@ -1,4 +1,4 @@
-"""BOLT on the RTL: commands streamed through ``bolt_system``, host memory in C++, everything seen written down.
+"""BOLT on the RTL: commands through ``bolt_system``, host memory in C++, everything seen written down.
 
 The host's side of the accelerator of Guo et al., arXiv 2509.01742 (a reconstruction): it sends sealed
 packets, keeps the pages, and may attack either.
@@ -19,6 +19,7 @@ from ...ir.errors import InputError, VerifyError
 from ..bolt.config import BoltConfig
 from ..bolt.drbg import Words
 from ..bolt.keys import Keys
+from .bolt_images import BootImages
 from .run import Progress
 from .verilator import Build, build
 
@@ -181,7 +182,7 @@ def run(
     hardware: Hardware | None = None,
     host: Host | None = None,
     tape: Sequence[Words] | None = None,
-    images: Mapping[str, bytes] | None = None,
+    boot: BootImages | None = None,
     progress: Progress | None = None,
 ) -> BoltRun:
     """Send command packets, and see what comes of them.
@@ -193,7 +194,7 @@ def run(
         image: the pages at the start, from ``config.base`` on.
         hardware, host: defaults of theirs.
         tape: each access's four words, in place of the generator's.
-        images: words of HBM at the start, by memory: ``pm``, ``frame``.
+        boot: what HBM holds at the start, and of which records; an empty map by default.
         progress: told of the build.
 
     Raises:
@@ -207,7 +208,7 @@ def run(
         if progress:
             progress("building the model", 0, None)
         built = model(sources, driver, config, hardware, folder=folder)
-        job = _lay(folder, config, keys, packets, image, host, tape, images or {})
+        job = _lay(folder, config, keys, packets, image, host, tape, boot)
         done = subprocess.run([str(built.executable), str(job)], capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr + done.stdout).strip()
@@ -223,7 +224,7 @@ def _lay(
     image: bytes,
     host: Host,
     tape: Sequence[Words] | None,
-    images: Mapping[str, bytes],
+    boot: BootImages | None,
 ) -> Path:
     """The files of a job."""
     (folder / "pages").write_bytes(image)
@@ -241,9 +242,12 @@ def _lay(
     if tape is not None:
         np.asarray(tape, "<u8").tofile(folder / "tape")
         lines.append(f"tape {folder / 'tape'}")
-    for name, content in images.items():
-        (folder / f"image-{name}").write_bytes(content)
-        lines.append(f"image {name} {folder / f'image-{name}'}")
+    if boot is not None:
+        for name, content in (("pm", boot.buckets), ("frame", boot.frames)):
+            (folder / f"image-{name}").write_bytes(content)
+            lines.append(f"image {name} {folder / f'image-{name}'}")
+        (folder / "records").write_bytes(boot.records)
+        lines.append(f"boot {folder / 'records'}")
     job = folder / "job"
     job.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return job

@@ -9,6 +9,7 @@
 //   tape FILE                      32 bytes an access: four words, little endian
 //   hbm SEED SLOW PORT             see bolt_system; PORT 1: the frames'
 //   image NAME FILE                words of "pm" or "frame" put into HBM before the start
+//   boot FILE                      4 bytes a record that the images hold: its bin; bit 31: it has a frame
 //   quiet CYCLES                   a run ends so long after the last thing that happened, whatever is due
 //   attack KIND NUMBER A B         of page read or write NUMBER (from 0):
 //     flip     the read's byte A, bit B is turned      page     the read is answered with page A
@@ -78,17 +79,21 @@ class Host {
     context_.randReset(2);
     context_.randSeed(1);
     read(job);
-    top_.start_i = top_.cmd_valid_i = top_.r_valid_i = top_.b_valid_i = 0;
+    top_.start_i = top_.boot_valid_i = top_.cmd_valid_i = top_.r_valid_i = top_.b_valid_i = 0;
     top_.r_last_i = top_.r_resp_i = top_.b_resp_i = 0;
     top_.rst_ni = 0;
     for (int i = 0; i < 4; ++i) tick();
     top_.rst_ni = 1;
     do tick();
     while (!top_.init_done_o && cycle_ < (1u << 30));
+    if (!images_.empty()) {  // what is still on its way to HBM
+      for (int i = 0; i < 4096; ++i) tick();
+    }
     for (const auto& [name, path] : images_) put_image(name, path);
     top_.start_i = 1;
     tick();
     top_.start_i = 0;
+    boot();
     cycle_ = 0;
   }
 
@@ -109,7 +114,7 @@ class Host {
   VerilatedContext context_;
   Vtop top_{&context_};
   std::string folder_, memory_path_;
-  std::vector<uint8_t> memory_, before_, initial_, packets_, tape_, responses_;
+  std::vector<uint8_t> memory_, before_, initial_, packets_, tape_, records_, responses_;
   std::vector<Event> trace_;
   std::multimap<uint64_t, Attack> attacks_;
   std::map<std::string, std::string> images_;
@@ -161,6 +166,9 @@ class Host {
       } else if (word == "image") {
         in >> word >> path;
         images_[word] = path;
+      } else if (word == "boot") {
+        in >> path;
+        records_ = read_file(path);
       } else if (word == "quiet") {
         in >> quiet_;
       } else if (word == "attack") {
@@ -186,6 +194,24 @@ class Host {
     if (name == "pm") put_words(root.bolt_system__DOT__i_pm__DOT__mem_q, read_file(path));
     else if (name == "frame") put_words(root.bolt_system__DOT__i_frames__DOT__mem_q, read_file(path));
     else fail("there is no memory " + name);
+  }
+
+  void boot() {
+    for (size_t at = 0; at + 4 <= records_.size(); at += 4) {
+      uint32_t record;
+      std::memcpy(&record, &records_[at], 4);
+      top_.boot_valid_i = 1;
+      top_.boot_bin_i = record & 0x7fffffff;
+      top_.boot_frame_i = record >> 31;
+      bool taken = false;
+      while (!taken && !top_.fault_o) {
+        top_.clk_i = 0;
+        top_.eval();
+        taken = top_.boot_ready_o;
+        tick();
+      }
+    }
+    top_.boot_valid_i = 0;
   }
 
   void put_tape() {
