@@ -101,6 +101,10 @@ class PositionMap:
             self._hashed[key] = buckets_of(self._prf_key, key, len(self._buckets))
         return self._hashed[key]
 
+    def rows(self) -> Iterator[tuple[Entry | None, ...]]:
+        """The buckets in order, their ways each."""
+        yield from map(tuple, self._buckets)
+
     def __iter__(self) -> Iterator[Entry]:
         for holder in (*self._buckets, self._cam):
             yield from (entry for entry in holder if entry is not None)

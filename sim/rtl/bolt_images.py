@@ -51,9 +51,7 @@ def boot_images(model: BoltMap) -> BootImages:
     rest = [entry for entry in entries if entry.state is State.HOST]
     records = [FRAMED | entry.bin for entry in framed] + [entry.bin for entry in rest]
     values = b"".join(model.frames.held(entry.frame)[1] for entry in framed)
-    buckets = b"".join(
-        b"".join(_entry(entry) for entry in bucket) for bucket in model.positions.buckets
-    )
+    buckets = b"".join(b"".join(_entry(entry) for entry in bucket) for bucket in model.positions.rows())
     pages = bytes(model.memory.data)[config.base : config.base + config.image_bytes]
     return BootImages(buckets, values, struct.pack(f"<{len(records)}I", *records), pages)
 

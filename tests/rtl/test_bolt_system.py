@@ -11,10 +11,15 @@ import pytest
 from penstock import bolt_rtl
 from penstock.bolt_rtl import BoltAnswers, Command
 from penstock.ir.errors import InputError
+from penstock.sim.bolt import memory
 from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.bolt.keys import Keys
+from penstock.sim.bolt.memory import Trace
 from penstock.sim.bolt.model import BoltMap
-from penstock.sim.rtl.bolt import READ, RESPONSE, Attack, Hardware, Host
+from penstock.sim.bolt.start import Records
+from penstock.sim.rtl import bolt
+from penstock.sim.rtl.bolt import RESPONSE, Attack, Hardware, Host
+from penstock.sim.rtl.bolt_images import boot_images
 
 CONFIG = BoltConfig(capacity=256, value_bytes=16)
 KEYS = Keys.from_seed(8)
@@ -34,13 +39,15 @@ def mixed(count: int, seed: int, keys: int = 40) -> list[Command]:
 def held_to_the_model(commands: Sequence[Command], done: BoltAnswers) -> None:
     """Answers, traffic in its order, and all pages at the end."""
     model = BoltMap(CONFIG, keys=KEYS)
-    model.memory.trace = []
+    model.memory.trace = Trace()
     expected = [model.access(op, key, value) for op, key, value in commands]
     assert list(done.answers) == expected
-    for direction in ("R", "W"):
-        theirs = [event[2:] for event in model.memory.trace if event.direction == direction]
-        ours = done.run.host_trace[(done.run.host_trace["kind"] == READ) == (direction == "R")]
-        assert [(int(each["address"]), int(each["bytes"])) for each in ours] == theirs, direction
+    theirs, ours = model.memory.trace.array(), done.run.host_trace
+    for here, there in ((bolt.READ, memory.READ), (bolt.WRITE, memory.WRITE)):
+        mine = ours[ours["kind"] == here]
+        other = theirs[theirs["direction"] == there]
+        assert np.array_equal(mine["address"], other["address"])
+        assert np.array_equal(mine["bytes"], other["length"])
     assert done.run.image == bytes(model.memory.data)
     assert done.run.fault == 0
 
@@ -87,3 +94,29 @@ def test_a_changed_page_stops_it_for_good() -> None:
 def test_a_value_of_another_size_is_refused() -> None:
     with pytest.raises(InputError, match="3 bytes"):
         bolt_rtl.run(CONFIG, KEYS, [(Op.PUT, 1, b"abc")])
+
+
+def test_a_filled_map_boots_from_its_images() -> None:
+    count = CONFIG.capacity
+    draw = np.random.default_rng(4)
+    keys = draw.choice(1 << 32, count, replace=False).astype(np.uint32)
+    values = draw.integers(0, 256, (count, CONFIG.value_bytes), dtype=np.uint8)
+    records = Records(keys, values)
+    boot = boot_images(BoltMap(CONFIG, keys=KEYS, initial=records))
+    some = random.Random(5)
+    commands: list[Command] = []
+    for _ in range(120):
+        key = int(some.choice(keys)) if some.random() < 0.9 else some.randrange(1 << 32)
+        op = some.choice([Op.GET, Op.GET, Op.PUT, Op.DEL])
+        commands.append((op, key, some.randbytes(CONFIG.value_bytes) if op is Op.PUT else b""))
+    model = BoltMap(CONFIG, keys=KEYS, initial=records)
+    done = bolt_rtl.run(CONFIG, KEYS, commands, hardware=SERVES, boot=boot)
+    assert list(done.answers) == [model.access(*command) for command in commands]
+    assert done.run.image == bytes(model.memory.data)[: CONFIG.image_bytes]
+
+
+def test_a_map_that_has_served_does_not_boot() -> None:
+    model = BoltMap(CONFIG, keys=KEYS)
+    model.access(Op.NOP)
+    with pytest.raises(InputError, match="has served"):
+        boot_images(model)
