@@ -56,6 +56,8 @@ def run(
     host: Host | None = None,
     tape: Sequence[Words] | None = None,
     boot: BootImages | None = None,
+    design: Sequence[tuple[str, str]] | None = None,
+    arguments: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> BoltAnswers:
     """Run commands on the RTL, from an empty map unless there is something to boot from.
@@ -65,7 +67,8 @@ def run(
         keys: its secrets.
         commands: in order.
         image: the pages at the start; what goes with ``boot``, or sealed empty ones by default.
-        hardware, host, tape, boot, progress: as for `sim.rtl.bolt.run`.
+        design: names and texts in place of `sources`.
+        hardware, host, tape, boot, arguments, progress: as for `sim.rtl.bolt.run`.
 
     Raises:
         InputError: a value of the wrong size.
@@ -88,7 +91,7 @@ def run(
     template = resources.files(__name__.rpartition(".")[0]) / "backends" / "verilog" / "templates" / "bolt"
     with resources.as_file(template / "sim_main.cpp") as driver:
         done = bolt.run(
-            sources(),
+            design or sources(),
             driver,
             config,
             keys,
@@ -98,6 +101,7 @@ def run(
             host=host,
             tape=tape,
             boot=boot,
+            arguments=arguments,
             progress=progress,
         )
     answers = []

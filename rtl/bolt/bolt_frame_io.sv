@@ -52,8 +52,12 @@ module bolt_frame_io #(
   logic [ValueBits-1:0]            word;
 
   for (genvar i = 0; i < Reads - 1; i++) begin : gen_waiting
-    assign valids[i] = pending_i[i].valid;
-    assign frames[i] = pending_i[i].frame;
+    /* verilator lint_off UNUSEDSIGNAL */  // the key
+    bolt_pkg::pending_t waiting;
+    /* verilator lint_on UNUSEDSIGNAL */
+    assign waiting   = pending_i[i];
+    assign valids[i] = waiting.valid;
+    assign frames[i] = waiting.frame;
   end
   assign valids[Reads-1] = framed_i;
   assign frames[Reads-1] = frame_i;

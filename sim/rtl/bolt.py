@@ -183,6 +183,7 @@ def run(
     host: Host | None = None,
     tape: Sequence[Words] | None = None,
     boot: BootImages | None = None,
+    arguments: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> BoltRun:
     """Send command packets, and see what comes of them.
@@ -195,6 +196,7 @@ def run(
         hardware, host: defaults of theirs.
         tape: each access's four words, in place of the generator's.
         boot: what HBM holds at the start, and of which records; an empty map by default.
+        arguments: more arguments for the model, plusargs for instance.
         progress: told of the build.
 
     Raises:
@@ -209,7 +211,7 @@ def run(
             progress("building the model", 0, None)
         built = model(sources, driver, config, hardware, folder=folder)
         job = _lay(folder, config, keys, packets, image, host, tape, boot)
-        done = subprocess.run([str(built.executable), str(job)], capture_output=True, text=True)
+        done = subprocess.run([str(built.executable), str(job), *arguments], capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr + done.stdout).strip()
             raise VerifyError(f"the simulation broke off (status {done.returncode}): {said[-2000:]}")

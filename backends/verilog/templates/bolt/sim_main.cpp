@@ -15,8 +15,11 @@
 //     flip     the read's byte A, bit B is turned      page     the read is answered with page A
 //     old      the read is answered with what the page held before its last write
 //     rollback before the read, all memory is as at the start
-//     rerror, werror   SLVERR        short   the burst read ends a beat early, by its last flag
+//     rerror, werror   response A, 2 SLVERR or 3 DECERR, to the last beat or the write
+//     short    the burst read ends a beat early, by its last flag      long   its last beat has none
 //     drop     the write changes nothing
+//     repeat   the write is done once more, behind the next one to its page
+// Arguments behind JOB are the model's, as +mutant=1.
 // It writes trace (24 bytes an event: cycle, address, bytes, kind: 0 read, 1 write, 2 command, 3 response),
 // responses, and said: a line of figures. All three beside JOB.
 
@@ -35,6 +38,9 @@
 #include "Vtop.h"
 #include "Vtop___024root.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 namespace {
 
@@ -75,7 +81,8 @@ struct Burst {
 
 class Host {
  public:
-  explicit Host(const std::string& job) : folder_(job.substr(0, job.find_last_of('/') + 1)) {
+  Host(const std::string& job, int argc, char** argv) : folder_(job.substr(0, job.find_last_of('/') + 1)) {
+    context_.commandArgs(argc, argv);
     context_.randReset(2);
     context_.randSeed(1);
     read(job);
@@ -125,7 +132,9 @@ class Host {
   unsigned r_beat_ = 0, w_beats_ = 0, fault_ = 0;
   size_t sent_ = 0, tape_at_ = 0;
   std::vector<uint8_t> page_out_;  // of the burst that is read
-  bool error_ = false, short_ = false;
+  std::map<uint64_t, std::vector<uint8_t>> repeats_;  // pages to be written once more, by offset
+  unsigned error_ = 0;
+  bool short_ = false, long_ = false;
 
   void read(const std::string& job) {
     std::ifstream file(job);
@@ -284,6 +293,7 @@ class Host {
     }
     if (top_.w_valid_o && top_.w_ready_i) take_beat();
     const bool took = top_.tape_take_o;
+    if (fault_ && (!top_.fault_o || top_.fault_code_o != fault_)) fail("the fault did not stay as it was");
     if (top_.fault_o && !fault_) {
       fault_ = top_.fault_code_o;
       fault_cycle_ = cycle_;
@@ -312,9 +322,9 @@ class Host {
     if (!top_.r_valid_i) return;
     if (r_beat_ == 0) begin_read(reads_.front());
     std::memcpy(top_.r_data_i.data(), &page_out_[r_beat_ * kBeat], kBeat);
-    top_.r_resp_i = error_ ? 2 : 0;
-    const unsigned beats = page_ / kBeat;
-    top_.r_last_i = r_beat_ + 1 == beats || (short_ && r_beat_ + 2 == beats);
+    const unsigned left = page_ / kBeat - 1 - r_beat_;
+    top_.r_resp_i = left ? 0 : error_;
+    top_.r_last_i = left == 0 ? !long_ : short_ && left == 1;
   }
 
   void begin_read(const Burst& burst) {
@@ -325,8 +335,9 @@ class Host {
     const auto& source = attacked("old", burst.number) ? before_ : memory_;
     page_out_.assign(source.begin() + at, source.begin() + at + page_);
     if (attacked("flip", burst.number, &attack)) page_out_.at(attack.a) ^= 1u << attack.b;
-    error_ = attacked("rerror", burst.number);
+    error_ = attacked("rerror", burst.number, &attack) ? attack.a : 0;
     short_ = attacked("short", burst.number);
+    long_ = attacked("long", burst.number);
   }
 
   void take_beat() {
@@ -341,6 +352,11 @@ class Host {
     if (last != bool(top_.w_last_o)) fail("a burst written has another length than its address said");
     if (!last) return;
     w_beats_ = 0;
+    if (repeats_.count(at)) {
+      std::memcpy(&memory_[at], repeats_[at].data(), page_);
+      repeats_.erase(at);
+    }
+    if (attacked("repeat", burst.number)) repeats_[at].assign(&memory_[at], &memory_[at] + page_);
     burst.due = cycle_ + write_latency_;
     answers_.push_back(burst);
     writes_.pop_front();
@@ -348,7 +364,8 @@ class Host {
 
   void offer_answer() {
     top_.b_valid_i = !answers_.empty() && cycle_ >= answers_.front().due;
-    if (top_.b_valid_i) top_.b_resp_i = attacked("werror", answers_.front().number) ? 2 : 0;
+    Attack attack;
+    if (top_.b_valid_i) top_.b_resp_i = attacked("werror", answers_.front().number, &attack) ? attack.a : 0;
   }
 
   void finish() {
@@ -361,12 +378,15 @@ class Host {
     said << '\n';
     write_file(folder_ + "said", said.str().data(), said.str().size());
     top_.final();
+#if VM_COVERAGE
+    context_.coveragep()->write();
+#endif
   }
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) fail("usage: model JOB");
-  Host(argv[1]).serve();
+  if (argc < 2) fail("usage: model JOB");
+  Host(argv[1], argc, argv).serve();
 }
