@@ -49,6 +49,7 @@ def compile(
     dtype: str = "f32",
     quantize: str | None = None,
     precision: str = "fp32",
+    private: str | Sequence[str] = (),
     pipeline: str | None = None,
     layer: str | None = None,
     head: int | None = None,
@@ -69,6 +70,8 @@ def compile(
             width; Verilog: ``bitmod4`` (default), ``bitmod3``, ``int8``, ``int6`` or ``int5``.
         precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
             (docs/precision.md). CPU.
+        private: index inputs that nobody may see: look-ups by them go through an oblivious map
+            (docs/oblivious.md). CPU.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, of the module
             that attends, or of a transformer's block.
@@ -98,12 +101,14 @@ def compile(
             accepted="--target bitmod-small",
         )
     _check_precision(precision, chosen, dtype)
+    hidden = (private,) if isinstance(private, str) else tuple(private)
+    _check_private(hidden, chosen, model)
     _check_tuned(tune, chosen, model)
     _check_part(chosen, layer, head, quantize)
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
-        compile_text(Path(model), chosen, place, pipeline, quantize, precision, progress, tune)
+        compile_text(Path(model), chosen, place, pipeline, quantize, precision, hidden, progress, tune)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
         mapped = _without_weights(model, shapes, dtype, seed, example_inputs)
@@ -118,7 +123,7 @@ def compile(
     if chosen.backend == "verilog":
         _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, quantize, precision, progress, tune)
+        compile_cpu(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
     return Bundle(open_bundle(place), subject, _kept=kept)
 
 
@@ -190,6 +195,15 @@ def _without_weights(
     return resolve(model, shapes, dtype, seed, example_inputs)
 
 
+def _check_private(private: Sequence[str], target: Target, model: str | torch.nn.Module) -> None:
+    from .frontend.zoo import is_composition
+
+    if private and (target.backend != "cpu" or (isinstance(model, str) and is_composition(model))):
+        raise InputError(
+            f"private inputs on {target.name}", where="--private", accepted="one model, --target cpu"
+        )
+
+
 def _check_precision(precision: str, target: Target, dtype: str) -> None:
     if precision != "fp32" and (target.backend != "cpu" or dtype != "f32"):
         raise InputError(
@@ -216,6 +230,7 @@ def lower(
     dtype: str = "f32",
     quantize: str | None = None,
     precision: str = "fp32",
+    private: Sequence[str] = (),
     seed: int = 0,
 ) -> str:
     """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
@@ -223,7 +238,7 @@ def lower(
     Args:
         model: as for `compile`.
         pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
-        shapes, dtype, quantize, precision, seed: as for `compile`.
+        shapes, dtype, quantize, precision, private, seed: as for `compile`.
 
     Raises:
         PenstockError: a subclass that says what is wrong.
@@ -234,7 +249,7 @@ def lower(
     from .passes.pipeline import parse_pipeline, run_pipeline, with_options
     from .subject import from_zoo, resolve
 
-    passes = parse_pipeline(with_options(pipeline, quantize, precision))
+    passes = parse_pipeline(with_options(pipeline, quantize, precision, private))
     if model.endswith(".mlir"):
         module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
         return print_module(run_pipeline(module, passes)[0])

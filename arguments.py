@@ -13,6 +13,7 @@ from .options import (
     THREADS,
     Command,
     extents,
+    names,
     option,
     positive,
     rate,
@@ -52,6 +53,13 @@ COMMANDS = (
                 default="fp32",
                 metavar="P",
                 help="of contractions: fp32, or bf16 with sums in fp32 (default fp32; docs/precision.md)",
+            ),
+            option(
+                "--private",
+                type=names,
+                default=(),
+                metavar="NAME[,NAME…]",
+                help="index inputs that nobody may see: look-ups by them go through an oblivious map",
             ),
             PIPELINE,
             option(

@@ -85,6 +85,7 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             dtype=args.dtype,
             quantize=args.quantize,
             precision=args.precision,
+            private=args.private,
             pipeline=args.pipeline,
             layer=args.layer,
             head=args.head,
@@ -121,6 +122,7 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
             dtype=args.dtype,
             quantize=args.quantize,
             precision=args.precision,
+            private=args.private,
             seed=args.seed,
         )
     return Outcome({"target": args.target, "emit": {"kind": "mlir", "text": text}}, text.rstrip("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -94,6 +94,7 @@ def compile_cpu(
     pipeline: str | None,
     quantize: str | None,
     precision: str,
+    private: Sequence[str],
     progress: Progress | None,
     tune: Tune = False,
 ) -> None:
@@ -114,7 +115,7 @@ def compile_cpu(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, quantize, precision, progress, tune)
+    _compile(start, subject.name, target, out, pipeline, quantize, precision, private, progress, tune)
 
 
 def compile_mapped(
@@ -207,6 +208,7 @@ def compile_text(
     pipeline: str | None,
     quantize: str | None,
     precision: str,
+    private: Sequence[str],
     progress: Progress | None,
     tune: Tune = False,
 ) -> None:
@@ -239,7 +241,7 @@ def compile_text(
             )
         return Start(module, {}, {})
 
-    _compile(start, path.stem, target, out, pipeline, quantize, precision, progress, tune)
+    _compile(start, path.stem, target, out, pipeline, quantize, precision, private, progress, tune)
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def _compile(
     pipeline: str | None,
     quantize: str | None,
     precision: str,
+    private: Sequence[str],
     progress: Progress | None,
     tune: Tune,
 ) -> None:

@@ -77,6 +77,14 @@ def sizes(text: str) -> list[int]:
     return [positive(part) for part in text.split(",")]
 
 
+def names(text: str) -> tuple[str, ...]:
+    """``input_ids,kinds`` as names."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(part and not set(part) & set("{}=+") for part in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME[,NAME…], such as input_ids")
+    return found
+
+
 def tokens(text: str) -> list[int]:
     """``1,2,3`` as token numbers."""
     return [whole(part) for part in text.split(",")]

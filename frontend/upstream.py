@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..ir.mlir import ir
-from ..ir.steps import PUT, UPDATES
+from ..ir.steps import PUT, ROWS, UPDATES
 from .tensor import Tensor, camel, element
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _map(count: int, read: Sequence[int | None]) -> str:
 def gather(body: Body, source: Tensor, places: Sequence[Place], shape: tuple[int, ...]) -> Tensor:
     """``out[d0,d1,…] = source[places]``, each place an output dimension or a number read from a tensor.
 
-    A negative number counts from the end. One out of range reads NaN (0 for whole numbers).
+    A negative number counts from the end. One out of range reads NaN (0 for whole numbers). Where the places
+    are a row and all that is in it, the function is marked as a look-up of rows.
     """
     indices = [place for place in places if isinstance(place, At)]
     source = body.materialised(source)
@@ -144,8 +145,9 @@ def gather(body: Body, source: Tensor, places: Sequence[Place], shape: tuple[int
     loops = ", ".join(['"parallel"'] * count)
     lines, coordinates, valid = _coordinates(places, source.shape)
     missing = _missing(kind)
+    mark = f" attributes {{{ROWS}}}" if _whole_rows(places, source.shape, shape) else ""
     text = f"""
-func.func private @FUNCTION({arguments}) -> {out} {{
+func.func private @FUNCTION({arguments}) -> {out}{mark} {{
   %empty = tensor.empty() : {out}
   %result = linalg.generic {{indexing_maps = [{maps}], iterator_types = [{loops}]}}
       ins({", ".join(read)} : {", ".join(_type(operand) for operand in operands[1:])}) outs(%empty : {out}) {{
@@ -160,6 +162,18 @@ func.func private @FUNCTION({arguments}) -> {out} {{
 }}"""
     result = Tensor(shape, source.dtype, name=camel(body.node))
     return call(body, body.library.symbol("gather", text), operands, [result])[0]
+
+
+def _whole_rows(places: Sequence[Place], source: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether the first place is read from an index of the leading dimensions, the others their own."""
+    first = places[0]
+    if not isinstance(first, At):
+        return False
+    count = len(first.index.shape)
+    own = list(range(count, count + len(source) - 1))
+    return (
+        list(first.read) == list(range(count)) and list(places[1:]) == own and len(shape) == len(own) + count
+    )
 
 
 def _missing(kind: str) -> str:

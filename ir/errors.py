@@ -106,3 +106,36 @@ class UnsupportedOps(PenstockError):
             for op in self.ops
         ]
         return {**super().to_json(), "ops": listed}
+
+
+@dataclass(frozen=True)
+class PrivateUse:
+    """One use of a private value that would show it, where it is, and what would hide it."""
+
+    op: str
+    source: str
+    reason: str
+    accepted: str
+
+    def __str__(self) -> str:
+        return f"{self.op} at {self.source}: {self.reason} (accepted: {self.accepted})"
+
+
+class PrivateUses(PenstockError):
+    """Every use of a private value that would show it, at once."""
+
+    def __init__(self, uses: tuple[PrivateUse, ...], *, where: str | None = None) -> None:
+        lines = "\n".join(f"  {use}" for use in uses)
+        super().__init__(
+            f"{len(uses)} use{'s' if len(uses) != 1 else ''} of private values:\n{lines}",
+            where=where,
+        )
+        self.uses = uses
+
+    def to_json(self) -> dict[str, object]:
+        """The error with one entry per use."""
+        listed = [
+            {"op": use.op, "source": use.source, "reason": use.reason, "accepted": use.accepted}
+            for use in self.uses
+        ]
+        return {**super().to_json(), "uses": listed}

@@ -24,6 +24,7 @@ VIEWS = frozenset({ALLOC, "tensor.expand_shape", "tensor.collapse_shape"})
 # Attributes on functions, calls and kernels.
 UPSTREAM = "penstock.upstream"  # on a function: its body is linalg, tensor, arith, math and scf only
 PUT = "penstock.put"  # on an upstream function: it puts slices into its first argument along this dimension
+ROWS = "penstock.rows"  # on an upstream function: it looks up rows of its first argument by its second
 INSTANCE = "penstock.instance"  # on a call: the path of the module this layer is
 NODES = "penstock.nodes"  # on a kernel: per output the graph node it computes, or ""
 NODE = "penstock.node"  # on any op: the graph node it computes

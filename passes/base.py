@@ -34,6 +34,7 @@ class Pass:
 
 # name → (module inside penstock.passes, class)
 REGISTRY: dict[str, tuple[str, str]] = {
+    "oblivious": ("oblivious", "Oblivious"),
     "relabel": ("relabel", "Relabel"),
     "simplify": ("simplify", "Simplify"),
     "quantize": ("quantize.mark", "Quantize"),

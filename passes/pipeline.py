@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..ir.cascade import verify
@@ -26,13 +26,16 @@ PRECISIONS = (FULL, "bf16")
 """What contractions of f32 tensors may round their operands to: nothing, or bf16."""
 
 
-def with_options(pipeline: str | None, quantize: str | None = None, precision: str = FULL) -> str | None:
+def with_options(
+    pipeline: str | None, quantize: str | None = None, precision: str = FULL, private: Sequence[str] = ()
+) -> str | None:
     """The default pipeline with weights quantized or contractions rounded, as text; else the one given.
 
     Args:
         pipeline: passes, or None for the default ones.
         quantize: number format of the weights.
         precision: one of `PRECISIONS`.
+        private: inputs whose look-ups are oblivious; the pass comes first, before a pipeline given too.
 
     Raises:
         InputError: no such number format or precision, or a pipeline given beside one.
@@ -44,6 +47,9 @@ def with_options(pipeline: str | None, quantize: str | None = None, precision: s
         items["--quantize"] = f"quantize{{format={lookup(quantize).name}}}"
     if precision != FULL:  # after quantize: contractions with quantized weights are not rounded
         items["--precision"] = f"precision{{contract={precision}}}"
+    if private:
+        first = f"oblivious{{private={'+'.join(private)}}}"
+        return ",".join((first, with_options(pipeline, quantize, precision) or ",".join(DEFAULT)))
     if not items:
         return pipeline
     if pipeline is not None:
