@@ -160,6 +160,10 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     ]
     said = [listing(rows), f"loaded and ran in {seconds * 1e3:.1f} ms"]
     data: dict[str, Any] = {"outputs": rows, "seconds": seconds, "written": args.out}
+    answered = bundle.program().rows
+    if answered is not None:
+        data["oblivious"] = counted = answered.counters()
+        said.append(listing([counted]))
     if args.profile:
         data["profile"] = profile(bundle, inputs, args.threads)
         data["kernels"] = by_kernel(bundle, data["profile"])

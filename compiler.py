@@ -281,7 +281,7 @@ def _compile(
         raise TargetError(f"{target.name} is not a CPU", accepted="a target whose backend is cpu")
     average = budget(quantize)
     scheme = quantize if average is None else WIDTHS[0]
-    passes = parse_pipeline(with_options(pipeline, scheme, precision))
+    passes = parse_pipeline(with_options(pipeline, scheme, precision, private))
     rounding = {} if rounds(passes) == FULL else {"precision": rounds(passes)}
     c_compiler()  # a missing compiler is said before any work
     isa = isa_for(target)

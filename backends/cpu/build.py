@@ -20,6 +20,9 @@ from .isa import Isa, host_isa
 from .kernels import Image
 from .layouts import Layout, StoredWeights, demands, store_weights
 from .objects import Lowering
+from .oblivious import SOURCES as LOOKUP_SOURCES
+from .oblivious import lookups
+from .oblivious import tables as lookup_tables
 from .packed.library import HEADERS as PACKED_HEADERS
 from .packed.library import KERNELS as PACKED_KERNELS
 from .program import Program, write_program
@@ -75,8 +78,11 @@ def build(
         writer.write_weights({**stored.arrays, **codes})
         program = write_program(module, groups, wanted, _offsets(stored), title)
         objects = lowering.finish()
-    library = _compile(compiler, writer, groups, program, objects, wide)
-    writer.write_json(PROGRAM, _tables(groups, program, stored, images))
+    asks = bool(lookups(module))
+    library = _compile(compiler, writer, groups, program, objects, wide, asks)
+    named = {name: array for (name, layout), array in stored.stored_as.items() if layout is None}
+    tables = {**_tables(groups, program, stored, images), **lookup_tables(module, named)}
+    writer.write_json(PROGRAM, tables)
     return {"library": library, "program": PROGRAM, "isa": wide.name, "entries": dict(program.entries)}
 
 
@@ -98,9 +104,15 @@ def _offsets(stored: StoredWeights) -> dict[tuple[str, Any], tuple[str, int]]:
 
 
 def _compile(
-    compiler: str, writer: BundleWriter, groups: Groups, program: Program, objects: list[bytes], isa: Isa
+    compiler: str,
+    writer: BundleWriter,
+    groups: Groups,
+    program: Program,
+    objects: list[bytes],
+    isa: Isa,
+    asks: bool,
 ) -> str:
-    """Write and compile the sources; the library's path in the bundle.
+    """Write and compile the sources; the library's path in the bundle. `asks`: rows are looked up.
 
     The library's name holds its hash: a process that has an older one of the same path loaded would
     otherwise be given that one again.
@@ -117,6 +129,8 @@ def _compile(
     needed = {name: here / "runtime" / name for name in _RUNTIME}
     if any(kernel.packed for kernel in groups.kernels.values()):
         needed |= {name: here / "packed" / name for name in (*PACKED_KERNELS, *PACKED_HEADERS)}
+    if asks:
+        needed |= {name: here / "runtime" / name for name in LOOKUP_SOURCES}
     for name, source in needed.items():
         writer.write_text(f"{FOLDER}/{name}", source.read_text())
     sources = ["program.c", *(name for name in needed if name.endswith(".c")), *names]

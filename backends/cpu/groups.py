@@ -19,6 +19,7 @@ from .isa import Isa
 from .kernels import Kernel, emit_kernel
 from .layouts import param_arguments
 from .names import identifier
+from .oblivious import lookup_kernel, lookups
 from .packed.kernel import packed_kernel
 from .put import is_put, put_kernel
 from .upstream import compile_upstream
@@ -90,6 +91,7 @@ def find_groups(module: ir.Module, isa: Isa) -> Groups:
     used: dict[Place, str] = {}
     alone: set[str] = set()
     einsums: dict[str, tuple[str, ...]] = {}
+    asked = {name: number for number, name in enumerate(lookups(module))}
     for function in callees_first(module):
         name = function.name.value
         for number, op in enumerate(steps(function)):
@@ -101,7 +103,7 @@ def find_groups(module: ir.Module, isa: Isa) -> Groups:
                 linear = linear_group(op, function)
                 key = linear or (structure(op), _is_param(op, function, params[name]))
             if key not in symbols:
-                kernel = _write(op, key, f"k{len(symbols)}_", table, isa)
+                kernel = _write(op, key, f"k{len(symbols)}_", table, asked, isa)
                 symbols[key] = kernel.symbol
                 kernels[kernel.symbol] = kernel
                 einsums[kernel.symbol] = tuple(string(e, "expr") for e in walk(op) if e.name == EINSUM)
@@ -117,9 +119,18 @@ def _is_param(op: ir.Operation, function: func.FuncOp, params: tuple[bool, ...])
     return tuple(arguments.get(root(value), False) for value in op.operands)
 
 
-def _write(op: ir.Operation, key: object, prefix: str, table: Mapping[str, func.FuncOp], isa: Isa) -> Kernel:
+def _write(
+    op: ir.Operation,
+    key: object,
+    prefix: str,
+    table: Mapping[str, func.FuncOp],
+    asked: Mapping[str, int],
+    isa: Isa,
+) -> Kernel:
     if op.name == CALL:
         function, symbol = table[callee(op)], prefix + identifier(callee(op))
+        if callee(op) in asked:
+            return lookup_kernel(function, asked[callee(op)], symbol)
         return put_kernel(function, symbol) if is_put(function) else compile_upstream(function, symbol)
     label = string(op, "kernel")
     if isinstance(key, LinearGroup):

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,11 @@ from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
 from .call import Call
 from .inputs import address, choose_entry, cut, fill
+from .keep import Keep
 from .state import State
+
+if TYPE_CHECKING:
+    from .rows import Rows
 
 BACKEND = "cpu"
 PROFILE = "__profile__"
@@ -120,6 +124,7 @@ class Program:
         self._library = _library(bundle.file(facts["library"]))
         self._entries: Mapping[str, Mapping[str, Any]] = facts["entries"]
         self._arena = _Arena()
+        self._rows: Rows | None = None
         self._functions: dict[tuple[str, int], tuple[Any, int]] = {}  # with the arena's bytes
         self._lock = threading.Lock()
 
@@ -169,6 +174,20 @@ class Program:
             results[PROFILE] = watch.rows()
         return results
 
+    @property
+    def rows(self) -> Rows | None:
+        """Who answers look-ups by private indices; None where there are none. Made when first used."""
+        if self._rows is None and "lookups" in self.tables:
+            from .rows import Rows  # here, since few programs need a map and its ciphers
+
+            self.look_up_by(Rows(self.tables, self.weights.arrays))
+        return self._rows
+
+    def look_up_by(self, rows: Rows) -> None:
+        """Let another map answer the look-ups."""
+        self._rows = rows
+        self._library.penstock_look_up_by(rows.client)
+
     def new_state(self) -> State:
         """The states as they are at first: zeros."""
         return State(next(iter(self.entries.values())).states)
@@ -213,6 +232,7 @@ class Program:
         if (name, threads) not in self._functions:
             run = getattr(self._library, self._entries[name]["run"])
             self._functions[name, threads] = run, self.arena_bytes(name, threads)
+        rows = self.rows
         run, size = self._functions[name, threads]
         arena = self._arena.address(size)
         status = run(
@@ -222,6 +242,8 @@ class Program:
             ctypes.c_void_p(arena),
             ctypes.c_int(threads),
         )
+        if rows is not None:
+            rows.settle()
         if status:
             raise InputError(
                 f"{threads} threads cannot be started: {os.strerror(status)}", accepted="fewer threads"
@@ -243,19 +265,6 @@ class _Arena:
         return self._address
 
 
-class _Keep:
-    """Keeps the error raised inside it: none can pass through C."""
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self.error = error
-        return True
-
-
 @dataclass
 class _Watch:
     """Looks at one run: hands steps to a probe, keeps the times of a profile."""
@@ -264,7 +273,7 @@ class _Watch:
     probe: Probe | None
     profile: bool
     steps: int
-    kept: _Keep = field(default_factory=_Keep)
+    kept: Keep = field(default_factory=Keep)
     records: Any = None
     recorded: int = 0
     _callback: Any = field(default=None, repr=False)
@@ -283,8 +292,7 @@ class _Watch:
             return
         self.recorded = library.penstock_recorded()
         library.penstock_observe(None, None, ctypes.c_int64(0))
-        if self.kept.error is not None:
-            raise self.kept.error
+        self.kept.settle()
 
     def _seen(self, number: int, depth: int, calls: Any, count: int, outputs: Any) -> None:
         if self.kept.error is None and self.probe is not None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from ...ir.cascade import shape_of
 from ...ir.entries import NAME, arguments, is_param, text_attribute
 from ...ir.errors import PassError, PrivateUse
+from ...ir.lookup import KEYS, Lookup, ObliviousMap
 from ...ir.mlir import func, ir
-from ...ir.oblivious import KEYS, LOOKUP, MAP, Lookup, ObliviousMap
+from ...ir.oblivious import LOOKUP, MAP, attribute
 from ...ir.steps import CALL, ROWS, body, callee, dtype_of, functions, is_entry, is_upstream, root
 from .taint import LOOK_UP, source_of
 
@@ -118,7 +119,7 @@ def rewrite(module: ir.Module, sites: Iterable[Site], placed: dict[str, Lookup],
             if key not in made:
                 made[key] = _clone(module, site, placed[site.table], names)
             site.op.attributes["callee"] = ir.FlatSymbolRefAttr.get(made[key])
-        module.operation.attributes[MAP] = whole.attribute()
+        module.operation.attributes[MAP] = attribute(whole)
     _drop_unused(module, {site.function.name.value for site in sites})
 
 
@@ -130,7 +131,7 @@ def _clone(module: ir.Module, site: Site, lookup: Lookup, names: set[str]) -> st
     names.add(name)
     copy = site.function.operation.clone(ip=ir.InsertionPoint(module.body)).operation
     copy.attributes["sym_name"] = ir.StringAttr.get(name)
-    copy.attributes[LOOKUP] = lookup.attribute()
+    copy.attributes[LOOKUP] = attribute(lookup)
     return name
 
 

@@ -45,6 +45,7 @@ class Contents:
         cost: the cost record.
         memory: the arena of every entry point.
         maps: the memory map of every entry point, where the target has a fast tier.
+        oblivious: the tables of a program that looks up by private indices, else None.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Contents:
     maps: Mapping[str, MappedEntry]
     verification: Verification | None
     rtl_runs: tuple[SimResult, ...]
+    oblivious: Mapping[str, Any] | None = None
 
     @property
     def model(self) -> str:
@@ -85,7 +87,14 @@ def read(bundle_dir: str | Path) -> Contents:
         maps=read_maps(bundle),
         verification=Verification.from_json(verified, str(bundle.path / VERIFY)) if verified else None,
         rtl_runs=runs_from_json(runs, str(bundle.path / RTL_RUNS)) if runs else (),
+        oblivious=_oblivious(bundle),
     )
+
+
+def _oblivious(bundle: BundleFiles) -> Mapping[str, Any] | None:
+    facts = bundle.manifest["backends"].get("cpu")
+    tables = bundle.json(facts["program"]) if facts else {}
+    return tables if "map" in tables else None
 
 
 def _parameters(bundle: BundleFiles) -> tuple[int, int]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from . import maps, sections
+from . import maps, oblivious, sections
 from .contents import Contents
+from .markup import note, table
 
 
 def page(bundles: Sequence[Contents]) -> str:
@@ -44,6 +45,9 @@ def _bundle(key: str, contents: Contents) -> str:
             maps.section(name, found, shown=not at) for at, (name, found) in enumerate(contents.maps.items())
         ]
         parts += ["<h2>Memory map</h2>", *folded]
+    if contents.oblivious is not None:
+        found = table(oblivious.COLUMNS, oblivious.rows(contents.oblivious))
+        parts += ["<h2>Oblivious look-ups</h2>", note(oblivious.title(contents.oblivious)), found]
     if contents.verification is not None:
         parts += ["<h2>Verification</h2>", sections.verification(key, contents.verification)]
     if contents.rtl_runs:

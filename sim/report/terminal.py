@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,7 +16,7 @@ from ..cost.record import EntryCost
 from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Verification
-from . import maps, units
+from . import maps, oblivious, units
 from .contents import Contents
 
 _PIPE_WIDTH = 140
@@ -39,6 +40,8 @@ def tables(contents: Contents) -> RenderableType:
         parts.append(_memory(contents))
     if contents.maps:
         parts += [_maps(contents), *(Text(f"picture: {found.where}") for found in contents.maps.values())]
+    if contents.oblivious is not None:
+        parts.append(_oblivious(contents.oblivious))
     if verification is not None:
         parts.append(_verification(verification))
     if contents.rtl_runs:
@@ -128,6 +131,13 @@ def _maps(contents: Contents) -> Table:
     table = _table(f"Memory map: {', '.join(tiers)}; verified", maps.COLUMNS, len(maps.COLUMNS) - 2)
     for name, found in contents.maps.items():
         table.add_row(*found.row(name))
+    return table
+
+
+def _oblivious(program: Mapping[str, Any]) -> Table:
+    table = _table(oblivious.title(program), oblivious.COLUMNS, len(oblivious.COLUMNS) - 1)
+    for row in oblivious.rows(program):
+        table.add_row(*row)
     return table
 
 

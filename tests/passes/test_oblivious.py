@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from penstock.compiler import raise_subject
 from penstock.ir.errors import InputError, PassError, PrivateUses
+from penstock.ir.lookup import Lookup, ObliviousMap
 from penstock.ir.mlir import ir
 from penstock.ir.module import parse_module, print_module
-from penstock.ir.oblivious import LOOKUP, MAP, PRIVATE, Lookup, ObliviousMap, lookup_of, map_of
+from penstock.ir.oblivious import LOOKUP, MAP, PRIVATE, attribute, lookup_of, map_of, record
 from penstock.ir.steps import CALL, body, callee, functions
 from penstock.passes.oblivious.lookups import chunked, value_bytes_most
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
@@ -237,21 +238,26 @@ def test_options_that_cannot_be_are_refused() -> None:
 
 
 def test_the_mark_of_a_lookup_is_held_to_its_rules() -> None:
+    for sizes in ((4, 20, 2, 8, 3), (0, 10, 2, 8, 3), (1 << 31, 10, 2, 8, 3), (4, 10, 2, 8, -1)):
+        with pytest.raises(InputError, match="Lookup"):
+            Lookup("t", *sizes)
+    with pytest.raises(InputError, match="ObliviousMap"):
+        ObliviousMap(65, 64, 4, 0.2)
     with ir.Location.unknown(parse_module(ROWS).context):
         good = Lookup("t", rows=4, row_bytes=10, chunks=2, value_bytes=8, first_key=3)
-        assert Lookup.of(good.attribute()) == good
-        for bad in (
-            Lookup("t", 4, 20, 2, 8, 3),
-            Lookup("t", 0, 10, 2, 8, 3),
-            Lookup("t", 1 << 31, 10, 2, 8, 3),
-            Lookup("t", 4, 10, 2, 8, -1),
-        ):
-            with pytest.raises(InputError, match=LOOKUP):
-                Lookup.of(bad.attribute())
-        with pytest.raises(InputError, match="a dictionary of"):
-            Lookup.of(ir.UnitAttr.get())
-        with pytest.raises(InputError, match=MAP):
-            ObliviousMap.of(ObliviousMap(65, 64, 4, 0.2).attribute())
+        assert record(Lookup, attribute(good), LOOKUP) == good
+        whole = ObliviousMap(60, 64, 8, 0.25)
+        assert record(ObliviousMap, attribute(whole), MAP) == whole
+        texts = (
+            "unit",
+            str(attribute(whole)),
+            str(attribute(good)).replace('"t"', "1 : i64"),
+            str(attribute(good)).replace("rows = 4 : i64", 'rows = "4"'),
+            str(attribute(good)).replace("chunks = 2", "chunks = 1"),
+        )
+        for text in texts:
+            with pytest.raises(InputError):
+                record(Lookup, ir.Attribute.parse(text), LOOKUP)
 
 
 @given(row_bytes=st.integers(1, 5000), pages=st.sampled_from([256, 512, 1024, 4096, 65536]))
