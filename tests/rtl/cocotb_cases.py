@@ -13,6 +13,7 @@ import pytest
 from penstock.ir.errors import ToolMissing
 from penstock.sim.cost.bitmod import BitmodArray
 from penstock.sim.rtl.cocotb_run import build_for_cocotb, run_module
+from penstock.sim.rtl.verilator import Build
 
 
 def pass_array(array: BitmodArray, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -28,7 +29,11 @@ def run_cases(
 
     Where this Python has no shared library, which a simulator needs, the run must say so.
     """
-    model = build_for_cocotb(sources, top, flags=flags)
+    run_built(build_for_cocotb(sources, top, flags=flags), top, module, count, folder)
+
+
+def run_built(model: Build, top: str, module: str, count: int, folder: Path) -> None:
+    """The same on a model that is built."""
     if find_libpython.find_libpython() is None:
         with pytest.raises(ToolMissing, match="libpython"):
             run_module(model, top, module, folder)
