@@ -9,9 +9,6 @@
 // computes. The kernel sequencer loads programs and arguments, the address of a slot among them, and starts the
 // fabric. Which expert a prompt wants is the host's business: it asks, is granted a slot, commands, and releases.
 // Programs and schedules are written by the host beforehand.
-//
-// Segment 0 of the copying engine is the experts' region of DDR, segment 1 that of the slots in HBM: a copy cannot
-// reach anything else. A copy's error completion, of the bus or of a poisoned word, is the manager's.
 
 module sn40l_coe #(
   parameter  int unsigned Slots       = 64,
@@ -99,8 +96,6 @@ module sn40l_coe #(
   localparam int unsigned MemIdW   = sn40l_mem_pkg::IdWidth;
   localparam int unsigned DataW    = sn40l_mem_pkg::DataWidth;
   localparam int unsigned StrbW    = sn40l_mem_pkg::StrbWidth;
-  localparam int unsigned OffsetW  = sn40l_mem_pkg::OffsetWidth;
-  localparam int unsigned SegmentW = $bits(sn40l_mem_pkg::segment_t);
 
   // AXI4, one port a unit.
   logic [Ports-1:0]                ar_valid, ar_ready, r_valid, r_ready, r_last, aw_valid, aw_ready;
@@ -171,92 +166,46 @@ module sn40l_coe #(
     .errors_o     (expert_count[5])
   );
 
-  // The copying engine.
-  sn40l_mem_pkg::descriptor_t    descriptor;
-  sn40l_mem_pkg::segment_t [1:0] segments;
-
-  always_comb begin
-    segments           = '0;
-    segments[0].tier   = 1'b1;
-    segments[0].base   = far_base_i;
-    segments[0].limit  = far_bytes_i;
-    segments[1].base   = near_base_i;
-    segments[1].limit  = near_bytes_i;
-    for (int unsigned i = 0; i < 2; i++) begin
-      segments[i].read   = 1'b1;
-      segments[i].write  = 1'b1;
-      segments[i].expert = sn40l_mem_pkg::ExpertAny;
-    end
-
-    descriptor             = '0;
-    descriptor.op          = sn40l_mem_pkg::OpCopy;
-    descriptor.expert      = copy_expert;
-    descriptor.src_segment = copy_back ? 4'd1 : 4'd0;
-    descriptor.dst_segment = copy_back ? 4'd0 : 4'd1;
-    descriptor.src_offset  = copy_src[OffsetW-1:0];
-    descriptor.dst_offset  = copy_dst[OffsetW-1:0];
-    descriptor.len0        = copy_bytes;
-    descriptor.n1          = 16'd1;
-    descriptor.n2          = 16'd1;
-  end
-
-  logic       dma_idle, dma_irq, dma_full, dma_waits, dma_busy, ld_valid, ld_last, ld_poison, st_ready;
-  logic [2:0] dma_token;
-  logic [DataW-1:0] ld_data;
-
-  sn40l_dma #(
-    .QueueDepth(1),
-    .Segments  (2)
-  ) i_copy (
+  sn40l_coe_copier i_copier (
     .clk_i,
     .rst_ni,
-    .abort_i           (1'b0),
-    .segments_i        ({SegmentW'(segments[1]), SegmentW'(segments[0])}),
-    .descriptor_valid_i(copy_valid),
-    .descriptor_ready_o(copy_ready),
-    .descriptor_i      (descriptor),
-    .idle_o            (dma_idle),
-    .completion_valid_o(copied),
-    .completion_o      (completion),
-    .irq_o             (dma_irq),
-    .token_i           ('0),
-    .token_o           (dma_token),
-    .ld_valid_o        (ld_valid),
-    .ld_ready_i        (1'b0),
-    .ld_data_o         (ld_data),
-    .ld_last_o         (ld_last),
-    .ld_poison_o       (ld_poison),
-    .st_valid_i        (1'b0),
-    .st_ready_o        (st_ready),
-    .st_data_i         ('0),
-    .st_poison_i       (1'b0),
-    .queue_full_o      (dma_full),
-    .waiting_o         (dma_waits),
-    .busy_o            (dma_busy),
-    .ar_valid_o        (ar_valid[Mine]),
-    .ar_ready_i        (ar_ready[Mine]),
-    .ar_id_o           (ar_id[Mine]),
-    .ar_addr_o         (ar_addr[Mine]),
-    .ar_len_o          (ar_len[Mine]),
-    .r_valid_i         (r_valid[Mine]),
-    .r_ready_o         (r_ready[Mine]),
-    .r_id_i            (r_id[Mine]),
-    .r_data_i          (r_data[Mine]),
-    .r_resp_i          (r_resp[Mine]),
-    .aw_valid_o        (aw_valid[Mine]),
-    .aw_ready_i        (aw_ready[Mine]),
-    .aw_id_o           (aw_id[Mine]),
-    .aw_addr_o         (aw_addr[Mine]),
-    .aw_len_o          (aw_len[Mine]),
-    .w_valid_o         (w_valid[Mine]),
-    .w_ready_i         (w_ready[Mine]),
-    .w_data_o          (w_data[Mine]),
-    .w_strb_o          (w_strb[Mine]),
-    .w_last_o          (w_last[Mine]),
-    .b_valid_i         (b_valid[Mine]),
-    .b_ready_o         (b_ready[Mine]),
-    .b_id_i            (b_id[Mine]),
-    .b_resp_i          (b_resp[Mine])
+    .far_base_i,
+    .far_bytes_i,
+    .near_base_i,
+    .near_bytes_i,
+    .copy_valid_i (copy_valid),
+    .copy_ready_o (copy_ready),
+    .copy_back_i  (copy_back),
+    .copy_src_i   (copy_src),
+    .copy_dst_i   (copy_dst),
+    .copy_bytes_i (copy_bytes),
+    .copy_expert_i(copy_expert),
+    .copied_o     (copied),
+    .completion_o (completion),
+    .ar_valid_o   (ar_valid[Mine]),
+    .ar_ready_i   (ar_ready[Mine]),
+    .ar_id_o      (ar_id[Mine]),
+    .ar_addr_o    (ar_addr[Mine]),
+    .ar_len_o     (ar_len[Mine]),
+    .r_valid_i    (r_valid[Mine]),
+    .r_ready_o    (r_ready[Mine]),
+    .r_id_i       (r_id[Mine]),
+    .r_data_i     (r_data[Mine]),
+    .r_resp_i     (r_resp[Mine]),
+    .aw_valid_o   (aw_valid[Mine]),
+    .aw_ready_i   (aw_ready[Mine]),
+    .aw_id_o      (aw_id[Mine]),
+    .aw_addr_o    (aw_addr[Mine]),
+    .aw_len_o     (aw_len[Mine]),
+    .w_valid_o    (w_valid[Mine]),
+    .w_ready_i    (w_ready[Mine]),
+    .w_data_o     (w_data[Mine]),
+    .w_strb_o     (w_strb[Mine]),
+    .w_last_o     (w_last[Mine]),
+    .b_valid_i    (b_valid[Mine]),
+    .b_ready_o    (b_ready[Mine]),
+    .b_id_i       (b_id[Mine]),
+    .b_resp_i     (b_resp[Mine])
   );
 
   assign copied_o            = copied;
@@ -437,9 +386,7 @@ module sn40l_coe #(
   end
 
   logic unused;
-  assign unused = ^{copy_src[AddrWidth-1:OffsetW], copy_dst[AddrWidth-1:OffsetW], dma_idle, dma_irq, dma_token,
-                    ld_valid, ld_data, ld_last, ld_poison, st_ready, dma_full, dma_waits, dma_busy,
-                    prog_addr[14:ProgWidth], stat_data, ended, ended_with, irq, failed_with, r_last, w_last, ecc_seen,
+  assign unused = ^{prog_addr[14:ProgWidth], stat_data, ended, ended_with, irq, failed_with, r_last, w_last, ecc_seen,
                     ecc_address, memory_select[5]};
 
 endmodule

@@ -13,7 +13,7 @@
 // and address of the first error and how many there were. A token is posted only when there was no error.
 // RO of a segment is its missing write permission. abort_i (a level): the descriptor under way ends as
 // soon as its bursts have, every queued one is answered with CodeAbort, no new one is taken. A word that
-// is offered in that time is lost. Counters of tokens hold 255 at most.
+// is offered in that time is lost.
 
 module sn40l_dma #(
   parameter  int unsigned QueueDepth      = 4,
@@ -122,33 +122,20 @@ module sn40l_dma #(
 
   assign take = state_q == StIdle;
 
-  // Tokens.
-  logic [DmaTokens-1:0][7:0] tokens_q;
-  logic [DmaTokens-1:0]      spend;
-  logic                      token_there, may_begin;
-
-  always_comb begin
-    spend       = '0;
-    token_there = 1'b0;
-    for (int unsigned t = 0; t < DmaTokens; t++) begin
-      if (now_q.wait_token == sn40l_mem_pkg::TokenWidth'(t)) begin
-        token_there = tokens_q[t] != '0;
-        spend[t]    = state_q == StWait && now_q.wait_en && may_begin && !abort_i;
-      end
-    end
-  end
+  // The token it waits for.
+  logic token_there, may_begin, begins;
 
   assign may_begin = !now_q.wait_en || token_there;
+  assign begins    = state_q == StWait && may_begin && !abort_i;
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) tokens_q <= '0;
-    else begin
-      for (int unsigned t = 0; t < DmaTokens; t++) begin
-        if (token_i[t] && !spend[t] && tokens_q[t] != '1) tokens_q[t] <= tokens_q[t] + 8'd1;
-        else if (spend[t] && !token_i[t])                 tokens_q[t] <= tokens_q[t] - 8'd1;
-      end
-    end
-  end
+  sn40l_dma_tokens i_tokens (
+    .clk_i,
+    .rst_ni,
+    .token_i,
+    .select_i(now_q.wait_token),
+    .there_o (token_there),
+    .spend_i (begins && now_q.wait_en)
+  );
 
   // The segments it is about.
   sn40l_mem_pkg::segment_t src, dst;
@@ -293,10 +280,11 @@ module sn40l_dma #(
   );
 
   // Where words come from and go to.
-  logic copies, loads, stores;
+  logic copies, loads, stores, fills;
   assign copies = now_q.op == sn40l_mem_pkg::OpCopy;
   assign loads  = now_q.op == sn40l_mem_pkg::OpLoad;
   assign stores = now_q.op == sn40l_mem_pkg::OpStore;
+  assign fills  = now_q.op == sn40l_mem_pkg::OpFill;
 
   assign ld_valid_o  = word_valid && loads && !stop;
   assign ld_data_o   = word;
@@ -304,8 +292,8 @@ module sn40l_dma #(
   assign ld_poison_o = word_poison;
   assign word_ready  = stop || (copies ? give_ready : ld_ready_i);
 
-  assign give_valid  = copies ? word_valid : stores ? st_valid_i : 1'b1;
-  assign give        = copies ? word : stores ? st_data_i : {8{now_q.pattern}};
+  assign give_valid  = copies ? word_valid : fills || st_valid_i;
+  assign give        = copies ? word : fills ? {8{now_q.pattern}} : st_data_i;
   assign give_poison = copies ? word_poison : stores && st_poison_i;
   assign st_ready_o  = give_ready && stores && state_q == StRun;
 
@@ -337,7 +325,7 @@ module sn40l_dma #(
           if (abort_i) begin
             code_q  <= sn40l_mem_pkg::CodeAbort;
             state_q <= StDone;
-          end else if (may_begin) begin
+          end else if (begins) begin
             state_q <= StCheck;
           end
         end

@@ -57,12 +57,10 @@ package sn40l_pcu_pkg;
   localparam int unsigned Lanes        = 8;    // as in sn40l_pkg
   localparam int unsigned VecWidth     = 256;
   localparam int unsigned Queues       = 5;    // operand queues
-  localparam int unsigned QueueWidth   = 3;
   localparam int unsigned Counters     = 4;    // credits of the output
   localparam int unsigned Constants    = 8;
   localparam int unsigned Scalars      = 8;
   localparam int unsigned BufferDepth  = 256;  // vectors
-  localparam int unsigned BufferAddr   = 8;
   localparam int unsigned Instructions = 32;
   localparam int unsigned PcWidth      = 5;
   localparam int unsigned TailStages   = 8;    // of sn40l_pcu_tail
@@ -79,7 +77,6 @@ package sn40l_pcu_pkg;
   localparam logic [6:0] RegSpecials = 7'h0C;
   localparam logic [6:0] RegQueue    = 7'h10;
   localparam logic [6:0] RegConstant = 7'h20;
-  localparam logic [6:0] RegProgram0 = 7'h40;
 
   localparam int unsigned TokenUnit = 7;
 

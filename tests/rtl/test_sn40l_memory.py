@@ -70,7 +70,7 @@ DMA = {
     ),
     "a descriptor does not wait": Mutation("sn40l_dma.sv", "!now_q.wait_en || token_there", "1'b1", TOKENS),
     "a token lost where one is spent": Mutation(
-        "sn40l_dma.sv",
+        "sn40l_dma_tokens.sv",
         "else if (spend[t] && !token_i[t])",
         "else if (spend[t] && (!token_i[t] || {on}))",
         TOKENS,
