@@ -21,6 +21,7 @@ from .errors import PlanError
 from .records import record
 
 SCHEMA = 1
+DTYPES = ("f32", "bf16")
 ALIGN = 128
 """Tokens that a split is a multiple of: there a slice's products are those of the whole, bit for bit."""
 PLACE = 256
@@ -218,6 +219,8 @@ class SwapPlan:
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
             raise PlanError(f"a plan of schema {self.schema}", accepted=str(SCHEMA))
+        if self.dtype not in DTYPES:
+            raise PlanError(f"activations of {self.dtype}", accepted=", ".join(DTYPES))
         if self.tokens < 1 or self.align < 1 or self.seq < 1:
             raise PlanError("no tokens", accepted="1 or more of seq, tokens and align")
         names = [tensor.name for tensor in self.tensors]

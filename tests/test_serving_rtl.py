@@ -132,6 +132,11 @@ def test_what_only_the_rtl_knows_is_refused_for_a_bundle(
     assert "--state, --ddr or --latency" in capsys.readouterr().err
 
 
+def test_threads_are_refused_where_one_simulates(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", SPEC, "--threads", "2"]) == cli.BAD_INPUT
+    assert "simulated by one" in capsys.readouterr().err
+
+
 def test_requests_that_only_a_runtime_can_draw_are_refused() -> None:
     with pytest.raises(InputError, match="uniform or zipf"):
         serve_rtl(SPEC, 10, requests="routed")

@@ -103,6 +103,7 @@ def _edited(**change: object) -> dict:
         (_edited(predicted={**_edited()["predicted"], "step_s": float("nan")}), "step_s: the value is nan"),
         (_edited(predicted={**_edited()["predicted"], "step_s": 10**400}), "step_s: the value is 1000"),
         (_edited(tokens=0), "no tokens"),
+        (_edited(dtype="f16"), "activations of f16"),
     ],
 )
 def test_another_form_is_refused_with_its_place(data: object, said: str) -> None:

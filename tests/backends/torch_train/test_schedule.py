@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 import penstock
 from penstock.backends.torch_train import Memo
-from penstock.backends.torch_train.hazards import WatchedLanes
 from penstock.backends.torch_train.lanes import COMPUTE, D2H, H2D, Copy, Event, Lanes
 from penstock.backends.torch_train.schedule import BACKWARD_DONE, FETCHED, FORWARD_DONE, OFFLOADED
 from penstock.backends.torch_train.thread_lanes import ThreadLanes
 from penstock.ir.swap_plan import SwapPlan
+
+from .watched_lanes import WatchedLanes
 
 Build = Callable[..., Any]
 Tokens = Callable[[int, int], Tensor]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .lanes import COMPUTE, LANES, Copy, Event, Lanes
+from penstock.backends.torch_train.lanes import COMPUTE, LANES, Copy, Event, Lanes
 
 _Clock = dict[str, int]
 
