@@ -226,6 +226,7 @@ def simulate_bundle(args: argparse.Namespace) -> Outcome:
             design=args.design,
             driver=args.driver,
             trace=args.trace,
+            trace_window=args.trace_window,
             max_cycles=args.max_cycles,
             memory_latency=args.memory_latency,
             inputs=inputs,
@@ -357,6 +358,8 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
 
 
 def _serve_on_rtl(args: argparse.Namespace) -> Outcome:
+    if args.threads is not None:
+        raise InputError("--threads", where=args.bundle, accepted="a bundle: the RTL is simulated by one")
     from .serving_rtl import DDR_RATE, serve_rtl
 
     with bar() as progress:

@@ -19,13 +19,14 @@
 // The copies are descriptors for a DMA engine, one at a time, each answered by one completion.
 
 module sn40l_expert_mgr #(
-  parameter  int unsigned Slots       = 41,
-  parameter  int unsigned ExpertWidth = 10,
-  parameter  int unsigned IdWidth     = 8,   // of requests, returned with the grant
-  parameter  int unsigned RefWidth    = 4,   // a slot is granted at most 2^RefWidth - 1 times at once
-  parameter  int unsigned Waiting     = 8,   // requests that share one copy
-  parameter  int unsigned AddrWidth   = 40,
-  localparam int unsigned SlotWidth   = (Slots > 1) ? $clog2(Slots) : 1
+  parameter  int unsigned Slots        = 41,
+  parameter  int unsigned ExpertWidth  = 10,
+  parameter  int unsigned IdWidth      = 8,  // of requests, returned with the grant
+  parameter  int unsigned RefWidth     = 4,  // a slot is granted at most 2^RefWidth - 1 times at once
+  parameter  int unsigned Waiting      = 8,  // requests that share one copy
+  parameter  int unsigned AddrWidth    = 40,
+  parameter  int unsigned CounterWidth = 32, // of the counters, which wrap
+  localparam int unsigned SlotWidth    = (Slots > 1) ? $clog2(Slots) : 1
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
@@ -70,12 +71,12 @@ module sn40l_expert_mgr #(
   input  logic                   done_valid_i,
   input  logic                   done_error_i,      // the bus answered with an error, or a word was poisoned
   // Counters
-  output logic [31:0]            hits_o,
-  output logic [31:0]            misses_o,
-  output logic [31:0]            evictions_o,
-  output logic [31:0]            back_bytes_o,
-  output logic [31:0]            wait_cycles_o,     // of a request at the head
-  output logic [31:0]            errors_o
+  output logic [CounterWidth-1:0] hits_o,
+  output logic [CounterWidth-1:0] misses_o,
+  output logic [CounterWidth-1:0] evictions_o,
+  output logic [CounterWidth-1:0] back_bytes_o,
+  output logic [CounterWidth-1:0] wait_cycles_o,  // of a request at the head
+  output logic [CounterWidth-1:0] errors_o
 );
 
   typedef enum logic [1:0] {Invalid, Loading, Ready, Evicting} slot_e;
@@ -288,17 +289,17 @@ module sn40l_expert_mgr #(
       wait_cycles_o <= '0;
       errors_o      <= '0;
     end else begin
-      hits_o        <= hits_o + 32'(accepted && !begins);
-      misses_o      <= misses_o + 32'(begins);
-      evictions_o   <= evictions_o + 32'(evicts);
-      back_bytes_o  <= back_bytes_o + ((back_done && !done_error_i) ? writable_bytes_i : '0);
-      wait_cycles_o <= wait_cycles_o + 32'(req_valid_i && !req_ready_o);
-      errors_o      <= errors_o + 32'(done_valid_i && done_error_i && (copy_q == Back || copy_q == Fill));
+      hits_o        <= hits_o + CounterWidth'(accepted && !begins);
+      misses_o      <= misses_o + CounterWidth'(begins);
+      evictions_o   <= evictions_o + CounterWidth'(evicts);
+      back_bytes_o  <= back_bytes_o + ((back_done && !done_error_i) ? CounterWidth'(writable_bytes_i) : '0);
+      wait_cycles_o <= wait_cycles_o + CounterWidth'(req_valid_i && !req_ready_o);
+      errors_o      <= errors_o + CounterWidth'(done_valid_i && done_error_i && (copy_q == Back || copy_q == Fill));
     end
   end
 
-  if (ExpertWidth < 1 || RefWidth < 1 || Waiting < 1) begin : gen_bad_width
-    $error("sn40l_expert_mgr: ExpertWidth, RefWidth and Waiting must be at least 1");
+  if (ExpertWidth < 1 || RefWidth < 1 || Waiting < 1 || CounterWidth < 1) begin : gen_bad_width
+    $error("sn40l_expert_mgr: ExpertWidth, RefWidth, Waiting and CounterWidth must be at least 1");
   end
 
 endmodule

@@ -15,7 +15,8 @@
 // Arguments and execution need a program; a command without one, or an unknown one, is told by error_o and skipped.
 
 module sn40l_kseq #(
-  parameter int unsigned SchedWidth = 6  // bits of an address of the schedule
+  parameter int unsigned SchedWidth   = 6,  // bits of an address of the schedule
+  parameter int unsigned CounterWidth = 32  // of the counters, which wrap
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -42,9 +43,9 @@ module sn40l_kseq #(
   // State
   output logic                    idle_o,
   output logic                    error_o,
-  output logic [31:0]             launches_o,
-  output logic [31:0]             busy_cycles_o,  // of kernels
-  output logic [31:0]             gap_cycles_o    // from the end of a kernel to the start of the next
+  output logic [CounterWidth-1:0] launches_o,
+  output logic [CounterWidth-1:0] busy_cycles_o,  // of kernels
+  output logic [CounterWidth-1:0] gap_cycles_o    // from the end of a kernel to the start of the next
 );
 
   typedef enum logic [2:0] {Idle, Delay, Fetch, Decode, Load, Start, Run} state_e;
@@ -143,9 +144,9 @@ module sn40l_kseq #(
       busy_cycles_o <= '0;
       gap_cycles_o  <= '0;
     end else begin
-      launches_o    <= launches_o + 32'(state_q == Start);
-      busy_cycles_o <= busy_cycles_o + 32'(state_q == Run);
-      gap_cycles_o  <= gap_cycles_o + 32'(ran_q && state_q != Run);
+      launches_o    <= launches_o + CounterWidth'(state_q == Start);
+      busy_cycles_o <= busy_cycles_o + CounterWidth'(state_q == Run);
+      gap_cycles_o  <= gap_cycles_o + CounterWidth'(ran_q && state_q != Run);
     end
   end
 

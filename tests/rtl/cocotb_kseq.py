@@ -231,3 +231,19 @@ async def commands_and_latencies_may_be_as_long_as_their_bits(dut: Any) -> None:
     while not unit.starts:
         await unit.cycle()
     assert unit.starts == [taken + 0xFFFF + 3]
+
+
+@cocotb.test()
+async def counters_wrap(dut: Any) -> None:
+    """Of all their bits, where they are narrow."""
+    unit, width = Sequencer(dut, 8), len(dut.launches_o)
+    unit.kept = {"run_cycles_i": 2}
+    await unit.start()
+    await unit.schedule([(PROGRAM, 0, 1), *[(EXECUTE, 0, 0)] * 14])
+    while len(unit.starts) < min(2**width, 1024) + 5:
+        await unit.go(0, 15)
+        await unit.idle()
+    running = 3 * len(unit.starts)
+    assert unit.counter("launches_o") == len(unit.starts) % 2**width
+    assert unit.counter("busy_cycles_o") == running % 2**width
+    assert unit.counter("gap_cycles_o") == (unit.now - unit.starts[0] - 1 - running) % 2**width

@@ -81,8 +81,8 @@ PARTS = {
         "the manager of experts and the kernel sequencer of `rtl/sn40l`",
         r"sn40l_(expert_mgr|lru|kseq)\w*\.sv",
         (
-            Suite("cocotb_experts", "sn40l_expert_mgr", ("-GSlots=5",)),
-            Suite("cocotb_kseq", "kseq_harness"),
+            Suite("cocotb_experts", "sn40l_expert_mgr", ("-GSlots=5", "-GCounterWidth=9")),
+            Suite("cocotb_kseq", "kseq_harness", ("-GCounterWidth=9",)),
         ),
     ),
 }

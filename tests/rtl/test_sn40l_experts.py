@@ -44,8 +44,8 @@ SEQUENCER = {
 }
 
 BENCHES = {
-    "experts": Rules("sn40l_expert_mgr", "cocotb_experts", 7, EXPERTS, ("-GSlots=5",)),
-    "sequencer": Rules("kseq_harness", "cocotb_kseq", 7, SEQUENCER),
+    "experts": Rules("sn40l_expert_mgr", "cocotb_experts", 8, EXPERTS, ("-GSlots=5", "-GCounterWidth=9")),
+    "sequencer": Rules("kseq_harness", "cocotb_kseq", 8, SEQUENCER, ("-GCounterWidth=9",)),
 }
 
 
@@ -68,4 +68,4 @@ def test_every_broken_rule_is_noticed_by_its_case(broken: Broken, tmp_path: Path
 
 @pytest.mark.slow
 def test_as_many_slots_as_the_target_has(sn40l_files: list[Path], tmp_path: Path) -> None:
-    run_cases(sn40l_files, "sn40l_expert_mgr", "cocotb_experts", 7, tmp_path, ("-GSlots=41",))
+    run_cases(sn40l_files, "sn40l_expert_mgr", "cocotb_experts", 8, tmp_path, ("-GSlots=41",))

@@ -1,6 +1,8 @@
 // The kernel sequencer with its memories, written by the test, and units that run for so many cycles.
 
-module kseq_harness (
+module kseq_harness #(
+  parameter int unsigned CounterWidth = 32
+) (
   input  logic        clk_i,
   input  logic        rst_ni,
   input  logic [15:0] so_latency_i,
@@ -21,9 +23,9 @@ module kseq_harness (
   output logic        start_o,
   output logic        idle_o,
   output logic        error_o,
-  output logic [31:0] launches_o,
-  output logic [31:0] busy_cycles_o,
-  output logic [31:0] gap_cycles_o
+  output logic [CounterWidth-1:0] launches_o,
+  output logic [CounterWidth-1:0] busy_cycles_o,
+  output logic [CounterWidth-1:0] gap_cycles_o
 );
 
   logic [31:0] sched_word;
@@ -50,7 +52,7 @@ module kseq_harness (
     else if (left_q != 16'd0) left_q <= left_q - 16'd1;
   end
 
-  sn40l_kseq #(.SchedWidth(4)) i_kseq (
+  sn40l_kseq #(.SchedWidth(4), .CounterWidth(CounterWidth)) i_kseq (
     .clk_i,
     .rst_ni,
     .so_latency_i,
