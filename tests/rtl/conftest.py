@@ -68,13 +68,16 @@ def write_sources(folder: Path, texts: dict[str, str]) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def stream_vectors(sources: list[Path], harness: str, inputs: Vectors, folder: Path) -> Vectors:
-    """Run a harness: uint32 ``[cycles, 4]`` in, the same out."""
+def stream_vectors(
+    sources: list[Path], harness: str, inputs: Vectors, folder: Path, arguments: tuple[str, ...] = ()
+) -> Vectors:
+    """Run a harness: uint32 ``[cycles, 4]`` in, the same out; with more arguments, plusargs for instance."""
     assert inputs.dtype == np.uint32
     assert inputs.shape[1] == 4
     model = build([*sources, HARNESS / f"{harness}.sv"], harness, HARNESS / "stream_main.cpp")
     inputs.tofile(folder / "in.bin")
-    subprocess.run([model.executable, folder / "in.bin", folder / "out.bin"], check=True, env=os.environ)
+    command = [model.executable, folder / "in.bin", folder / "out.bin", *arguments]
+    subprocess.run(command, check=True, env=os.environ)
     return np.fromfile(folder / "out.bin", np.uint32).reshape(inputs.shape)
 
 
