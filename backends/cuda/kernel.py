@@ -1,8 +1,8 @@
 """What a CUDA kernel is to everybody around it: its source, its launch, and what each argument points to.
 
-The builder compiles it, the program launches it, the emulator runs it on the host. The source includes headers
-of ``backends/cuda/include`` by name (``#include "element.cuh"``), and nothing else; the emulator has headers of
-the same names that carry the same functions out in C++.
+The builder compiles it, the program launches it, the emulator runs it on the host. The source includes
+headers of ``backends/cuda/include`` by name (``#include "element.cuh"``), and nothing else; the emulator has
+headers of the same names that carry the same functions out in C++.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ARCHS: tuple[Arch, ...] = ("sm_80", "sm_90a", "sm_100a")
 """What everything generic is compiled for."""
 
 Role = Literal["in", "out", "update", "scratch", "zeroed"]
-"""Read; written in full; read and written; contents that do not matter before; the same, but zero at the start.
+"""Read; written in full; read and written; contents before do not matter; the same, but zero at the start.
 
-A scratch tensor that one launch of a group writes and a later one reads is ``scratch`` in the first, ``in`` in
-the second.
+A scratch tensor that one launch of a group writes and a later one reads is ``scratch`` in the first, ``in``
+in the second.
 """
 
 
@@ -166,7 +166,7 @@ class Place:
     """Which tensor of a group a kernel's buffer is.
 
     Attributes:
-        kind: ``operand`` or ``result`` of the group, or ``work``: a workspace that lives as long as the group.
+        kind: ``operand`` or ``result`` of the group, or ``work``, a workspace that lives as long as it.
         number: which one, from 0.
     """
 
