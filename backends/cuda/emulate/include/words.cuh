@@ -1,0 +1,23 @@
+// Words of registers, as backends/cuda/include/words.cuh has them.
+#pragma once
+#include "element.cuh"
+
+using u8 = unsigned char;
+using u16 = unsigned short;
+using u32 = unsigned int;
+using u64 = unsigned long long;
+using i64 = long long;
+
+constexpr float kInfinity = __builtin_huge_valf();
+constexpr float kLog2E = 1.4426950408889634f;
+constexpr float kLn2 = 0.6931471805599453f;
+
+template <typename T>
+inline u32 packed(float low, float high) {
+  return u32(Narrow<T>::of(low).bits) | u32(Narrow<T>::of(high).bits) << 16;
+}
+
+inline float exp2_fast(float x) { return exp2f(x); }
+inline float log2_fast(float x) { return log2f(x); }
+inline float reciprocal_fast(float x) { return 1.0f / x; }
+inline float tanh_fast(float x) { return 1.0f - 2.0f * reciprocal_fast(1.0f + exp2_fast(2.0f * kLog2E * x)); }

@@ -1,0 +1,1 @@
+"""Kernels of fused cascades on tensor cores: read off the Einsums, written as CUDA C++."""
