@@ -156,17 +156,16 @@ class _Reader:
 
     @staticmethod
     def _redirect(reader: Step, cast: Step, whole: Tensor) -> None:
-        table = dict(zip(cast.einsum.output.ranks, cast.einsum.accesses[0].index, strict=False))
-        operands = list(reader.einsum.operands)
-        place = 0
+        """Read the whole converted input where a converted tile was read."""
+        operands, place = list(reader.einsum.operands), 0
         for number, operand in enumerate(operands):
-            if isinstance(operand, Access):
-                if reader.inputs[place] is cast.output:
-                    names = dict(zip(cast.einsum.output.plain, operand.index, strict=True))
-                    inner = {str(rank): index for rank, index in names.items()}
-                    operands[number] = cast.einsum.accesses[0].substitute(inner)
-                place += 1
-        del table
+            if not isinstance(operand, Access):
+                continue
+            if reader.inputs[place] is cast.output:
+                ranks = cast.einsum.output.ranks
+                source = cast.einsum.accesses[0].substitute(dict(zip(ranks, operand.index, strict=True)))
+                operands[number] = Access(operand.tensor, source.index)
+            place += 1
         reader.einsum = replace(reader.einsum, operands=tuple(operands))
         reader.inputs = tuple(whole if tensor is cast.output else tensor for tensor in reader.inputs)
 
@@ -307,34 +306,32 @@ class _Reader:
         return All(parts) if isinstance(formula, All) else Any(parts)
 
 
-def _factored(chain: tuple[Step, ...], product: Tensor, scores: Tensor) -> tuple[float, tuple[Step, ...]]:
-    """A positive constant that the product is multiplied by first, put off to the exponent.
+def _factored(
+    chain: tuple[Step, ...], product: Tensor, scores: Tensor
+) -> tuple[float, tuple[Step, ...]]:
+    """A positive constant that the product is multiplied by, put off to the exponent.
 
-    Allowed where nothing but choices of −∞ lies behind it.
+    Allowed where nothing but choices of −∞ lies beside it.
     """
-    factor, now, kept = 1.0, product, []
+    factor, now, kept = 1.0, product, list[Step]()
     for step in chain:
-        einsum = step.einsum
         if now not in step.inputs:
             kept.append(step)
             continue
-        constant = next((o.value for o in einsum.operands if isinstance(o, Literal)), None)
-        if einsum.map in ("mul", "div") and len(step.inputs) == 1 and constant is not None and not kept_of(kept, now):
-            ahead = einsum.map == "mul" or isinstance(einsum.operands[1], Literal)
-            if not ahead or not 0 < float(constant) < math.inf:
-                return 1.0, chain
-            factor = factor * constant if einsum.map == "mul" else factor / constant
-            kept.append(Step(replace(einsum, map="id", operands=einsum.accesses), step.output, step.inputs, step.extents))
-        elif einsum.map == "where" and constant == -math.inf:
-            kept.append(step)
-        elif einsum.map in ("id", "to_float"):
-            kept.append(step)
-        else:
+        einsum = step.einsum
+        constants = [float(operand.value) for operand in einsum.operands if isinstance(operand, Literal)]
+        scales = einsum.map == "mul" or (einsum.map == "div" and isinstance(einsum.operands[1], Literal))
+        if step.output.element != "f32" or step.inputs.count(now) > 1:
             return 1.0, chain
+        if scales and constants and 0 < constants[0] < math.inf:
+            factor = factor * constants[0] if einsum.map == "mul" else factor / constants[0]
+            step = Step(replace(einsum, map="id", operands=einsum.accesses), *_rest(step))
+        elif not (einsum.map in ("id", "to_float") or (einsum.map == "where" and constants == [-math.inf])):
+            return 1.0, chain
+        kept.append(step)
         now = step.output
     return (factor, tuple(kept)) if now is scores else (1.0, chain)
 
 
-def kept_of(kept: list[Step], now: Tensor) -> bool:
-    """Whether the value so far has been chosen from already."""
-    return any(step.output is now and step.einsum.map == "where" for step in kept)
+def _rest(step: Step) -> tuple[Tensor, tuple[Tensor, ...], dict[str, int]]:
+    return step.output, step.inputs, step.extents

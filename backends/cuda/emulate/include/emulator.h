@@ -61,6 +61,10 @@ struct Map {
 };
 void tma_load(unsigned shared, const Map& map, unsigned barrier, const int* at);
 
+// ldmatrix.x4 and mma.m16n8k16 of a warp.
+void load_matrices(unsigned* tiles, unsigned address, bool transposed);
+void multiply_add(float* sums, const unsigned* a, unsigned b0, unsigned b1, bool half);
+
 // sums += a b for a warpgroup; a in shared memory (descriptor) or in registers (pairs of the thread).
 struct Product {
   float* sums;

@@ -16,11 +16,6 @@ inline void hold(float (&)[N]) {}
 template <int N>
 inline void hold(u32 (&)[N]) {}
 
-template <typename T>
-constexpr bool kIsHalf = false;
-template <>
-constexpr bool kIsHalf<f16> = true;
-
 // The instruction's texts (blocks/wgmma.py) have these names, ranks as template arguments.
 template <typename T, bool kTransposed, int N>
 inline void wgmma_shared(float (&sums)[N], u64 a, u64 b, bool add) {

@@ -8,7 +8,6 @@ using u32 = unsigned int;
 using u64 = unsigned long long;
 using i64 = long long;
 
-constexpr float kInfinity = __builtin_huge_valf();
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 
@@ -16,6 +15,11 @@ template <typename T>
 inline u32 packed(float low, float high) {
   return u32(Narrow<T>::of(low).bits) | u32(Narrow<T>::of(high).bits) << 16;
 }
+
+template <typename T>
+constexpr bool kIsHalf = false;
+template <>
+constexpr bool kIsHalf<f16> = true;
 
 inline float exp2_fast(float x) { return exp2f(x); }
 inline float log2_fast(float x) { return log2f(x); }

@@ -181,6 +181,7 @@ float shuffle(float x, int lanes, bool exclusive) {
 
 void run(const Launch& launch, void (*kernel)(void*), void* arguments) {
   machine.launch = launch;
+  machine.host = reinterpret_cast<const char*>(&launch);
   machine.random.seed(launch.seed);
   kernel_ = kernel, arguments_ = arguments;
   gridDim = launch.grid, blockDim = launch.block;

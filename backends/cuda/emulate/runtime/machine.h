@@ -43,6 +43,7 @@ struct Machine {
   jmp_buf scheduler{};
   uint64_t progress = 0;
   long block = -1;
+  const char* host = nullptr;         // a place on the stack of the program around the kernel
   std::mt19937 random;
   int warp_count() const { return static_cast<int>(clocks.size()); }
 };
@@ -62,6 +63,9 @@ void write_shared(const void* place, std::size_t bytes, int warp, Way way, const
 void pend_write(const void* place, std::size_t bytes, int change);
 void pend_read(const void* place, std::size_t bytes, int change);
 void check_global(const void* place, std::size_t bytes, bool write, const char* what);
+
+// A 16-bit float as it counts (fragments.cpp).
+float narrow(uint16_t bits, bool half);
 
 // Copies and products on their way (copies.cpp, products.cpp).
 bool advance_copies(bool forced);     // one TMA copy lands; false when there is none

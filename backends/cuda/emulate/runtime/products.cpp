@@ -21,18 +21,6 @@ struct Group {
 };
 std::vector<Group> groups_;
 
-float narrow(uint16_t bits, bool half) {
-  if (!half) {
-    const uint32_t wide = uint32_t(bits) << 16;
-    float value;
-    std::memcpy(&value, &wide, 4);
-    return value;
-  }
-  _Float16 value;
-  std::memcpy(&value, &bits, 2);
-  return float(value);
-}
-
 // Where a row of 16 bytes lies whose first element is (long, short): `line` bytes along, atoms of 8 rows of 128 bytes.
 unsigned place(unsigned long long descriptor, int piece, int row, bool transposed) {
   const unsigned start = (descriptor & 0x3fff) << 4;

@@ -175,7 +175,9 @@ static bool is_private(const void* place) {
   if (machine.now == nullptr) return true;
   const char* at = static_cast<const char*>(place);
   const std::vector<char>& stack = machine.now->stack;
-  return (at >= stack.data() && at < stack.data() + stack.size()) || (at >= &__executable_start && at < &end);
+  constexpr std::ptrdiff_t kHost = 1 << 16;
+  return (at >= stack.data() && at < stack.data() + stack.size()) || (at >= &__executable_start && at < &end) ||
+         (at > machine.host - kHost && at < machine.host + kHost);
 }
 
 void check_read(const void* place, std::size_t bytes) {
