@@ -20,7 +20,7 @@ COMPILERS = ("c++", "g++", "clang++")
 _STANDARD = ("-std=c++17", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-parameter")
 _RUNTIME = ("-O2",)
 # The hooks stand before every load and store that is left once a thread's own arrays are in registers.
-_KERNEL = ("-O1", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "-ffp-contract=fast", "-mfma")
+_KERNEL = ("-O1", "-fno-strict-aliasing", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "-ffp-contract=fast", "-mfma")
 
 
 def cpp_compiler() -> str:

@@ -1,5 +1,5 @@
 // Products of 64 x N x 16 by four warps, operands in swizzled shared memory (wgmma, sm_90a). The instruction itself,
-// one text per N, is written into each kernel by backends/cuda/blocks/wgmma.py.
+// one specialisation per number of columns, is written into each kernel by backends/cuda/blocks/wgmma.py.
 #pragma once
 #include "warp.cuh"
 
@@ -31,3 +31,10 @@ __device__ __forceinline__ void hold(u32 (&pairs)[N]) {
 #pragma unroll
   for (int i = 0; i < N; ++i) asm volatile("" : "+r"(pairs[i])::"memory");
 }
+
+// sums[64 x 2 N] = or += a[64 x 16] b; a in shared memory, or as the registers of a fragment.
+// Transposed: the rows of b in memory are the summed rank.
+template <typename T, bool kTransposed, int N>
+__device__ __forceinline__ void wgmma_shared(float (&sums)[N], u64 a, u64 b, bool add);
+template <typename T, bool kTransposed, int N>
+__device__ __forceinline__ void wgmma_registers(float (&sums)[N], const u32 (&a)[4], u64 b, bool add);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
@@ -35,13 +34,18 @@ class Signature:
     element: str
     extra: tuple[Tensor, ...]
 
-    def parameters(self, skip: Sequence[Tensor] = ()) -> str:
+    def parameters(self) -> str:
         """Their declarations as pointers."""
         result = list(self.names)[-1]
         return ", ".join(
             f"{'' if tensor is result else 'const '}{ELEMENTS[tensor.element]}* __restrict__ {name}"
             for tensor, name in self.names.items()
-            if tensor not in skip
+        )
+
+    def declared(self) -> str:
+        """The parameters that `score` gets after the point."""
+        return "".join(
+            f", const {ELEMENTS[tensor.element]}* __restrict__ {self.names[tensor]}" for tensor in self.extra
         )
 
     def buffer(self, tensor: Tensor) -> Buffer:
@@ -91,13 +95,13 @@ def check_rows(read: Read, rank: str) -> None:
 
 def outer_lines(cascade: Streamed, block: str) -> list[str]:
     """``const int h = …``: the outer ranks of a block, the last running fastest."""
-    lines, below = [], 1
+    lines, below = list[str](), 1
     for rank in reversed(cascade.outer):
-        extent = cascade.extents[rank]
         text = f"{block} / {below}" if below > 1 else block
-        outermost = rank == cascade.outer[0]
-        lines.append(f"  const int {rank} = {text if outermost else f'({text}) % {extent}' if below > 1 else f'{text} % {extent}'};")
-        below *= extent
+        if rank != cascade.outer[0]:
+            text = f"{text} % {cascade.extents[rank]}"
+        lines.append(f"  const int {rank} = {text};")
+        below *= cascade.extents[rank]
     return lines[::-1]
 
 

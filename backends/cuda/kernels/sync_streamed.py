@@ -14,6 +14,7 @@ from ..kernel import Kernel, Launch
 from .frame import Signature, blocks, heading, launches, outer_count, outer_lines, sign
 from .live import grows_with_rows, range_text, whole_text
 from .scores import offset_text, score_text, stride_of
+from .softmax import finish_text, weigh_text
 from .streamed import Read, Streamed, read_streamed
 
 _WARPS = 4
@@ -65,7 +66,7 @@ def _pitch(extent: int) -> int:
 
 def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str:
     extents = cascade.extents
-    rows, key, block = cascade.rows, cascade.key, cascade.block
+    key, block = cascade.key, cascade.block
     constants = {
         "kRows": extents[block], "kKeys": extents[key], "kDepth": extents[cascade.depth],
         "kWidth": extents[cascade.width], "kBlock": cut.rows, "kTile": cut.keys, "kFragments": cut.fragments,
@@ -73,6 +74,9 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
     rank_list = "".join(f"{rank}, " for rank in cascade.outer)
     tile = "gridDim.x - 1 - blockIdx.x" if grows_with_rows(cascade) else "blockIdx.x"
     extra = {tensor: signature.names[tensor] for tensor in signature.extra}
+    weigh = f"scores[i], largest[i], total[i], correction, {rank_list}row + i * 16, from{signature.passed()}"
+    result = signature.names[cascade.output.tensor]
+    after = "".join(f", {rank}" for rank in cascade.outer)
     lines = [
         *heading(cascade),
         *(f'#include "{header}.cuh"' for header in ("async_copy", "operators", "warp")),
@@ -89,7 +93,8 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "",
         _LOAD,
         _PRODUCTS,
-        _softmax(cascade, signature),
+        weigh_text(cascade, signature),
+        finish_text(cascade, signature),
         f'extern "C" __global__ void __launch_bounds__({32 * _WARPS})',
         f"{name}({signature.parameters()}) {{",
         "  extern __shared__ __align__(128) u8 shared[];",
@@ -102,10 +107,11 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "  int first, end;",
         f"  live_tiles<kKeys, kTile>({rank_list}low, high, first, end);",
         "",
-        "  float sums[kFragments][kWidth / 8][4] = {};",
+        "  float sums[kFragments][kWidth / 2] = {};",
         "  float largest[kFragments][2], total[kFragments][2];",
         "  for (int i = 0; i < kFragments; ++i)",
         "    for (int half = 0; half < 2; ++half) largest[i][half] = -ein::infinity(), total[i][half] = 0.0f;",
+        "  const int row = low + warp * kFragments * 16 + threadIdx.x % 32 / 4;",
         f"  load_rows<kDepth, kBlock>(query_tile, query_at, kRows - low, {_stride(cascade.query, block)});",
         f"  load_rows<kDepth, kTile>(key_tile, key_at + static_cast<i64>(first) * kTile * {_stride(cascade.keys, key)}, kKeys - first * kTile, {_stride(cascade.keys, key)});",
         "  commit_copies();",
@@ -114,26 +120,35 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "    __syncthreads();  // keys are there, and nobody reads the values of the tile before",
         f"    load_rows<kWidth, kTile>(value_tile, value_at + static_cast<i64>(tile) * kTile * {_stride(cascade.values, key)}, kKeys - tile * kTile, {_stride(cascade.values, key)});",
         "    commit_copies();",
-        "    float scores[kFragments][kTile / 8][4] = {};",
+        "    float scores[kFragments][kTile / 2] = {};",
         "    multiply_rows(scores, query_tile + warp * kFragments * 16 * pitch(kDepth), key_tile);",
         "    const int from = tile * kTile;",
-        f"    if (all_live<kKeys>({rank_list}low, high, from, from + kTile - 1))",
-        f"      weigh<true>(scores, sums, largest, total, {rank_list}low + warp * kFragments * 16, from{signature.passed()});",
-        "    else",
-        f"      weigh<false>(scores, sums, largest, total, {rank_list}low + warp * kFragments * 16, from{signature.passed()});",
+        f"    const bool whole = all_live<kKeys>({rank_list}low, high, from, from + kTile - 1);",
+        "    u32 weights[kFragments][kTile / 16][4];",
+        "#pragma unroll",
+        "    for (int i = 0; i < kFragments; ++i) {",
+        "      float correction[2];",
+        "      if (whole)",
+        f"        weigh<true>({weigh});",
+        "      else",
+        f"        weigh<false>({weigh});",
+        "      rescale(sums[i], correction);",
+        "      pack_weights(weights[i], scores[i]);",
+        "    }",
         "    wait_copies<0>();",
         "    __syncthreads();  // values are there, and nobody reads the keys any more",
         "    if (tile + 1 < end)",
         f"      load_rows<kDepth, kTile>(key_tile, key_at + static_cast<i64>(tile + 1) * kTile * {_stride(cascade.keys, key)}, kKeys - (tile + 1) * kTile, {_stride(cascade.keys, key)});",
         "    commit_copies();",
-        "    multiply_weights(sums, scores, value_tile);",
+        "    multiply_weights(sums, weights, value_tile);",
         "  }",
         "  wait_copies<0>();",
-        *_epilogue(cascade, signature),
+        "#pragma unroll",
+        "  for (int i = 0; i < kFragments; ++i)",
+        f"    store_rows({result}, sums[i], total[i], row + i * 16{after});",
         "}",
         "",
     ]
-    del rows
     return "\n".join(lines)
 
 
@@ -177,8 +192,14 @@ __device__ __forceinline__ void load_rows(u32 tile, const Element* from, int pre
 """
 
 _PRODUCTS = """\
+// A thread's four sums of eight columns.
+template <int N>
+__device__ __forceinline__ float (&eighth(float (&sums)[N], int n))[4] {
+  return *reinterpret_cast<float(*)[4]>(&sums[n * 4]);
+}
+
 // scores[row, key] += query[row, depth] keys[key, depth]
-__device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile / 8][4], u32 query_tile, u32 key_tile) {
+__device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile / 2], u32 query_tile, u32 key_tile) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int k = 0; k < kDepth / 16; ++k) {
@@ -192,121 +213,28 @@ __device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile 
       load_matrices(right, piece_at(key_tile, kDepth, n * 16 + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
 #pragma unroll
       for (int i = 0; i < kFragments; ++i) {
-        multiply_add<Element>(scores[i][2 * n], left[i], right[0], right[1]);
-        multiply_add<Element>(scores[i][2 * n + 1], left[i], right[2], right[3]);
+        multiply_add<Element>(eighth(scores[i], 2 * n), left[i], right[0], right[1]);
+        multiply_add<Element>(eighth(scores[i], 2 * n + 1), left[i], right[2], right[3]);
       }
     }
   }
 }
 
-// sums[row, width] += weights[row, key] values[key, width]; the weights stay in the registers of the scores.
-__device__ __forceinline__ void multiply_weights(float (&sums)[kFragments][kWidth / 8][4],
-                                                 const float (&weights)[kFragments][kTile / 8][4], u32 value_tile) {
+// sums[row, width] += weights[row, key] values[key, width]
+__device__ __forceinline__ void multiply_weights(float (&sums)[kFragments][kWidth / 2],
+                                                 const u32 (&weights)[kFragments][kTile / 16][4], u32 value_tile) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int k = 0; k < kTile / 16; ++k) {
-    u32 left[kFragments][4];
-#pragma unroll
-    for (int i = 0; i < kFragments; ++i)
-#pragma unroll
-      for (int part = 0; part < 4; ++part) {
-        const float* pair = &weights[i][2 * k + part / 2][part % 2 * 2];
-        left[i][part] = packed<Element>(pair[0], pair[1]);
-      }
+  for (int k = 0; k < kTile / 16; ++k)
 #pragma unroll
     for (int n = 0; n < kWidth / 16; ++n) {
       u32 right[4];
       load_matrices_transposed(right, piece_at(value_tile, kWidth, k * 16 + lane % 16, n * 2 + lane / 16));
 #pragma unroll
       for (int i = 0; i < kFragments; ++i) {
-        multiply_add<Element>(sums[i][2 * n], left[i], right[0], right[1]);
-        multiply_add<Element>(sums[i][2 * n + 1], left[i], right[2], right[3]);
+        multiply_add<Element>(eighth(sums[i], 2 * n), weights[i][k], right[0], right[1]);
+        multiply_add<Element>(eighth(sums[i], 2 * n + 1), weights[i][k], right[2], right[3]);
       }
     }
-  }
 }
 """
-
-
-def _softmax(cascade: Streamed, signature: Signature) -> str:
-    """``weigh``: scores to weights, with the running maximum, total and sums corrected."""
-    outer = "".join(f"int {rank}, " for rank in cascade.outer)
-    given = "".join(
-        f", {declared}" for declared in signature.parameters(
-            [t for t in signature.names if t not in signature.extra]
-        ).split(", ") if declared
-    )  # fmt: skip
-    ranks = "".join(f"{rank}, " for rank in cascade.outer)
-    return f"""\
-// Scores to weights 2^(kScale (score - largest)); what was summed before is corrected when the largest moves.
-template <bool kWhole>
-__device__ __forceinline__ void weigh(float (&scores)[kFragments][kTile / 8][4], float (&sums)[kFragments][kWidth / 8][4],
-                                      float (&largest)[kFragments][2], float (&total)[kFragments][2], {outer}int low,
-                                      int from{given}) {{
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int i = 0; i < kFragments; ++i)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {{
-      const int row = min(low + i * 16 + half * 8 + lane / 4, kRows - 1);
-      float found = largest[i][half];
-#pragma unroll
-      for (int n = 0; n < kTile / 8; ++n)
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {{
-          float& one = scores[i][n][half * 2 + k];
-          one = score<kWhole>(one, {ranks}row, from + n * 8 + lane % 4 * 2 + k{signature.passed()});
-          found = fmaxf(found, one);
-        }}
-      found = row_maximum(found);
-      const float base = found == -ein::infinity() ? 0.0f : found * kScale;
-      const float correction = exp2_fast(largest[i][half] * kScale - base);
-      largest[i][half] = found;
-      float sum = 0.0f;
-#pragma unroll
-      for (int n = 0; n < kTile / 8; ++n)
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {{
-          float& one = scores[i][n][half * 2 + k];
-          one = exp2_fast(one * kScale - base);
-          sum += one;
-        }}
-      total[i][half] = total[i][half] * correction + sum;
-#pragma unroll
-      for (int n = 0; n < kWidth / 8; ++n)
-#pragma unroll
-        for (int k = 0; k < 2; ++k) sums[i][n][half * 2 + k] *= correction;
-    }}
-}}
-"""
-
-
-def _epilogue(cascade: Streamed, signature: Signature) -> list[str]:
-    """The division, and the result's rows."""
-    output = cascade.output
-    width = output.access.index
-    del width
-    skip = (cascade.block, cascade.width)
-    offset = offset_text(output.access, output.tensor.shape, skip=skip)
-    rows, columns = (stride_of(output.access, output.tensor.shape, rank) for rank in skip)
-    element = {"f32": "float"}.get(output.tensor.element, output.tensor.element)
-    empty = "0.0f" if cascade.absent else "ein::nan()"
-    return [
-        "  const int lane = threadIdx.x % 32;",
-        f"  {element}* const out = {signature.names[output.tensor]} + ({offset});",
-        "#pragma unroll",
-        "  for (int i = 0; i < kFragments; ++i)",
-        "#pragma unroll",
-        "    for (int half = 0; half < 2; ++half) {",
-        "      const float all = row_sum(total[i][half]);",
-        f"      const float inverse = all == 0.0f ? {empty} : 1.0f / all;",
-        "      const int row = low + (warp * kFragments + i) * 16 + half * 8 + lane / 4;",
-        "      if (row >= kRows) continue;",
-        "#pragma unroll",
-        "      for (int n = 0; n < kWidth / 8; ++n)",
-        "#pragma unroll",
-        "        for (int k = 0; k < 2; ++k)",
-        f"          out[static_cast<i64>(row) * {rows} + (n * 8 + lane % 4 * 2 + k) * {columns}] =",
-        f"              Narrow<{element}>::of(sums[i][n][half * 2 + k] * inverse);",
-        "    }",
-    ]

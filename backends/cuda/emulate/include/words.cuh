@@ -25,3 +25,12 @@ inline float exp2_fast(float x) { return exp2f(x); }
 inline float log2_fast(float x) { return log2f(x); }
 inline float reciprocal_fast(float x) { return 1.0f / x; }
 inline float tanh_fast(float x) { return 1.0f - 2.0f * reciprocal_fast(1.0f + exp2_fast(2.0f * kLog2E * x)); }
+
+// Two neighbours, at an even place.
+template <typename T>
+inline void store_pair(T* to, float low, float high) {
+  *reinterpret_cast<u32*>(to) = packed<T>(low, high);
+}
+inline void store_pair(float* to, float low, float high) {
+  *reinterpret_cast<u64*>(to) = u64(__float_as_uint(high)) << 32 | __float_as_uint(low);
+}

@@ -1,0 +1,1 @@
+"""Pieces of CUDA C++ that several kernels are made of, where a header cannot say them."""
