@@ -1,0 +1,389 @@
+"""A streamed cascade on Hopper: TMA, mbarriers, wgmma from swizzled shared memory, warpgroups with roles of their own.
+
+One warpgroup gives its registers away and only starts copies. The others each keep 64 rows in registers. Two
+contractions and a softmax make a tile's work; what runs beside what is FuseMax's interleave (§IV) with the tensor cores
+as the 2D array and the CUDA cores as the 1D array:
+
+- within a warpgroup, the next tile's scores and this tile's weighted values are multiplied together, and the next
+  softmax begins as soon as the scores are there (two tiles in flight, as SLNV and BQK take turns in an epoch);
+- between warpgroups, named barriers hand the tensor cores round, so that one's softmax lies under the other's products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ....ir.errors import PassError
+from ...cpu.kernels.group import Group
+from ..blocks.wgmma import wgmma_text
+from ..codegen.text import index_text
+from ..kernel import Argument, Kernel, Launch, TensorMap
+from .frame import Signature, blocks, heading, launches, outer_count, outer_lines, sign
+from .live import grows_with_rows, has_mask, range_text, whole_text
+from .scores import score_text
+from .softmax import ELEMENT, finish_text, weigh_text
+from .streamed import Read, Streamed, read_streamed
+
+SHARED_LIMIT = 232448
+"""Bytes of shared memory a block may have (227 KiB)."""
+REGISTERS = 65536
+_ATOM = 1024  # bytes after which the swizzle repeats
+_COLUMNS = 64  # of 16 bits in a swizzled row
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Tile sizes and roles.
+
+    Attributes:
+        keys: of a tile.
+        consumers: warpgroups that multiply, 64 rows each.
+        stages: tiles of keys, and of values, that shared memory holds.
+        producer_registers, consumer_registers: per thread, after they changed hands.
+    """
+
+    keys: int
+    consumers: int = 2
+    stages: int = 2
+    producer_registers: int = 24
+    consumer_registers: int = 240
+
+    @property
+    def rows(self) -> int:
+        """Rows of a block."""
+        return 64 * self.consumers
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return 128 * (self.consumers + 1)
+
+    def shared_bytes(self, depth: int, width: int) -> int:
+        """Shared memory of a block: queries, tiles of keys and values, barriers."""
+        deep, wide = (-(-extent // _COLUMNS) * 128 for extent in (depth, width))
+        barriers = 8 * (1 + 4 * self.stages)
+        return self.rows * deep + self.stages * self.keys * (deep + wide) + barriers
+
+    def check(self, depth: int, width: int) -> None:
+        """Hold the cut to what a multiprocessor has.
+
+        Raises:
+            PassError: more shared memory or registers than there are.
+        """
+        given = 128 * (self.producer_registers + self.consumers * self.consumer_registers)
+        if given > REGISTERS:
+            raise PassError(f"{given} registers", where="block", accepted=f"at most {REGISTERS}")
+        shared = self.shared_bytes(depth, width)
+        if shared > SHARED_LIMIT:
+            raise PassError(f"{shared} bytes of shared memory", where="block", accepted=f"at most {SHARED_LIMIT}")
+
+
+def cut_for(cascade: Streamed) -> Cut:
+    """Tiles as large as registers allow: scores, weights and sums of a row live in four threads."""
+    extent = max(cascade.extents[cascade.depth], cascade.extents[cascade.width])
+    if extent > 128:
+        return Cut(80)
+    # Behind a mask of coordinates large tiles are hidden in part.
+    return Cut(176 if extent > 64 and not has_mask(cascade) else 128)
+
+
+def stream_hopper(group: Group, name: str, cut: Cut | None = None) -> tuple[Launch, ...]:
+    """Launches that carry out a group on sm_90a.
+
+    Raises:
+        PassError: the group has another form, or operands that TMA and wgmma do not take.
+    """
+    cascade = read_streamed(group)
+    signature = sign(cascade)
+    depth, width = cascade.extents[cascade.depth], cascade.extents[cascade.width]
+    cut = cut or cut_for(cascade)
+    cut.check(depth, width)
+    maps = _maps(cascade, signature, cut)
+    mapped = {read.tensor for read in _operands(cascade)}
+    given = tuple(signature.buffer(tensor) for tensor in signature.names if tensor not in mapped)
+    arguments: tuple[Argument, ...] = (*maps, *given)
+    kernel = Kernel(
+        name, _source(cascade, signature, name, cut), "sm_90a",
+        (blocks(cascade, cut.rows), outer_count(cascade), 1), (cut.threads, 1, 1),
+        cut.shared_bytes(depth, width), arguments, cascade.texts,
+        f"{cut.rows} rows by tiles of {cut.keys}, {cut.consumers} warpgroups of wgmma in turn, one of TMA",
+    )  # fmt: skip
+    return launches(group, cascade, kernel, signature.names)
+
+
+def _operands(cascade: Streamed) -> tuple[Read, Read, Read]:
+    return cascade.query, cascade.keys, cascade.values
+
+
+def _maps(cascade: Streamed, signature: Signature, cut: Cut) -> tuple[TensorMap, ...]:
+    """Boxes of 64 columns by a block of rows, or a tile of keys."""
+    found = []
+    counts = (("query", cascade.block, cut.rows), ("key", cascade.key, cut.keys), ("value", cascade.key, cut.keys))
+    for read, (label, rank, count) in zip(_operands(cascade), counts, strict=True):
+        axes = [axis for axis, index in enumerate(read.access.index) if rank in index.ranks]
+        if len(axes) != 1 or read.access.index[axes[0]].plain != rank:
+            raise PassError(f"{rank} is no axis of its own", where=str(read.access))
+        box = [1] * len(read.access.index)
+        box[axes[0]], box[-1] = count, _COLUMNS
+        found.append(TensorMap(f"{label}_map", signature.buffer(read.tensor), tuple(box), 128))
+    return tuple(found)
+
+
+def _coordinates(read: Read, column: str, rank: str, start: str) -> str:
+    """Where a box begins, innermost first."""
+    texts = []
+    for axis, index in enumerate(read.access.index):
+        if axis == len(read.access.index) - 1:
+            texts.append(column)
+        elif index.plain == rank:
+            texts.append(start)
+        else:
+            texts.append(index_text(index))
+    return ", ".join(reversed(texts))
+
+
+def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str:
+    extents, element = cascade.extents, signature.element
+    depth, width = extents[cascade.depth], extents[cascade.width]
+    constants = {
+        "kRows": extents[cascade.block], "kKeys": extents[cascade.key], "kDepth": depth, "kWidth": width,
+        "kBlock": cut.rows, "kTile": cut.keys, "kStages": cut.stages, "kConsumers": cut.consumers,
+    }  # fmt: skip
+    extra = {tensor: signature.names[tensor] for tensor in signature.extra}
+    lines = [
+        *heading(cascade),
+        *(f'#include "{header}.cuh"' for header in ("operators", "tma", "wgmma")),
+        "",
+        f"using Element = {element};",
+        *(f"constexpr int {constant} = {value};" for constant, value in constants.items()),
+        f"constexpr float kScale = {cascade.factor!r}f * kLog2E;  // of scores in exponents of 2",
+        "",
+        _LAYOUT,
+        wgmma_text(cut.keys, element, "shared", transposed=False),
+        wgmma_text(width, element, "registers", transposed=True),
+        *score_text(cascade, extra),
+        "",
+        *range_text(cascade),
+        "",
+        *whole_text(cascade),
+        "",
+        weigh_text(cascade, signature),
+        _PRODUCTS,
+        finish_text(cascade, signature),
+        _produce(cascade),
+        _consume(cascade, signature),
+        *_kernel(cascade, signature, name, cut),
+    ]
+    return "\n".join(lines)
+
+
+_LAYOUT = """\
+// Shared memory: queries, stages of keys, stages of values, barriers. Every 64 columns of a matrix lie together, in rows
+// of 128 bytes, swizzled by TMA.
+__device__ constexpr u32 padded(int extent) { return (extent + 63) / 64 * 128; }  // bytes of a row
+constexpr u32 kQueryBytes = kBlock * padded(kDepth), kKeyBytes = kTile * padded(kDepth);
+constexpr u32 kValueBytes = kTile * padded(kWidth);
+struct Places {
+  u32 start;
+  __device__ __forceinline__ u32 query() const { return start; }
+  __device__ __forceinline__ u32 keys(int stage) const { return start + kQueryBytes + stage * kKeyBytes; }
+  __device__ __forceinline__ u32 values(int stage) const { return keys(kStages) + stage * kValueBytes; }
+  __device__ __forceinline__ u32 barriers() const { return values(kStages); }
+  __device__ __forceinline__ u32 query_full() const { return barriers(); }
+  __device__ __forceinline__ u32 keys_full(int stage) const { return barriers() + 8 + stage * 8; }
+  __device__ __forceinline__ u32 keys_free(int stage) const { return keys_full(kStages) + stage * 8; }
+  __device__ __forceinline__ u32 values_full(int stage) const { return keys_free(kStages) + stage * 8; }
+  __device__ __forceinline__ u32 values_free(int stage) const { return values_full(kStages) + stage * 8; }
+};
+
+// The stage of a tile, and the parity of the round it is used in.
+__device__ __forceinline__ int stage_of(int count) { return count % kStages; }
+__device__ __forceinline__ u32 round_of(int count) { return count / kStages & 1; }
+"""
+
+_PRODUCTS = """\
+// scores[row, key] = sum[depth] query[row, depth] keys[key, depth], on its way
+__device__ __forceinline__ void start_scores(float (&scores)[kTile / 2], u32 query, u32 keys) {
+  hold(scores);
+  wgmma_fence();
+#pragma unroll
+  for (int k = 0; k < kDepth / 16; ++k) {
+    const u64 left = matrix_descriptor(query + k / 4 * kBlock * 128 + k % 4 * 32, 16, 1024);
+    const u64 right = matrix_descriptor(keys + k / 4 * kTile * 128 + k % 4 * 32, 16, 1024);
+    wgmma_shared<Element, false>(scores, left, right, k > 0);
+  }
+  wgmma_commit();
+}
+
+// sums[row, width] += sum[key] weights[row, key] values[key, width], on its way
+__device__ __forceinline__ void start_values(float (&sums)[kWidth / 2], u32 (&weights)[kTile / 16][4], u32 values) {
+  hold(sums);
+#pragma unroll
+  for (int k = 0; k < kTile / 16; ++k) hold(weights[k]);
+  wgmma_fence();
+#pragma unroll
+  for (int k = 0; k < kTile / 16; ++k)
+    wgmma_registers<Element, true>(sums, weights[k], matrix_descriptor(values + k * 2048, kTile * 128, 1024), true);
+  wgmma_commit();
+}
+
+// One arrival a warp: its products have read what the barrier guards.
+__device__ __forceinline__ void give_back(u32 barrier) {
+  if (threadIdx.x % 32 == 0) mbarrier_arrive(barrier);
+}
+"""
+
+
+def _produce(cascade: Streamed) -> str:
+    """The thread that starts copies."""
+    outer = "".join(f", int {rank}" for rank in cascade.outer)
+    unused = "".join(f"  (void){rank};" for rank in cascade.outer)
+    query = _coordinates(cascade.query, "column", cascade.block, "low")
+    keys = _coordinates(cascade.keys, "column", cascade.key, "tile * kTile")
+    values = _coordinates(cascade.values, "column", cascade.key, "tile * kTile")
+    return f"""\
+__device__ __forceinline__ void load_keys(const CUtensorMap& key_map, Places at, int count, int tile{outer}) {{
+{unused}
+  const int stage = stage_of(count);
+  mbarrier_wait(at.keys_free(stage), round_of(count) ^ 1);
+  mbarrier_expect(at.keys_full(stage), kKeyBytes);
+#pragma unroll
+  for (int column = 0; column < kDepth; column += 64)
+    tma_load(at.keys(stage) + column * kTile * 2, key_map, at.keys_full(stage), {keys});
+}}
+
+__device__ __forceinline__ void load_values(const CUtensorMap& value_map, Places at, int count, int tile{outer}) {{
+{unused}
+  const int stage = stage_of(count);
+  mbarrier_wait(at.values_free(stage), round_of(count) ^ 1);
+  mbarrier_expect(at.values_full(stage), kValueBytes);
+#pragma unroll
+  for (int column = 0; column < kWidth; column += 64)
+    tma_load(at.values(stage) + column * kTile * 2, value_map, at.values_full(stage), {values});
+}}
+
+__device__ __forceinline__ void load_query(const CUtensorMap& query_map, Places at, int low{outer}) {{
+{unused}
+  mbarrier_expect(at.query_full(), kQueryBytes);
+#pragma unroll
+  for (int column = 0; column < kDepth; column += 64)
+    tma_load(at.query() + column * kBlock * 2, query_map, at.query_full(), {query});
+}}
+"""
+
+
+def _consume(cascade: Streamed, signature: Signature) -> str:
+    """The warpgroup that multiplies: its 64 rows against every tile."""
+    outer = "".join(f", int {rank}" for rank in cascade.outer)
+    ranks = "".join(f"{rank}, " for rank in cascade.outer)
+    after = "".join(f", {rank}" for rank in cascade.outer)
+    output = cascade.output.tensor
+    kind = ELEMENT.get(output.element, output.element)
+    given = f"scores, largest, total, correction, {ranks}row, tile * kTile{signature.passed()}"
+    softmax = f"""\
+    if (all_live<kKeys>({ranks}low, low + 63, tile * kTile, tile * kTile + kTile - 1))
+      weigh<true>({given});
+    else
+      weigh<false>({given});"""
+    first = softmax.replace("\n    ", "\n  ").removeprefix("  ")
+    return f"""\
+// The tensor cores go round: warpgroup k waits for its turn, and gives it to the next when its products are on their way.
+__device__ __forceinline__ void take_turn(int consumer) {{ barrier_sync(1 + consumer, 256); }}
+__device__ __forceinline__ void pass_turn(int consumer) {{ barrier_arrive(1 + (consumer + 1) % kConsumers, 256); }}
+
+__device__ __forceinline__ void consume(Places at, int consumer, int low, int first, int end{outer}{signature.declared()},
+                                        {kind}* __restrict__ result) {{
+  const int thread = threadIdx.x % 128, count = end - first, row = low + thread / 32 * 16 + thread % 32 / 4;
+  const u32 query = at.query() + consumer * 64 * 128;
+  float sums[kWidth / 2] = {{}}, largest[2] = {{-ein::infinity(), -ein::infinity()}}, total[2] = {{}};
+  float scores[kTile / 2], correction[2];
+  u32 weights[kTile / 16][4];
+  if (count > 0) {{
+    int tile = first;
+    mbarrier_wait(at.query_full(), 0);
+    mbarrier_wait(at.keys_full(0), 0);
+    if (consumer > 0) take_turn(consumer);
+    start_scores(scores, query, at.keys(0));
+    if (consumer < kConsumers - 1 || count > 1) pass_turn(consumer);
+    wgmma_wait<0>();
+    hold(scores);
+    give_back(at.keys_free(0));
+{first}
+    pack_weights(weights, scores);
+    for (int done = 1; done < count; ++done) {{
+      ++tile;
+      const int stage = stage_of(done), before = stage_of(done - 1);
+      mbarrier_wait(at.keys_full(stage), round_of(done));
+      take_turn(consumer);
+      start_scores(scores, query, at.keys(stage));
+      mbarrier_wait(at.values_full(before), round_of(done - 1));
+      start_values(sums, weights, at.values(before));
+      if (consumer < kConsumers - 1 || done + 1 < count) pass_turn(consumer);
+      wgmma_wait<1>();
+      hold(scores);
+      give_back(at.keys_free(stage));
+{softmax.replace(chr(10), chr(10) + "  ").replace("    if (all", "      if (all", 1)}
+      wgmma_wait<0>();
+      hold(sums);
+      give_back(at.values_free(before));
+      rescale(sums, correction);
+      pack_weights(weights, scores);
+    }}
+    const int last = stage_of(count - 1);
+    mbarrier_wait(at.values_full(last), round_of(count - 1));
+    start_values(sums, weights, at.values(last));
+    wgmma_wait<0>();
+    hold(sums);
+  }}
+  store_rows(result, sums, total, row{after});
+}}
+"""
+
+
+def _kernel(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> list[str]:
+    ranks = "".join(f"{rank}, " for rank in cascade.outer)
+    after = "".join(f", {rank}" for rank in cascade.outer)
+    output = cascade.output.tensor
+    result = signature.names[output]
+    kind = ELEMENT.get(output.element, output.element)
+    maps = ", ".join(f"const __grid_constant__ CUtensorMap {label}_map" for label in ("query", "key", "value"))
+    tile = "gridDim.x - 1 - blockIdx.x" if grows_with_rows(cascade) else "blockIdx.x"
+    return [
+        f'extern "C" __global__ void __launch_bounds__({cut.threads}, 1)',
+        f"{name}({maps}{signature.declared()}, {kind}* __restrict__ {result}) {{",
+        f"  extern __shared__ __align__({_ATOM}) u8 shared[];",
+        "  const Places at{shared_address(shared)};",
+        f"  const int low = static_cast<int>({tile}) * kBlock, high = min(low + kBlock, kRows) - 1;",
+        *outer_lines(cascade, "static_cast<int>(blockIdx.y)"),
+        "  int first, end;",
+        f"  live_tiles<kKeys, kTile>({ranks}low, high, first, end);",
+        "  if (threadIdx.x == 0) {",
+        "    mbarrier_init(at.query_full(), 1);",
+        "    for (int stage = 0; stage < kStages; ++stage) {",
+        "      mbarrier_init(at.keys_full(stage), 1);",
+        "      mbarrier_init(at.values_full(stage), 1);",
+        "      mbarrier_init(at.keys_free(stage), 4 * kConsumers);",
+        "      mbarrier_init(at.values_free(stage), 4 * kConsumers);",
+        "    }",
+        "    fence_mbarrier_init();",
+        "  }",
+        "  __syncthreads();",
+        "",
+        "  if (threadIdx.x < 128) {",
+        f"    lower_registers<{cut.producer_registers}>();",
+        "    if (threadIdx.x == 0 && first < end) {",
+        f"      load_query(query_map, at, low{after});",
+        f"      load_keys(key_map, at, 0, first{after});",
+        "      for (int tile = first; tile < end; ++tile) {",
+        f"        if (tile + 1 < end) load_keys(key_map, at, tile + 1 - first, tile + 1{after});",
+        f"        load_values(value_map, at, tile - first, tile{after});",
+        "      }",
+        "    }",
+        "  } else {",
+        f"    raise_registers<{cut.consumer_registers}>();",
+        "    const int consumer = threadIdx.x / 128 - 1;",
+        f"    consume(at, consumer, low + consumer * 64, first, end{after}{signature.passed()}, {result});",
+        "  }",
+        "}",
+        "",
+    ]
