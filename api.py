@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bundle import Bundle, VerifyReport
 from .ir.bundle import MODULE, open_bundle
-from .ir.errors import InputError, TargetError
+from .ir.errors import InputError
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ __all__ = [
     "targets",
 ]
 
+WHOLE = ("cpu", "cuda")
+"""Backends that take whole models."""
+
 
 def compile(
     model: str | torch.nn.Module,
@@ -48,7 +51,7 @@ def compile(
     shapes: Mapping[str, Sequence[int]] | None = None,
     dtype: str = "f32",
     quantize: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     private: str | Sequence[str] = (),
     pipeline: str | None = None,
     layer: str | None = None,
@@ -69,7 +72,7 @@ def compile(
         quantize: number format of the weights (docs/quantize.md), or ``bits=4.5``, formats for this mean
             width; Verilog: ``bitmod4`` (default), ``bitmod3``, ``int8``, ``int6`` or ``int5``.
         precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
-            (docs/precision.md). CPU.
+            (docs/precision.md). When None what the target's own is: bf16 on a GPU, else fp32.
         private: index inputs that nobody may see: look-ups by them go through an oblivious map
             (docs/oblivious.md). CPU.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
@@ -84,17 +87,13 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .compiler import compile_cpu, compile_mapped, compile_text, machine
+    from .compiler import compile_mapped, compile_model, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
     from .subject import resolve
 
     chosen = machine(target)
-    if chosen.backend not in ("cpu", "verilog", "model"):
-        raise TargetError(
-            f"no code is generated for {chosen.name} yet",
-            accepted="cpu, bitmod-small, fusemax-small, sn40l-small; tpu-v4i for a memory map",
-        )
+    precision = precision or _own_precision(chosen, dtype)
     if chosen.backend == "model" and (layer or head is not None or quantize):
         raise InputError(
             f"{chosen.name} takes whole models as they are, no --layer, --head or --quantize",
@@ -107,7 +106,7 @@ def compile(
     _check_part(chosen, layer, head, quantize)
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
-    if isinstance(model, str) and model.endswith(".mlir") and chosen.backend == "cpu":
+    if isinstance(model, str) and model.endswith(".mlir") and chosen.backend in WHOLE:
         compile_text(Path(model), chosen, place, pipeline, quantize, precision, hidden, progress, tune)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
@@ -123,7 +122,7 @@ def compile(
     if chosen.backend == "verilog":
         _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
-        compile_cpu(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
+        compile_model(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
     return Bundle(open_bundle(place), subject, _kept=kept)
 
 
@@ -140,8 +139,8 @@ def _check_part(chosen: Target, layer: str | None, head: int | None, quantize: s
     from .blocks import has_fabric
     from .heads import has_array
 
-    if chosen.backend == "cpu" and layer:
-        raise InputError("the CPU backend takes whole models, no --layer", accepted="--target bitmod-small")
+    if chosen.backend in WHOLE and layer:
+        raise InputError(f"{chosen.name} takes whole models, no --layer", accepted="--target bitmod-small")
     if head is not None and not has_array(chosen):
         raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
     if quantize and has_array(chosen):
@@ -204,12 +203,17 @@ def _check_private(private: Sequence[str], target: Target, model: str | torch.nn
         )
 
 
+def _own_precision(target: Target, dtype: str) -> str:
+    """What contractions are rounded to where nothing is said: on a GPU what its tensor cores take."""
+    return "bf16" if target.backend == "cuda" and dtype == "f32" else "fp32"
+
+
 def _check_precision(precision: str, target: Target, dtype: str) -> None:
-    if precision != "fp32" and (target.backend != "cpu" or dtype != "f32"):
+    if precision != "fp32" and (target.backend not in WHOLE or dtype != "f32"):
         raise InputError(
             f"precision {precision} on {target.name} in {dtype}",
             where="--precision",
-            accepted="--target cpu --dtype f32",
+            accepted="--target cpu or h200, --dtype f32",
         )
 
 
@@ -262,7 +266,7 @@ def lower(
 
 
 def emit(bundle: Bundle, kind: str) -> str:
-    """One of the bundle's texts: ``mlir`` (bound IR), ``asm``, ``llvm``, ``verilog``.
+    """One of the bundle's texts: ``mlir`` (bound IR), ``asm``, ``llvm``, ``cuda``, ``verilog``.
 
     Raises:
         InputError: the bundle does not hold it.
@@ -275,6 +279,9 @@ def emit(bundle: Bundle, kind: str) -> str:
         names = [
             name for name in bundle.manifest["files"] if name.startswith(folder) and name.endswith(".sv")
         ]
+        return "\n".join(f"// ---- {name}\n{bundle.files.text(name)}" for name in names)
+    if kind == "cuda" and "cuda" in backends:
+        names = [name for name in bundle.manifest["files"] if name.endswith(".cu")]
         return "\n".join(f"// ---- {name}\n{bundle.files.text(name)}" for name in names)
     if kind in ("llvm", "asm") and "cpu" in backends:
         from .backends.cpu.listing import listing

@@ -50,9 +50,8 @@ COMMANDS = (
             ),
             option(
                 "--precision",
-                default="fp32",
                 metavar="P",
-                help="of contractions: fp32, or bf16 with sums in fp32 (default fp32; docs/precision.md)",
+                help="of contractions: fp32, or bf16 with sums in fp32 (default: bf16 on a GPU, else fp32)",
             ),
             option(
                 "--private",

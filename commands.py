@@ -121,7 +121,7 @@ def lowered(args: argparse.Namespace, shapes: dict[str, list[int]] | None) -> Ou
             shapes=shapes,
             dtype=args.dtype,
             quantize=args.quantize,
-            precision=args.precision,
+            precision=args.precision or "fp32",
             private=args.private,
             seed=args.seed,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import __version__
 from .ir.bundle import COST, MODULE, PLAN, BundleWriter
@@ -87,7 +87,7 @@ def tools() -> dict[str, str]:
     return found
 
 
-def compile_cpu(
+def compile_model(
     subject: Subject,
     target: Target,
     out: Path,
@@ -98,7 +98,7 @@ def compile_cpu(
     progress: Progress | None,
     tune: Tune = False,
 ) -> None:
-    """Compile for the CPU and write the bundle.
+    """Compile a whole model, for a CPU or a GPU, and write the bundle.
 
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
@@ -212,7 +212,7 @@ def compile_text(
     progress: Progress | None,
     tune: Tune = False,
 ) -> None:
-    """Compile a module's text, which brings no weights, for the CPU and write the bundle.
+    """Compile a module's text, which brings no weights, for a CPU or a GPU and write the bundle.
 
     Raises:
         InputError: no valid module, or one that has parameters.
@@ -265,27 +265,19 @@ def _compile(
     progress: Progress | None,
     tune: Tune,
 ) -> None:
-    from .backends.cpu import tuning
-    from .backends.cpu.build import build
-    from .backends.cpu.isa import isa_for
     from .ir.entries import read_entries
     from .ir.module import print_module
-    from .ir.native import c_compiler
     from .passes.pipeline import FULL, parse_pipeline, rounds, run_pipeline, with_options
     from .passes.precision import round_params
     from .passes.quantize.mixed import WIDTHS, budget, mix
     from .passes.quantize.params import quantize_params
     from .passes.timeline import plan_json
 
-    if target.backend != "cpu":
-        raise TargetError(f"{target.name} is not a CPU", accepted="a target whose backend is cpu")
+    backend = _backend(target, name, tune)
     average = budget(quantize)
     scheme = quantize if average is None else WIDTHS[0]
     passes = parse_pipeline(with_options(pipeline, scheme, precision, private))
     rounding = {} if rounds(passes) == FULL else {"precision": rounds(passes)}
-    c_compiler()  # a missing compiler is said before any work
-    isa = isa_for(target)
-    given_choices = tuning.recorded(tune) if isinstance(tune, str | Path) else None
     with BundleWriter(out) as writer:
         stages = Stages(progress)
         given = stages.run("raise", start)
@@ -300,10 +292,7 @@ def _compile(
             if rounding
             else quantized.arrays
         )
-        if tune:
-            tuned = stages.run("tune", lambda: tuning.tuned(module, isa, given_choices, progress))
-            writer.write_json(tuning.RECORD, tuned.to_json())
-        facts = stages.run("cpu", lambda: build(module, params, writer, isa=isa, title=name))
+        facts = backend.build(module, params, writer, stages)
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
@@ -313,8 +302,69 @@ def _compile(
             target=target.name,
             model={**given.recipe, **quantized.to_json(), **rounding},
             entries=entries_json(entries),
-            backends={"cpu": facts},
+            backends={target.backend: facts},
         )
+
+
+class Backend(Protocol):
+    """What makes code of a placed module."""
+
+    def build(
+        self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
+    ) -> dict[str, Any]:
+        """Write its part of the bundle; what the loader needs, for the manifest."""
+        ...
+
+
+def _backend(target: Target, title: str, tune: Tune) -> Backend:
+    """The code generator of a target; what it needs and is missing is said here, before any work."""
+    if target.backend == "cpu":
+        return _Cpu(target, title, tune)
+    if target.backend == "cuda":
+        return _Cuda(target)
+    raise TargetError(
+        f"{target.name} has no code generator", accepted="a target whose backend is cpu or cuda"
+    )
+
+
+class _Cpu:
+    def __init__(self, target: Target, title: str, tune: Tune) -> None:
+        from .backends.cpu import tuning
+        from .backends.cpu.isa import isa_for
+        from .ir.native import c_compiler
+
+        c_compiler()
+        self.isa = isa_for(target)
+        self.title, self.tune = title, tune
+        self.choices = tuning.recorded(tune) if isinstance(tune, str | Path) else None
+
+    def build(
+        self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
+    ) -> dict[str, Any]:
+        from .backends.cpu import tuning
+        from .backends.cpu.build import build
+
+        if self.tune:
+            tuned = stages.run("tune", lambda: tuning.tuned(module, self.isa, self.choices, stages.progress))
+            writer.write_json(tuning.RECORD, tuned.to_json())
+        return stages.run("cpu", lambda: build(module, params, writer, isa=self.isa, title=self.title))
+
+
+class _Cuda:
+    def __init__(self, target: Target) -> None:
+        from .backends.cuda import nvrtc
+
+        if not target.device:
+            raise TargetError("no architecture to compile for", where=target.name, accepted="[[device]]")
+        nvrtc.library()
+        self.arch = target.device[0].architecture
+
+    def build(
+        self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
+    ) -> dict[str, Any]:
+        from .backends.cuda.build import build
+
+        return stages.run("cuda", lambda: build(module, params, writer, arch=self.arch))
 
 
 def cost_json(module: ir.Module, entries: list[str], target: Target, stages: Stages) -> dict[str, Any]:

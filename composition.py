@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE
-from .compiler import compile_cpu, raise_subject, tools
+from .compiler import compile_model, raise_subject, tools
 from .ir.bundle import MODULE, BundleWriter, open_bundle
 from .ir.errors import InputError
 from .ir.targets import Target
@@ -48,9 +48,9 @@ def compile_composition(
     length = _length(shapes)
     with BundleWriter(out) as writer:
         router = _subject(f"{spec}: router", composition.router(), length)
-        compile_cpu(router, target, writer.path(ROUTER), None, None, precision, (), progress)
+        compile_model(router, target, writer.path(ROUTER), None, None, precision, (), progress)
         first = _subject(f"{spec}: expert 0", composition.expert(0), length)
-        compile_cpu(first, target, writer.path(SHAPE), None, None, precision, (), progress)
+        compile_model(first, target, writer.path(SHAPE), None, None, precision, (), progress)
         compiled = open_bundle(writer.path(SHAPE))
         images = Images(parse_module(compiled.text(MODULE), where=str(out)))
         known = raise_subject(first).params

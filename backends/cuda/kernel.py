@@ -168,10 +168,13 @@ class Place:
     Attributes:
         kind: ``operand`` or ``result`` of the group, or ``work``, a workspace that lives as long as it.
         number: which one, from 0.
+        part: of an operand that is a parameter stored in another form, which part of it (`weights.PARTS`);
+            ``""``: as the model has it.
     """
 
     kind: Literal["operand", "result", "work"]
     number: int
+    part: str = ""
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,17 @@ class Datapath(_Record):
 
 
 @dataclass(frozen=True)
+class Device(_Record):
+    """What code for a GPU is made for.
+
+    Attributes:
+        architecture: as NVIDIA's compilers name it, ``sm_90a``.
+    """
+
+    architecture: str = key(keys.ARCHITECTURE)
+
+
+@dataclass(frozen=True)
 class Target(_Record):
     """A machine a program is compiled for or priced on.
 
@@ -214,6 +225,7 @@ class Target(_Record):
     component: tuple[Component, ...] = records(Component)
     register: tuple[RegisterFile, ...] = records(RegisterFile)
     datapath: tuple[Datapath, ...] = records(Datapath)
+    device: tuple[Device, ...] = records(Device)
 
     @property
     def main(self) -> Tier:

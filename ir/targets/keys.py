@@ -168,6 +168,7 @@ SHAPE = Kind("a non-empty list of positive whole numbers", _shape)
 TABLE = Kind(_TABLE_WORDS, _table)
 BACKEND = one_of("cpu", "cuda", "verilog", "model")
 DUPLEX = one_of("half", "full")
+ARCHITECTURE = one_of("sm_80", "sm_90a", "sm_100a")
 WEIGHTS = one_of("parallel", "serial")
 
 
