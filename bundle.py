@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .backends.cpu.generate import Generation
     from .backends.cpu.loader import Program
+    from .backends.cuda.loader import Program as CudaProgram
     from .sim.mapped import MapRuns
     from .sim.report import Report
     from .sim.rtl.compare import SimResult
@@ -62,6 +63,7 @@ class Bundle:
     files: BundleFiles
     _subject: Subject | None = field(default=None, repr=False)
     _program: Program | None = field(default=None, repr=False)
+    _cuda: CudaProgram | None = field(default=None, repr=False)
     _kept: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @property
@@ -77,17 +79,19 @@ class Bundle:
     def run(
         self, inputs: Mapping[str, Any], threads: int | None = None, profile: bool = False
     ) -> dict[str, Any]:
-        """Run the CPU code on arrays by name; outputs by name.
+        """Run the bundle's code, on the CPU or the GPU, on arrays by name; outputs by name.
 
         With `profile` the result also holds ``profile``: a row per step with its milliseconds.
 
         Raises:
             InputError: inputs that no entry takes.
-            BundleError: the bundle holds no CPU code.
+            BundleError: the bundle holds no code.
+            ToolMissing: it holds CUDA, and there is no GPU.
         """
         from .backends.cpu.loader import PROFILE
 
-        results = self.program().run(inputs, threads=threads, profile=profile)
+        program = self.cuda_program() if "cuda" in self.manifest["backends"] else self.program()
+        results = program.run(inputs, threads=threads, profile=profile)
         if profile:
             results["profile"] = results.pop(PROFILE)
         return results
@@ -144,18 +148,32 @@ class Bundle:
             self._program = load(self.path)
         return self._program
 
+    def cuda_program(self) -> CudaProgram:
+        """The CUDA code, loaded on this machine's GPU.
+
+        Raises:
+            BundleError: the bundle holds no CUDA code, or has changed on disk.
+            ToolMissing: there is no GPU or no driver.
+            TargetError: it is compiled for another architecture.
+        """
+        if self._cuda is None:
+            from .backends.cuda.loader import load
+
+            self._cuda = load(self.path)
+        return self._cuda
+
     def example_inputs(self, seed: int = 0) -> dict[str, np.ndarray]:
         """Random inputs of the first entry's shapes: the model's own where it is known, else by type.
 
         Raises:
-            BundleError: the bundle holds no CPU code.
+            BundleError: the bundle holds no code to run.
         """
         import numpy as np
 
         first = next(iter(self.files.entries), None)
-        if first is None or "cpu" not in self.manifest["backends"]:
+        if first is None or not {"cpu", "cuda"} & set(self.manifest["backends"]):
             raise BundleError(
-                "holds no CPU code", where=str(self.path), accepted="a bundle compiled with --target cpu"
+                "holds no code to run", where=str(self.path), accepted="a bundle compiled with --target cpu"
             )
         if self._subject is None and "name" not in self.manifest["model"]:
             random = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ from .subject import Subject, fingerprint
 if TYPE_CHECKING:
     import numpy as np
 
+    from .backends.cuda.kernel import Arch
     from .frontend.torch_export import Raised
     from .ir.mlir import ir
     from .passes.base import Pass
@@ -353,11 +354,12 @@ class _Cpu:
 class _Cuda:
     def __init__(self, target: Target) -> None:
         from .backends.cuda import nvrtc
+        from .backends.cuda.kernel import arch_named
 
         if not target.device:
             raise TargetError("no architecture to compile for", where=target.name, accepted="[[device]]")
         nvrtc.library()
-        self.arch = target.device[0].architecture
+        self.arch: Arch = arch_named(target.device[0].architecture)
 
     def build(
         self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages

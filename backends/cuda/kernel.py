@@ -19,6 +19,19 @@ Arch = Literal["sm_80", "sm_90a", "sm_100a"]
 ARCHS: tuple[Arch, ...] = ("sm_80", "sm_90a", "sm_100a")
 """What everything generic is compiled for."""
 
+
+def arch_named(name: str) -> Arch:
+    """An architecture by its name.
+
+    Raises:
+        PassError: no kernels are written for it.
+    """
+    for arch in ARCHS:
+        if arch == name:
+            return arch
+    raise PassError(f"no kernels for '{name}'", accepted=", ".join(ARCHS))
+
+
 Role = Literal["in", "out", "update", "scratch", "zeroed"]
 """Read; written in full; read and written; contents before do not matter; the same, but zero at the start.
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata, resources
+from importlib import import_module, metadata, resources
 from pathlib import Path
 from types import ModuleType
 
@@ -37,7 +37,7 @@ class Compiled:
 
 def headers() -> dict[str, str]:
     """The headers that sources may include, by name."""
-    folder = resources.files(__package__).joinpath("include")
+    folder = resources.files(__package__ or "").joinpath("include")
     found = [entry for entry in folder.iterdir() if entry.name.endswith(".cuh")]
     return {entry.name: entry.read_text(encoding="utf-8") for entry in sorted(found, key=lambda e: e.name)}
 
@@ -50,7 +50,7 @@ def library() -> ModuleType:
         ToolMissing: the bindings or the library are not installed.
     """
     try:
-        from cuda.bindings import nvrtc
+        nvrtc = import_module("cuda.bindings.nvrtc")
     except ImportError as error:
         raise ToolMissing("cuda-bindings is not installed", where="NVRTC", accepted=EXTRA) from error
     try:

@@ -82,9 +82,11 @@ class Step:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Step:
         """The step that `to_json` wrote."""
-        spans = {key: tuple(Span(*pair) for pair in data[key]) for key in ("reads", "writes")}
-        plain = {key: data[key] for key in ("name", "kind", "places", "bytes", "instance", "node", "lane")}
-        return Step(**plain, **spans, after=tuple(data["after"]))
+        plain: dict[str, Any] = {
+            key: data[key] for key in ("name", "kind", "places", "bytes", "instance", "node", "lane")
+        }
+        reads, writes = (tuple(Span(*pair) for pair in data[key]) for key in ("reads", "writes"))
+        return Step(**plain, reads=reads, writes=writes, after=tuple(data["after"]))
 
 
 @dataclass(frozen=True)
