@@ -12,7 +12,7 @@ from ..kernel import Argument, Buffer, Kernel, Scalar, TensorMap, row_major
 
 _DYNAMIC = re.compile(r"extern\s+__shared__\s+([^;]*?)(\w+)\s*\[\s*\]\s*;")
 _ALIGNED = re.compile(r"__align__\(\d+\)|alignas\(\d+\)")
-_C = {"bf16": "bf16", "f16": "f16", "i1": "bool"}
+_C = {"bf16": "bf16", "f16": "f16", "i1": "bool", "i64": "long long"}
 
 
 def role(tensor: Buffer) -> Literal["in", "out", "update", "scratch"]:

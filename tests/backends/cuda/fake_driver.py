@@ -1,0 +1,347 @@
+"""A driver without a GPU: it checks every call that the loader makes, and carries launches out in the emulator.
+
+Its functions have the names and results of ``cuda.bindings.driver``. Memory is a NumPy array behind made-up
+addresses; a graph is the list of what was captured; streams and events are held to what capture allows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from penstock.backends.cuda.kernel import Buffer, Kernel, Scalar, TensorMap
+from penstock.ir.dtypes import BY_MLIR
+
+OK, BASE = 0, 0x7F0000000000
+Execute = Callable[[Kernel, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+
+
+class Misuse(AssertionError):
+    """A call that a real driver would refuse, or worse, carry out."""
+
+
+@dataclass
+class Recorded:
+    """Something enqueued: what, and by which stream."""
+
+    name: str
+    stream: int
+    run: Callable[[], None]
+
+
+@dataclass
+class FakeDriver:
+    """The driver of one made-up device.
+
+    Attributes:
+        kernels: what may be launched, with sources, by name.
+        execute: carries one launch out; launches are only checked when None.
+        capability: of the device.
+    """
+
+    kernels: Mapping[str, Kernel]
+    execute: Execute | None = None
+    capability: tuple[int, int] = (9, 0)
+    calls: list[str] = field(default_factory=list)
+    live: dict[int, str] = field(default_factory=dict)
+    launches: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.memory = np.empty(0, np.uint8)
+        self.entered = False
+        self.capturing: int | None = None
+        self.captured: list[Recorded] = []
+        self.joined: set[int] = set()
+        self.graphs: dict[int, list[Recorded]] = {}
+        self.functions: dict[int, Kernel] = {}
+        self.shared: dict[int, int] = {}
+        self.maps: dict[bytes, TensorMap] = {}
+        self.recorded: dict[int, int] = {}  # event → stream
+        self.next = 100
+        self.CUdevice_attribute = SimpleNamespace(
+            CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR=75, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR=76
+        )
+        self.CUfunction_attribute = SimpleNamespace(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8)
+        self.CUstream_flags = SimpleNamespace(CU_STREAM_NON_BLOCKING=1)
+        self.CUevent_flags = SimpleNamespace(CU_EVENT_DEFAULT=0, CU_EVENT_DISABLE_TIMING=2)
+        self.CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1)
+        self.CUtensorMapInterleave = SimpleNamespace(CU_TENSOR_MAP_INTERLEAVE_NONE=0)
+        self.CUtensorMapSwizzle = SimpleNamespace(
+            CU_TENSOR_MAP_SWIZZLE_NONE=0,
+            CU_TENSOR_MAP_SWIZZLE_32B=32,
+            CU_TENSOR_MAP_SWIZZLE_64B=64,
+            CU_TENSOR_MAP_SWIZZLE_128B=128,
+        )
+        self.CUtensorMapL2promotion = SimpleNamespace(CU_TENSOR_MAP_L2_PROMOTION_L2_256B=3)
+        self.CUtensorMapFloatOOBfill = SimpleNamespace(CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE=0)
+        types = ("BFLOAT16", "FLOAT16", "FLOAT32", "INT32", "INT64", "UINT16", "UINT8")
+        self.CUtensorMapDataType = SimpleNamespace(
+            **{f"CU_TENSOR_MAP_DATA_TYPE_{name}": name for name in types}
+        )
+        self.cuuint64_t = self.cuuint32_t = int
+
+    # The device.
+
+    def _new(self, kind: str) -> int:
+        self.next += 1
+        self.live[self.next] = kind
+        return self.next
+
+    def _drop(self, handle: int, kind: str) -> tuple[int]:
+        if self.live.pop(handle, None) != kind:
+            raise Misuse(f"{handle} is no {kind} that is alive")
+        return (OK,)
+
+    def _need(self, handle: int, kind: str) -> None:
+        if not self.entered:
+            raise Misuse("no context is this thread's")
+        if self.live.get(handle) != kind:
+            raise Misuse(f"{handle} is no {kind} that is alive")
+
+    def cuInit(self, flags: int) -> tuple[int]:  # noqa: N802
+        return (OK,)
+
+    def cuGetErrorString(self, status: int) -> tuple[int, bytes]:  # noqa: N802
+        return OK, b"made up"
+
+    def cuDeviceGetCount(self) -> tuple[int, int]:  # noqa: N802
+        return OK, 1
+
+    def cuDeviceGet(self, ordinal: int) -> tuple[int, int]:  # noqa: N802
+        return OK, ordinal
+
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[int, int]:  # noqa: N802
+        return OK, 7
+
+    def cuCtxSetCurrent(self, context: int) -> tuple[int]:  # noqa: N802
+        assert context == 7
+        self.entered = True
+        return (OK,)
+
+    def cuDeviceGetAttribute(self, kind: int, device: int) -> tuple[int, int]:  # noqa: N802
+        return OK, self.capability[kind - 75]
+
+    # Memory.
+
+    def cuMemAlloc(self, size: int) -> tuple[int, int]:  # noqa: N802
+        if self.memory.size:
+            raise Misuse("a second allocation")
+        self.memory = np.full(size, 0xCD, np.uint8)
+        self.live[BASE] = "memory"
+        return OK, BASE
+
+    def cuMemFree(self, address: int) -> tuple[int]:  # noqa: N802
+        return self._drop(address, "memory")
+
+    def _bytes(self, address: int, size: int) -> np.ndarray:
+        self._need(BASE, "memory")
+        start = address - BASE
+        if start < 0 or start + size > self.memory.size:
+            raise Misuse(f"bytes {start} to {start + size} of {self.memory.size}")
+        return self.memory[start : start + size]
+
+    def cuMemcpyHtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+        held, target = ctypes.string_at(source, size), self._bytes(to, size)
+        return self._do("upload", stream, lambda: target.__setitem__(slice(None), np.frombuffer(held, np.uint8)))
+
+    def cuMemcpyDtoHAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+        held = self._bytes(source, size)
+        return self._do("download", stream, lambda: ctypes.memmove(to, held.tobytes(), size))
+
+    def cuMemcpyDtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+        target, held = self._bytes(to, size), self._bytes(source, size)
+        return self._do("copy", stream, lambda: target.__setitem__(slice(None), held.copy()))
+
+    def cuMemsetD8Async(self, to: int, value: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+        target = self._bytes(to, size)
+        return self._do("clear", stream, lambda: target.__setitem__(slice(None), value))
+
+    # Code.
+
+    def cuModuleLoadData(self, image: bytes) -> tuple[int, int]:  # noqa: N802
+        if image[:4] != b"\x7fELF":
+            raise Misuse("no cubin")
+        return OK, self._new("module")
+
+    def cuModuleUnload(self, module: int) -> tuple[int]:  # noqa: N802
+        return self._drop(module, "module")
+
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, int]:  # noqa: N802
+        self._need(module, "module")
+        function = self._new("function")
+        self.functions[function] = self.kernels[name.decode()]
+        return OK, function
+
+    def cuFuncSetAttribute(self, function: int, kind: int, value: int) -> tuple[int]:  # noqa: N802
+        self._need(function, "function")
+        self.shared[function] = value
+        return (OK,)
+
+    def cuTensorMapEncodeTiled(  # noqa: N802
+        self, kind: str, rank: int, address: int, dims: list[int], strides: list[int], *rest: Any
+    ) -> tuple[int, Any]:
+        box, steps, _, swizzle, _, _ = rest
+        if address % 16 or any(stride % 16 for stride in strides) or rank != len(dims):
+            raise Misuse(f"a tensor map at {address:#x} with strides {strides}")
+        if len(strides) != rank - 1 or len(box) != rank or set(steps) != {1}:
+            raise Misuse("a tensor map of another rank")
+        text = struct.pack("<QQ", address, len(self.maps)).ljust(128, b"\0")
+        self.maps[text] = SimpleNamespace(dims=dims, strides=strides, box=box, swizzle=swizzle)  # type: ignore
+        held = ctypes.create_string_buffer(text, 128)
+        return OK, SimpleNamespace(getPtr=lambda: ctypes.addressof(held), held=held)
+
+    # Streams, events, graphs.
+
+    def cuStreamCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
+        return OK, self._new("stream")
+
+    def cuStreamDestroy(self, stream: int) -> tuple[int]:  # noqa: N802
+        return self._drop(stream, "stream")
+
+    def cuStreamSynchronize(self, stream: int) -> tuple[int]:  # noqa: N802
+        self._need(stream, "stream")
+        if self.capturing is not None:
+            raise Misuse("waits while it captures")
+        return (OK,)
+
+    def cuEventCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
+        return OK, self._new("event")
+
+    def cuEventDestroy(self, event: int) -> tuple[int]:  # noqa: N802
+        return self._drop(event, "event")
+
+    def cuEventElapsedTime(self, first: int, second: int) -> tuple[int, float]:  # noqa: N802
+        return OK, 0.5
+
+    def cuEventRecord(self, event: int, stream: int) -> tuple[int]:  # noqa: N802
+        self._need(event, "event")
+        self._need(stream, "stream")
+        if self.capturing is not None and stream not in self.joined:
+            raise Misuse("an event on a stream that is not part of the capture")
+        self.recorded[event] = stream
+        return (OK,)
+
+    def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:  # noqa: N802
+        self._need(event, "event")
+        self._need(stream, "stream")
+        if event not in self.recorded:
+            raise Misuse("waits for an event that was never recorded")
+        if self.capturing is not None and self.recorded[event] in self.joined:
+            self.joined.add(stream)
+            if stream == self.capturing:
+                self.returned.add(self.recorded[event])
+        return (OK,)
+
+    def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:  # noqa: N802
+        self._need(stream, "stream")
+        self.capturing, self.captured, self.joined = stream, [], {stream}
+        self.returned: set[int] = {stream}
+        return (OK,)
+
+    def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:  # noqa: N802
+        if self.capturing != stream:
+            raise Misuse("ends a capture that it did not begin")
+        if self.joined - self.returned:
+            raise Misuse(f"streams {self.joined - self.returned} never come back to the captured one")
+        self.capturing = None
+        graph = self._new("graph")
+        self.graphs[graph] = self.captured
+        return OK, graph
+
+    def cuGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:  # noqa: N802
+        self._need(graph, "graph")
+        made = self._new("executable graph")
+        self.graphs[made] = self.graphs[graph]
+        return OK, made
+
+    def cuGraphDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+        return self._drop(graph, "graph")
+
+    def cuGraphExecDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+        return self._drop(graph, "executable graph")
+
+    def cuGraphLaunch(self, graph: int, stream: int) -> tuple[int]:  # noqa: N802
+        self._need(graph, "executable graph")
+        self._need(stream, "stream")
+        for each in self.graphs[graph]:
+            self.launches.append(each.name)
+            each.run()
+        return (OK,)
+
+    def _do(self, name: str, stream: int, run: Callable[[], Any]) -> tuple[int]:
+        self._need(stream, "stream")
+        if self.capturing is None:
+            run()
+        elif stream in self.joined:
+            if name in ("upload", "download"):
+                raise Misuse("a copy of the caller's memory in a graph")
+            self.captured.append(Recorded(name, stream, run))
+        else:
+            raise Misuse(f"{name} on a stream that is not part of the capture")
+        return (OK,)
+
+    def cuLaunchKernel(self, function: int, *given: int) -> tuple[int]:  # noqa: N802
+        self._need(function, "function")
+        kernel = self.functions[function]
+        *dims, shared, stream, pointers, extra = given
+        if tuple(dims) != (*kernel.grid, *kernel.block) or shared != kernel.shared_bytes or extra:
+            raise Misuse(f"{kernel.name} is launched as {dims} with {shared} bytes")
+        if shared > max(48 * 1024, self.shared.get(function, 0)):
+            raise Misuse(f"{kernel.name} takes {shared} bytes of shared memory without having said so")
+        places = self._places(kernel, pointers)
+        return self._do(kernel.name, stream, lambda: self._carry_out(kernel, places))
+
+    def _places(self, kernel: Kernel, pointers: int) -> dict[str, int]:
+        """Addresses of the kernel's tensors, read from its argument block."""
+        listed = ctypes.cast(pointers, ctypes.POINTER(ctypes.c_void_p))
+        places: dict[str, int] = {}
+        for number, argument in enumerate(kernel.arguments):
+            at = listed[number]
+            assert at is not None
+            if isinstance(argument, Buffer):
+                (places[argument.name],) = struct.unpack("<Q", ctypes.string_at(at, 8))
+            elif isinstance(argument, TensorMap):
+                if at % 64:
+                    raise Misuse("a tensor map that is not on 64 bytes")
+                text = ctypes.string_at(at, 128)
+                described: Any = self.maps[text]
+                tensor = argument.tensor
+                size = BY_MLIR[tensor.dtype].size
+                assert described.dims == list(reversed(tensor.shape))
+                assert described.strides == [stride * size for stride in reversed(tensor.strides[:-1])]
+                assert described.box == list(reversed(argument.box))
+                assert described.swizzle == argument.swizzle
+                (places[tensor.name],) = struct.unpack("<Q", text[:8])
+            else:
+                assert isinstance(argument, Scalar)
+        for tensor in kernel.tensors():
+            size = BY_MLIR[tensor.dtype].size
+            if places[tensor.name] % size:
+                raise Misuse(f"{tensor.name} of {kernel.name} is not aligned")
+            self._bytes(places[tensor.name], tensor.bytes)
+        return places
+
+    def _carry_out(self, kernel: Kernel, places: Mapping[str, int]) -> None:
+        if self.execute is None:
+            return
+        arrays = {
+            tensor.name: self._view(tensor, places[tensor.name])
+            for tensor in kernel.tensors()
+            if tensor.role in ("in", "update", "zeroed")
+        }
+        written = self.execute(kernel, arrays)
+        for tensor in kernel.tensors():
+            if tensor.name in written:
+                self._view(tensor, places[tensor.name])[...] = written[tensor.name]
+
+    def _view(self, tensor: Buffer, address: int) -> np.ndarray:
+        kind = np.dtype(BY_MLIR[tensor.dtype].numpy)
+        flat = self._bytes(address, tensor.bytes).view(kind)
+        strides = [stride * kind.itemsize for stride in tensor.strides]
+        return np.lib.stride_tricks.as_strided(flat, tensor.shape, strides)
