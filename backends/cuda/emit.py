@@ -19,6 +19,7 @@ from .codegen.rows import rows_kernel
 from .codegen.text import ELEMENTS, Names
 from .codegen.upstream import unsupported_in, upstream_kernel
 from .kernel import Arch, Kernel, Launch
+from .matmul.emit import matmul_kernel
 
 Launches = tuple[Launch, ...]
 Emitter = Callable[[Group, str, Arch], Launches | None]
@@ -39,8 +40,14 @@ def _sums(group: Group, name: str, arch: Arch) -> Launches | None:
     return None if iterates else (points_kernel(group, name),)
 
 
+def _products(group: Group, name: str, arch: Arch) -> Launches | None:
+    launch = matmul_kernel(group, name)
+    return None if launch is None else (launch,)
+
+
 EMITTERS: tuple[Emitter, ...] = (
     _points,
+    _products,
     _rows,  # reductions of a row across a block
     _sums,  # what reads across rows: a thread sums by itself
 )

@@ -106,13 +106,13 @@ class Scope:
         """An Einsum's value at a point; statements it needs are appended."""
         einsum = view.einsum
         if einsum.reduce is not None:
-            return self._rounded(view, self.reduced(view, ranks, einsum.reduced))
+            return self.rounded(view, self.reduced(view, ranks, einsum.reduced))
         text, present = self.mapped(view, ranks)
         kind = VALUES[dtype_name(view.result)]
         if present:
             zero = number_text(0, kind) if kind != "bool" else "false"
             text = f"{' && '.join(present)} ? {text} : {zero}"
-        return self._rounded(view, text)
+        return self.rounded(view, text)
 
     def reduced(self, view: EinsumView, ranks: Ranks, over: Sequence[str]) -> str:
         """The name of a reduction's running value, its loop appended."""
@@ -215,7 +215,7 @@ class Scope:
         ]
         return f"{held.name}[{flat_index(at, held.extents)}]"
 
-    def _rounded(self, view: EinsumView, text: str) -> str:
+    def rounded(self, view: EinsumView, text: str) -> str:
         """A computed value as the tensor's element holds it."""
         element = dtype_name(view.result)
         if element in ("bf16", "f16"):
