@@ -51,16 +51,24 @@ def program(kernel: Kernel) -> Path:
     with _workplace(path) as folder:
         source = Path(folder) / f"{kernel.name}.cpp"
         source.write_text(text, encoding="utf-8")
-        includes = [f"-I{_include()}", f"-I{_device()}"]
+        headers = _headers(Path(folder) / "include")
         object_file = Path(folder) / "kernel.o"
         run_compiler(
-            [cpp_compiler(), *_STANDARD, *_KERNEL, *includes, "-c", str(source), "-o", str(object_file)]
+            [cpp_compiler(), *_STANDARD, *_KERNEL, f"-I{headers}", "-c", str(source), "-o", str(object_file)]
         )
         built = Path(folder) / "program"
         objects = [str(each) for each in sorted(runtime.glob("*.o"))]
         run_compiler([cpp_compiler(), "-o", str(built), str(object_file), *objects])
         os.replace(built, path)
     return path
+
+
+def _headers(folder: Path) -> Path:
+    """One folder of all headers, the machine's own before the device's: headers include each other from there."""
+    folder.mkdir()
+    for header in {each.name: each for each in (*_sources(_device()), *_sources(_include()))}.values():
+        (folder / header.name).symlink_to(header.resolve())
+    return folder
 
 
 def _runtime() -> Path:
