@@ -12,6 +12,7 @@ from ...ir.errors import PassError, UnsupportedOp, UnsupportedOps
 from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, steps
+from ..cpu.kernels.group import read_group
 from .codegen.group import Group, dtype_name
 from .codegen.points import is_pointwise, points_kernel
 from .codegen.put import is_put, put_kernel
@@ -19,6 +20,8 @@ from .codegen.rows import rows_kernel
 from .codegen.text import ELEMENTS, Names
 from .codegen.upstream import unsupported_in, upstream_kernel
 from .kernel import Arch, Kernel, Launch
+from .kernels.hopper_streamed import stream_hopper
+from .kernels.sync_streamed import stream_sync
 from .matmul.emit import matmul_kernel
 
 Launches = tuple[Launch, ...]
@@ -36,8 +39,11 @@ def _rows(group: Group, name: str, arch: Arch) -> Launches | None:
 
 
 def _sums(group: Group, name: str, arch: Arch) -> Launches | None:
-    iterates = any(op.name == ITERATE for op in walk(group.op))
-    return None if iterates else (points_kernel(group, name),)
+    return None if _iterates(group) else (points_kernel(group, name),)
+
+
+def _iterates(group: Group) -> bool:
+    return any(op.name == ITERATE for op in walk(group.op))
 
 
 def _products(group: Group, name: str, arch: Arch) -> Launches | None:
@@ -45,9 +51,22 @@ def _products(group: Group, name: str, arch: Arch) -> Launches | None:
     return None if launch is None else (launch,)
 
 
+def _streamed(group: Group, name: str, arch: Arch) -> Launches | None:
+    """A one-pass cascade with two contractions, on the tensor cores."""
+    if not _iterates(group):
+        return None
+    for stream in (stream_hopper, stream_sync) if arch == "sm_90a" else (stream_sync,):
+        try:
+            return stream(read_group(group.op, ()), name)
+        except PassError:  # another cascade, or extents the tensor cores do not take
+            continue
+    return None
+
+
 EMITTERS: tuple[Emitter, ...] = (
     _points,
     _products,
+    _streamed,
     _rows,  # reductions of a row across a block
     _sums,  # what reads across rows: a thread sums by itself
 )
