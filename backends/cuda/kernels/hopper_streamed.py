@@ -83,8 +83,22 @@ def cut_for(cascade: Streamed) -> Cut:
     extent = max(cascade.extents[cascade.depth], cascade.extents[cascade.width])
     if extent > 128:
         return Cut(80)
+    if extent > 64 and computes(cascade):  # what the chain holds at a time needs registers too
+        return Cut(96)
     # Behind a mask of coordinates large tiles are hidden in part.
     return Cut(176 if extent > 64 and not has_mask(cascade) else 128)
+
+
+def computes(cascade: Streamed) -> bool:
+    """Whether a score is more than its product: a tensor is read for it, or a function taken."""
+    point = {cascade.product}
+    for step in cascade.chain:
+        if point & {*step.inputs}:
+            point.add(step.output)
+    plain = {"id", "to_float", "where"}
+    return bool(cascade.extra()) or any(
+        step.einsum.map not in plain for step in cascade.chain if step.output in point
+    )
 
 
 def stream_hopper(group: Group, name: str, cut: Cut | None = None) -> tuple[Launch, ...]:
@@ -310,6 +324,7 @@ __device__ __forceinline__ void consume(Places at, int consumer, int low, int fi
     give_back(at.keys_free(0));
 {first}
     pack_weights(weights, scores);
+#pragma unroll 1
     for (int done = 1; done < count; ++done) {{
       ++tile;
       const int stage = stage_of(done), before = stage_of(done - 1);
@@ -374,6 +389,7 @@ def _kernel(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> lis
         "    if (threadIdx.x == 0 && first < end) {",
         f"      load_query(query_map, at, low{after});",
         f"      load_keys(key_map, at, 0, first{after});",
+        "#pragma unroll 1",
         "      for (int tile = first; tile < end; ++tile) {",
         f"        if (tile + 1 < end) load_keys(key_map, at, tile + 1 - first, tile + 1{after});",
         f"        load_values(value_map, at, tile - first, tile{after});",
