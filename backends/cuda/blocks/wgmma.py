@@ -1,7 +1,7 @@
 """The wgmma instruction for one number of columns, as specialisations of the templates in ``wgmma.cuh``.
 
-PTX wants every accumulator register named, so each number of columns has a text of its own (PTX ISA, *Asynchronous
-warpgroup level matrix instructions*).
+PTX wants every accumulator register named, so each number of columns has a text of its own (PTX ISA,
+*Asynchronous warpgroup level matrix instructions*).
 """
 
 from __future__ import annotations

@@ -20,7 +20,14 @@ COMPILERS = ("c++", "g++", "clang++")
 _STANDARD = ("-std=c++17", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-parameter")
 _RUNTIME = ("-O2",)
 # The hooks stand before every load and store that is left once a thread's own arrays are in registers.
-_KERNEL = ("-O1", "-fno-strict-aliasing", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "-ffp-contract=fast", "-mfma")
+_KERNEL = (
+    "-O1",
+    "-fno-strict-aliasing",
+    "-fsanitize=thread",
+    "--param=tsan-instrument-func-entry-exit=0",
+    "-ffp-contract=fast",
+    "-mfma",
+)
 
 
 def cpp_compiler() -> str:
@@ -64,7 +71,7 @@ def program(kernel: Kernel) -> Path:
 
 
 def _headers(folder: Path) -> Path:
-    """One folder of all headers, the machine's own before the device's: headers include each other from there."""
+    """One folder of all headers, the machine's own before the device's: they include each other there."""
     folder.mkdir()
     for header in {each.name: each for each in (*_sources(_device()), *_sources(_include()))}.values():
         (folder / header.name).symlink_to(header.resolve())
@@ -104,7 +111,7 @@ def _sources(folder: Path) -> list[Path]:
 
 
 def _folder() -> Path:
-    return Path(str(resources.files(__package__)))
+    return Path(str(resources.files(str(__package__))))
 
 
 def _include() -> Path:

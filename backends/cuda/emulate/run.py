@@ -1,9 +1,10 @@
 """A kernel's source compiled as C++ beside an emulated multiprocessor, and run on arrays.
 
-Threads are fibers whose warps run in an order drawn anew every round; warp and warpgroup instructions, copies by
-cp.async and TMA, mbarriers, named barriers and wgmma are carried out. Loads and stores of the source itself come in
-through the hooks of ``-fsanitize=thread``, without its library: each is held to the bounds and roles of the
-kernel's tensors, shared memory to what was written, and to happens-before between warps.
+Threads are fibers whose warps run in an order drawn anew every round; warp and warpgroup instructions,
+copies by cp.async and TMA, mbarriers, named barriers and wgmma are carried out. Loads and stores of the
+source itself come in through the hooks of ``-fsanitize=thread``, without its library: each is held to the
+bounds and roles of the kernel's tensors, shared memory to what was written, and to happens-before between
+warps.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def emulate(kernel: Kernel, arrays: Mapping[str, NDArray], *, seed: int = 0) -> 
         seed: of the order of warps and copies.
 
     Raises:
-        EmulationError: a race, an access out of bounds or to what nobody wrote, a deadlock, threads that part.
+        EmulationError: a race, an access out of bounds or to what nobody wrote, a deadlock.
         InputError: an array is missing, or has another shape or type.
         PassError: the source is no C++.
         ToolMissing: there is no C++ compiler.

@@ -1,4 +1,4 @@
-"""What both kernels of a streamed cascade share: parameters, ranks of a block, launches with their conversions."""
+"""What both kernels of a streamed cascade share: parameters, ranks of a block, launches."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Signature:
     def buffer(self, tensor: Tensor) -> Buffer:
         """The parameter's description."""
         result = list(self.names)[-1]
-        return Buffer(self.names[tensor], tensor.element, tensor.shape, role="out" if tensor is result else "in")
+        return Buffer(
+            self.names[tensor], tensor.element, tensor.shape, role="out" if tensor is result else "in"
+        )
 
     def passed(self) -> str:
         """The arguments that `score` gets after the point."""
@@ -67,7 +69,11 @@ def sign(cascade: Streamed) -> Signature:
     reads = (cascade.query, cascade.keys, cascade.values)
     elements = {read.tensor.element for read in reads}
     if len(elements) != 1 or not elements <= {*HALVES}:
-        raise PassError(f"contractions of {', '.join(sorted(elements))}", where="streamed cascade", accepted=", ".join(HALVES))
+        raise PassError(
+            f"contractions of {', '.join(sorted(elements))}",
+            where="streamed cascade",
+            accepted=", ".join(HALVES),
+        )
     for rank in (cascade.depth, cascade.width):
         if cascade.extents[rank] not in DEPTHS:
             accepted = "multiples of 16 up to 256"
@@ -117,7 +123,10 @@ def blocks(cascade: Streamed, rows: int) -> int:
 
 def heading(cascade: Streamed) -> list[str]:
     """The Einsums as comments."""
-    return [*comment(["The cascade, and what is computed of it here:"]), *(f"//   {text}" for text in cascade.texts)]
+    return [
+        *comment(["The cascade, and what is computed of it here:"]),
+        *(f"//   {text}" for text in cascade.texts),
+    ]
 
 
 def launches(group: Group, cascade: Streamed, kernel: Kernel, names: dict[Tensor, str]) -> tuple[Launch, ...]:
@@ -130,7 +139,10 @@ def launches(group: Group, cascade: Streamed, kernel: Kernel, names: dict[Tensor
         del name
         if tensor.argument is not None:
             inside = tensor.argument < group.inputs
-            places[tensor] = Place("operand" if inside else "result", tensor.argument if inside else tensor.argument - group.inputs)
+            places[tensor] = Place(
+                "operand" if inside else "result",
+                tensor.argument if inside else tensor.argument - group.inputs,
+            )
     bound = {name: places[tensor] for tensor, name in names.items()}
     return (*made, Launch(kernel, bound))
 
@@ -146,7 +158,8 @@ def _conversion(name: str, number: int, source: Tensor, target: Tensor, group: G
         '#include "element.cuh"',
         "",
         f'extern "C" __global__ void __launch_bounds__({threads})',
-        f"{kernel}(const {ELEMENTS[source.element]}* __restrict__ from, {ELEMENTS[target.element]}* __restrict__ to) {{",
+        f"{kernel}(const {ELEMENTS[source.element]}* __restrict__ from,",
+        f"    {ELEMENTS[target.element]}* __restrict__ to) {{",
         f"  const long long start = (static_cast<long long>(blockIdx.x) * {threads} + threadIdx.x) * {per};",
         f"  for (long long k = start; k < start + {per} && k < {count}; ++k) {{",
         f"    to[k] = Narrow<{ELEMENTS[target.element]}>::of(widen(from[k]));",
@@ -157,7 +170,10 @@ def _conversion(name: str, number: int, source: Tensor, target: Tensor, group: G
     arch: Arch = "sm_80"
     made = Kernel(
         kernel, "\n".join(lines), arch, (ceil(count / (threads * per)), 1, 1), (threads, 1, 1), 0,
-        (Buffer("from", source.element, source.shape), Buffer("to", target.element, target.shape, role="out")),
+        (
+            Buffer("from", source.element, source.shape),
+            Buffer("to", target.element, target.shape, role="out"),
+        ),
         (f"{target.name} = to_float({source.name})",), "rounds an input once",
     )  # fmt: skip
     return Launch(made, {"from": Place("operand", source.argument), "to": Place("work", number)})

@@ -1,12 +1,14 @@
-"""A streamed cascade on Hopper: TMA, mbarriers, wgmma from swizzled shared memory, warpgroups with roles of their own.
+"""A streamed cascade on Hopper: TMA, mbarriers, wgmma from swizzled shared memory, warpgroups with roles.
 
-One warpgroup gives its registers away and only starts copies. The others each keep 64 rows in registers. Two
-contractions and a softmax make a tile's work; what runs beside what is FuseMax's interleave (§IV) with the tensor cores
-as the 2D array and the CUDA cores as the 1D array:
+One warpgroup gives its registers away and only starts copies. The others each keep 64 rows in registers.
+Two contractions and a softmax make a tile's work; what runs beside what is FuseMax's interleave (§IV) with
+the tensor cores as the 2D array and the CUDA cores as the 1D array:
 
-- within a warpgroup, the next tile's scores and this tile's weighted values are multiplied together, and the next
-  softmax begins as soon as the scores are there (two tiles in flight, as SLNV and BQK take turns in an epoch);
-- between warpgroups, named barriers hand the tensor cores round, so that one's softmax lies under the other's products.
+- within a warpgroup, the next tile's scores and this tile's weighted values are multiplied together, and
+  the next softmax begins as soon as the scores are there (two tiles in flight, as SLNV and BQK take turns
+  in an epoch);
+- between warpgroups, named barriers hand the tensor cores round, so that one's softmax lies under the
+  other's products.
 """
 
 from __future__ import annotations
@@ -75,7 +77,9 @@ class Cut:
             raise PassError(f"{given} registers", where="block", accepted=f"at most {REGISTERS}")
         shared = self.shared_bytes(depth, width)
         if shared > SHARED_LIMIT:
-            raise PassError(f"{shared} bytes of shared memory", where="block", accepted=f"at most {SHARED_LIMIT}")
+            raise PassError(
+                f"{shared} bytes of shared memory", where="block", accepted=f"at most {SHARED_LIMIT}"
+            )
 
 
 def cut_for(cascade: Streamed) -> Cut:
@@ -132,7 +136,11 @@ def _operands(cascade: Streamed) -> tuple[Read, Read, Read]:
 def _maps(cascade: Streamed, signature: Signature, cut: Cut) -> tuple[TensorMap, ...]:
     """Boxes of 64 columns by a block of rows, or a tile of keys."""
     found = []
-    counts = (("query", cascade.block, cut.rows), ("key", cascade.key, cut.keys), ("value", cascade.key, cut.keys))
+    counts = (
+        ("query", cascade.block, cut.rows),
+        ("key", cascade.key, cut.keys),
+        ("value", cascade.key, cut.keys),
+    )
     for read, (label, rank, count) in zip(_operands(cascade), counts, strict=True):
         axes = [axis for axis, index in enumerate(read.access.index) if rank in index.ranks]
         if len(axes) != 1 or read.access.index[axes[0]].plain != rank:
@@ -192,8 +200,8 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
 
 
 _LAYOUT = """\
-// Shared memory: queries, stages of keys, stages of values, barriers. Every 64 columns of a matrix lie together, in rows
-// of 128 bytes, swizzled by TMA.
+// Shared memory: queries, stages of keys, stages of values, barriers. Every 64 columns of a matrix lie
+// together, in rows of 128 bytes, swizzled by TMA.
 __device__ constexpr u32 padded(int extent) { return (extent + 63) / 64 * 128; }  // bytes of a row
 constexpr u32 kQueryBytes = kBlock * padded(kDepth), kKeyBytes = kTile * padded(kDepth);
 constexpr u32 kValueBytes = kTile * padded(kWidth);
@@ -230,14 +238,16 @@ __device__ __forceinline__ void start_scores(float (&scores)[kTile / 2], u32 que
 }
 
 // sums[row, width] += sum[key] weights[row, key] values[key, width], on its way
-__device__ __forceinline__ void start_values(float (&sums)[kWidth / 2], u32 (&weights)[kTile / 16][4], u32 values) {
+__device__ __forceinline__ void start_values(float (&sums)[kWidth / 2], u32 (&weights)[kTile / 16][4],
+                                             u32 values) {
   hold(sums);
 #pragma unroll
   for (int k = 0; k < kTile / 16; ++k) hold(weights[k]);
   wgmma_fence();
 #pragma unroll
   for (int k = 0; k < kTile / 16; ++k)
-    wgmma_registers<Element, true>(sums, weights[k], matrix_descriptor(values + k * 2048, kTile * 128, 1024), true);
+    wgmma_registers<Element, true>(
+        sums, weights[k], matrix_descriptor(values + k * 2048, kTile * 128, 1024), true);
   wgmma_commit();
 }
 
@@ -256,7 +266,8 @@ def _produce(cascade: Streamed) -> str:
     keys = _coordinates(cascade.keys, "column", cascade.key, "tile * kTile")
     values = _coordinates(cascade.values, "column", cascade.key, "tile * kTile")
     return f"""\
-__device__ __forceinline__ void load_keys(const CUtensorMap& key_map, Places at, int count, int tile{outer}) {{
+__device__ __forceinline__ void load_keys(const CUtensorMap& key_map, Places at, int count,
+                                          int tile{outer}) {{
 {unused}
   const int stage = stage_of(count);
   mbarrier_wait(at.keys_free(stage), round_of(count) ^ 1);
@@ -266,7 +277,8 @@ __device__ __forceinline__ void load_keys(const CUtensorMap& key_map, Places at,
     tma_load(at.keys(stage) + column * kTile * 2, key_map, at.keys_full(stage), {keys});
 }}
 
-__device__ __forceinline__ void load_values(const CUtensorMap& value_map, Places at, int count, int tile{outer}) {{
+__device__ __forceinline__ void load_values(const CUtensorMap& value_map, Places at, int count,
+                                            int tile{outer}) {{
 {unused}
   const int stage = stage_of(count);
   mbarrier_wait(at.values_free(stage), round_of(count) ^ 1);
@@ -301,11 +313,15 @@ def _consume(cascade: Streamed, signature: Signature) -> str:
       weigh<false>({given});"""
     first = softmax.replace("\n    ", "\n  ").removeprefix("  ")
     return f"""\
-// The tensor cores go round: warpgroup k waits for its turn, and gives it to the next when its products are on their way.
+// The tensor cores go round: a warpgroup waits for its turn, and passes it on when its products are on their
+// way.
 __device__ __forceinline__ void take_turn(int consumer) {{ barrier_sync(1 + consumer, 256); }}
-__device__ __forceinline__ void pass_turn(int consumer) {{ barrier_arrive(1 + (consumer + 1) % kConsumers, 256); }}
+__device__ __forceinline__ void pass_turn(int consumer) {{
+  barrier_arrive(1 + (consumer + 1) % kConsumers, 256);
+}}
 
-__device__ __forceinline__ void consume(Places at, int consumer, int low, int first, int end{outer}{signature.declared()},
+__device__ __forceinline__ void consume(Places at, int consumer, int low, int first,
+                                        int end{outer}{signature.declared()},
                                         {kind}* __restrict__ result) {{
   const int thread = threadIdx.x % 128, count = end - first, row = low + thread / 32 * 16 + thread % 32 / 4;
   const u32 query = at.query() + consumer * 64 * 128;
@@ -361,7 +377,9 @@ def _kernel(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> lis
     output = cascade.output.tensor
     result = signature.names[output]
     kind = ELEMENT.get(output.element, output.element)
-    maps = ", ".join(f"const __grid_constant__ CUtensorMap {label}_map" for label in ("query", "key", "value"))
+    maps = ", ".join(
+        f"const __grid_constant__ CUtensorMap {label}_map" for label in ("query", "key", "value")
+    )
     tile = "gridDim.x - 1 - blockIdx.x" if grows_with_rows(cascade) else "blockIdx.x"
     return [
         f'extern "C" __global__ void __launch_bounds__({cut.threads}, 1)',

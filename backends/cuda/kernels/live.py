@@ -1,8 +1,8 @@
 """Which tiles of the streamed rank matter to a block of rows, as C++: a mask's formula over intervals.
 
-The formula (`cpu.kernels.masks`) is made of affine conditions ``index <= 0``. Over a tile an index lies between the
-values at its corners: a tile is dead where the least value is positive in every way the formula could hold, and
-whole where the largest is not positive.
+The formula (`cpu.kernels.masks`) is made of affine conditions ``index <= 0``. Over a tile an index lies
+between the values at its corners: a tile is dead where the least value is positive in every way the formula
+could hold, and whole where the largest is not positive.
 """
 
 from __future__ import annotations

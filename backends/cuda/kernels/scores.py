@@ -115,7 +115,9 @@ def _step(
         text = f"kWhole || {text}" if result == "bool" else text
     if step is cascade.masked and step.einsum.map == "where":
         live = next(
-            given for given, operand in zip(texts[1:], step.einsum.operands[1:], strict=True) if not isinstance(operand, Literal)
+            given
+            for given, operand in zip(texts[1:], step.einsum.operands[1:], strict=True)
+            if not isinstance(operand, Literal)
         )
         text = f"kWhole ? {live[0]} : {text}"
     return [f"// {step.text}", f"const {result} {name} = {text};"]

@@ -22,7 +22,8 @@ def weigh_text(cascade: Streamed, signature: Signature) -> str:
 // Scores to weights 2^(kScale (score - largest)), row by row of a thread; `low` is its first row.
 template <bool kWhole>
 __device__ __forceinline__ void weigh(float (&scores)[kTile / 2], float (&largest)[2], float (&total)[2],
-                                      float (&correction)[2], {outer}int low, int from{signature.declared()}) {{
+                                      float (&correction)[2], {outer}int low,
+                                      int from{signature.declared()}) {{
   const int column = from + threadIdx.x % 4 * 2;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {{
@@ -60,7 +61,8 @@ __device__ __forceinline__ void rescale(float (&sums)[kWidth / 2], const float (
 }}
 
 // Weights as the left operand of the product with the values: 16 keys in four registers.
-__device__ __forceinline__ void pack_weights(u32 (&weights)[kTile / 16][4], const float (&scores)[kTile / 2]) {{
+__device__ __forceinline__ void pack_weights(u32 (&weights)[kTile / 16][4],
+                                             const float (&scores)[kTile / 2]) {{
 #pragma unroll
   for (int k = 0; k < kTile / 16; ++k)
 #pragma unroll
@@ -97,10 +99,11 @@ __device__ __forceinline__ void store_rows({kind}* __restrict__ result, const fl
     const float inverse = all == 0.0f ? {empty} : 1.0f / all;
     const int row = low + half * 8;
     if (row >= kRows) continue;
+    {kind}* const first = result + ({offset}) + static_cast<i64>(row) * {rows};
 #pragma unroll
     for (int n = 0; n < kWidth / 8; ++n) {{
       const int at = n * 4 + half * 2;
-      {kind}* const to = result + ({offset}) + static_cast<i64>(row) * {rows} + (n * 8 + threadIdx.x % 4 * 2) * {columns};
+      {kind}* const to = first + (n * 8 + threadIdx.x % 4 * 2) * {columns};
       {store}
     }}
   }}

@@ -25,6 +25,5 @@ def stream(fused: ir.Operation, name: str, arch: Arch) -> tuple[Launch, ...]:
         try:
             return stream_hopper(read_group(fused, []), name)
         except PassError:
-            # What TMA does not take (an axis that is no rank of its own) the generic kernel may; its refusal counts.
-            pass
+            pass  # what TMA does not take (an axis that is no rank of its own) the generic kernel may
     return stream_sync(read_group(fused, []), name)

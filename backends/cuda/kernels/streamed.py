@@ -1,9 +1,10 @@
 """A fused cascade in one-pass form read for the tensor cores: two contractions with a softmax between them.
 
-What is looked for is the algebra alone (FuseMax, Cascade 5): a contraction whose result is mapped point by point to
-scores, a running maximum of the scores over the streamed rank, exponentials of their distances to it, a running sum
-of those and a running contraction with them, both corrected when the maximum moves, and a division behind the loop.
-The map from contraction to score is any chain of elementwise Einsums; so are masks.
+What is looked for is the algebra alone (FuseMax, Cascade 5): a contraction whose result is mapped point by
+point to scores, a running maximum of the scores over the streamed rank, exponentials of their distances to
+it, a running sum of those and a running contraction with them, both corrected when the maximum moves, and a
+division behind the loop. The map from contraction to score is any chain of elementwise Einsums; so are
+masks.
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ class _Reader:
         exponents = self._exponent(scores, moved.output)
         correction = self._exponent(running, moved.output)
         total = self._folded("id", exponents.output, correction.output)
-        weights = next((s for s in self.left if s.einsum.map == "to_float" and s.inputs[0] is exponents.output), None)
+        weights = next(
+            (s for s in self.left if s.einsum.map == "to_float" and s.inputs[0] is exponents.output), None
+        )
         if weights is not None:
             self.left.remove(weights)
         weight = weights.output if weights is not None else exponents.output
@@ -133,7 +136,10 @@ class _Reader:
         formula, masked = self._formula(mapped)
         query, keys = self._sides(product, rows)
         values = self._read(second, next(k for k, t in enumerate(second.inputs) if t is not weight))
-        (depth,), (width,) = product.einsum.reduced, tuple(r for r in values.access.ranks if r in output.access.ranks and r not in rows)
+        (depth,), (width,) = (
+            product.einsum.reduced,
+            tuple(r for r in values.access.ranks if r in output.access.ranks and r not in rows),
+        )
         extents = {rank: n for step in self.group.steps() for rank, n in step.extents.items()}
         extents[self.key] = self.loop.extent
         texts = tuple(step.text for step in self.group.steps())
@@ -146,7 +152,12 @@ class _Reader:
         """Inputs converted tile by tile: converted once instead, before the loop."""
         for step in list(self.left):
             source = step.inputs[0] if len(step.inputs) == 1 else None
-            if step.einsum.map == "to_float" and not step.einsum.reduce and source is not None and source.argument is not None:
+            if (
+                step.einsum.map == "to_float"
+                and not step.einsum.reduce
+                and source is not None
+                and source.argument is not None
+            ):
                 whole = Tensor(step.output.name, source.shape, step.output.element)
                 for other in self.left:
                     if step.output in other.inputs:
@@ -172,7 +183,9 @@ class _Reader:
     def _one(self, name: str, *, reduce: bool) -> Step:
         fits = [s for s in self.left if (s.einsum.reduce if reduce else s.einsum.map) == name]
         if len(fits) != 1 or fits[0].einsum.reduced != (self.loop.tile_rank,):
-            raise PassError(f"{len(fits)} folds by {name} over {self.loop.tile_rank}, not one", where="streamed cascade")
+            raise PassError(
+                f"{len(fits)} folds by {name} over {self.loop.tile_rank}, not one", where="streamed cascade"
+            )
         self.left.remove(fits[0])
         return fits[0]
 
@@ -211,13 +224,21 @@ class _Reader:
         return carried
 
     def _drop_copies(self, source: Tensor, target: Tensor) -> None:
-        self.left = [s for s in self.left if not (s.einsum.map == "id" and s.inputs == (source,) and s.output is target)]
+        self.left = [
+            s
+            for s in self.left
+            if not (s.einsum.map == "id" and s.inputs == (source,) and s.output is target)
+        ]
 
     def _chain(self, scores: Tensor) -> tuple[Step, list[Step]]:
         """The first contraction, and what lies between it and the scores."""
-        products = [s for s in self.left if s.einsum.map == "mul" and s.einsum.reduce == "sum" and len(s.inputs) == 2]
+        products = [
+            s for s in self.left if s.einsum.map == "mul" and s.einsum.reduce == "sum" and len(s.inputs) == 2
+        ]
         if len(products) != 1 or len(products[0].einsum.reduced) != 1:
-            raise PassError(f"{len(products)} contractions before the scores, not one", where="streamed cascade")
+            raise PassError(
+                f"{len(products)} contractions before the scores, not one", where="streamed cascade"
+            )
         product = products[0]
         self.left.remove(product)
         wanted, chain = {scores}, []
@@ -233,7 +254,11 @@ class _Reader:
     def _division(self, numerator: Tensor, total: Tensor) -> tuple[bool, Read]:
         """What comes after the loop: the division, then at most a conversion into the result."""
         steps = [n for n in self.group.nodes if isinstance(n, Step) and numerator in n.inputs]
-        if len(steps) != 1 or steps[0].einsum.map not in ("div", "div_left") or steps[0].inputs[1] is not total:
+        if (
+            len(steps) != 1
+            or steps[0].einsum.map not in ("div", "div_left")
+            or steps[0].inputs[1] is not total
+        ):
             raise PassError("no division of the sums comes behind the loop", where="streamed cascade")
         final = steps[0]
         while final.output.argument is None:
@@ -306,9 +331,7 @@ class _Reader:
         return All(parts) if isinstance(formula, All) else Any(parts)
 
 
-def _factored(
-    chain: tuple[Step, ...], product: Tensor, scores: Tensor
-) -> tuple[float, tuple[Step, ...]]:
+def _factored(chain: tuple[Step, ...], product: Tensor, scores: Tensor) -> tuple[float, tuple[Step, ...]]:
     """A positive constant that the product is multiplied by, put off to the exponent.
 
     Allowed where nothing but choices of −∞ lies beside it.

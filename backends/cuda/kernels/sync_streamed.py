@@ -1,8 +1,9 @@
 """A streamed cascade on any tensor core since sm_80: ldmatrix, mma.sync, cp.async.
 
-Four warps share a block of rows; each keeps its rows' sums, maxima and totals in registers. Keys of the next tile
-are on their way while this one's are multiplied with the values, and values while scores are computed. Scores stay in
-registers: the fragment they leave the first product in is the one the second takes.
+Four warps share a block of rows; each keeps its rows' sums, maxima and totals in registers. Keys of the
+next tile are on their way while this one's are multiplied with the values, and values while scores are
+computed. Scores stay in registers: the fragment they leave the first product in is the one the second
+takes.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def stream_sync(group: Group, name: str, cut: Cut | None = None) -> tuple[Launch
     pitch_depth, pitch_width = (_pitch(extents[rank]) for rank in (cascade.depth, cascade.width))
     shared = (cut.rows + cut.keys) * pitch_depth + cut.keys * pitch_width
     kernel = Kernel(
-        name, source, "sm_80", (blocks(cascade, cut.rows), outer_count(cascade), 1), (32 * _WARPS, 1, 1), shared,
+        name, source, "sm_80",
+        (blocks(cascade, cut.rows), outer_count(cascade), 1), (32 * _WARPS, 1, 1), shared,
         tuple(signature.buffer(tensor) for tensor in signature.names), cascade.texts,
         f"{cut.rows} rows by tiles of {cut.keys}, mma.sync, scores in registers",
     )  # fmt: skip
@@ -103,22 +105,26 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         *outer_lines(cascade, "static_cast<int>(blockIdx.y)"),
         *(_pointer(read, rank, label, signature) for read, rank, label in _operands(cascade)),
         "  const u32 query_tile = shared_address(shared);",
-        "  const u32 key_tile = query_tile + kBlock * pitch(kDepth), value_tile = key_tile + kTile * pitch(kDepth);",
+        "  const u32 key_tile = query_tile + kBlock * pitch(kDepth);",
+        "  const u32 value_tile = key_tile + kTile * pitch(kDepth);",
         "  int first, end;",
         f"  live_tiles<kKeys, kTile>({rank_list}low, high, first, end);",
         "",
         "  float sums[kFragments][kWidth / 2] = {};",
         "  float largest[kFragments][2], total[kFragments][2];",
         "  for (int i = 0; i < kFragments; ++i)",
-        "    for (int half = 0; half < 2; ++half) largest[i][half] = -ein::infinity(), total[i][half] = 0.0f;",
+        "    for (int half = 0; half < 2; ++half) {",
+        "      largest[i][half] = -ein::infinity();",
+        "      total[i][half] = 0.0f;",
+        "    }",
         "  const int row = low + warp * kFragments * 16 + threadIdx.x % 32 / 4;",
         f"  load_rows<kDepth, kBlock>(query_tile, query_at, kRows - low, {_stride(cascade.query, block)});",
-        f"  load_rows<kDepth, kTile>(key_tile, key_at + static_cast<i64>(first) * kTile * {_stride(cascade.keys, key)}, kKeys - first * kTile, {_stride(cascade.keys, key)});",
+        *_load(cascade.keys, key, "key", "first", "  "),
         "  commit_copies();",
         "  for (int tile = first; tile < end; ++tile) {",
         "    wait_copies<0>();",
         "    __syncthreads();  // keys are there, and nobody reads the values of the tile before",
-        f"    load_rows<kWidth, kTile>(value_tile, value_at + static_cast<i64>(tile) * kTile * {_stride(cascade.values, key)}, kKeys - tile * kTile, {_stride(cascade.values, key)});",
+        *_load(cascade.values, key, "value", "tile", "    "),
         "    commit_copies();",
         "    float scores[kFragments][kTile / 2] = {};",
         "    multiply_rows(scores, query_tile + warp * kFragments * 16 * pitch(kDepth), key_tile);",
@@ -138,7 +144,7 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "    wait_copies<0>();",
         "    __syncthreads();  // values are there, and nobody reads the keys any more",
         "    if (tile + 1 < end)",
-        f"      load_rows<kDepth, kTile>(key_tile, key_at + static_cast<i64>(tile + 1) * kTile * {_stride(cascade.keys, key)}, kKeys - (tile + 1) * kTile, {_stride(cascade.keys, key)});",
+        *_load(cascade.keys, key, "key", "(tile + 1)", "      "),
         "    commit_copies();",
         "    multiply_weights(sums, weights, value_tile);",
         "  }",
@@ -160,6 +166,16 @@ def _operands(cascade: Streamed) -> tuple[tuple[Read, str, str], ...]:
     )
 
 
+def _load(read: Read, rank: str, label: str, tile: str, indent: str) -> list[str]:
+    stride = _stride(read, rank)
+    extent = "kDepth" if label == "key" else "kWidth"
+    return [
+        f"{indent}load_rows<{extent}, kTile>(",
+        f"{indent}    {label}_tile, {label}_at + static_cast<i64>({tile}) * kTile * {stride},",
+        f"{indent}    kKeys - {tile} * kTile, {stride});",
+    ]
+
+
 def _stride(read: Read, rank: str) -> int:
     return stride_of(read.access, read.tensor.shape, rank)
 
@@ -173,7 +189,7 @@ def _pointer(read: Read, rank: str, label: str, signature: Signature) -> str:
 
 
 _LOAD = """\
-// Bytes of a row in shared memory, and where one of its 16-byte pieces lies: pieces change places with the row.
+// Bytes of a row in shared memory, and where one of its 16-byte pieces lies: they change places with the row.
 __device__ constexpr u32 pitch(int extent) { return (extent + 63) / 64 * 128; }
 __device__ __forceinline__ u32 piece_at(u32 tile, int extent, int row, int piece) {
   return tile + row * pitch(extent) + ((piece ^ (row & 7)) << 4);
@@ -199,7 +215,8 @@ __device__ __forceinline__ float (&eighth(float (&sums)[N], int n))[4] {
 }
 
 // scores[row, key] += query[row, depth] keys[key, depth]
-__device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile / 2], u32 query_tile, u32 key_tile) {
+__device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile / 2], u32 query_tile,
+                                              u32 key_tile) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int k = 0; k < kDepth / 16; ++k) {
@@ -210,7 +227,8 @@ __device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile 
 #pragma unroll
     for (int n = 0; n < kTile / 16; ++n) {
       u32 right[4];
-      load_matrices(right, piece_at(key_tile, kDepth, n * 16 + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
+      const int key = n * 16 + lane % 8 + lane / 16 * 8;
+      load_matrices(right, piece_at(key_tile, kDepth, key, k * 2 + lane / 8 % 2));
 #pragma unroll
       for (int i = 0; i < kFragments; ++i) {
         multiply_add<Element>(eighth(scores[i], 2 * n), left[i], right[0], right[1]);
@@ -222,7 +240,8 @@ __device__ __forceinline__ void multiply_rows(float (&scores)[kFragments][kTile 
 
 // sums[row, width] += weights[row, key] values[key, width]
 __device__ __forceinline__ void multiply_weights(float (&sums)[kFragments][kWidth / 2],
-                                                 const u32 (&weights)[kFragments][kTile / 16][4], u32 value_tile) {
+                                                 const u32 (&weights)[kFragments][kTile / 16][4],
+                                                 u32 value_tile) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int k = 0; k < kTile / 16; ++k)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
+
 from penstock.backends.cpu.kernels.group import Group, read_group
 from penstock.backends.cuda.emulate import emulate
 from penstock.backends.cuda.kernel import Launch
@@ -17,7 +19,6 @@ from penstock.ir.interpreter.engine import Interpreter, run_on
 from penstock.ir.mlir import ir
 from penstock.ir.module import parse_module, print_module
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
-from torch import nn
 
 PIPELINE = "relabel,simplify,precision{contract=bf16},fuse"
 Emit = Callable[[Group, str], tuple[Launch, ...]]

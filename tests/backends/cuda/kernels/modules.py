@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class Sdpa(nn.Module):
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
 
@@ -22,7 +24,7 @@ class Masked(nn.Module):
 
 
 class CappedAlibiWindow(nn.Module):
-    """Scores capped by tanh, a slope per head, and a causal window: none of the libraries' kernels has all."""
+    """Scores capped by tanh, a slope per head, and a causal window: no library's kernel has all three."""
 
     def __init__(self, heads: int, cap: float, window: int) -> None:
         super().__init__()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from penstock.backends.cuda.kernels.hopper_streamed import Cut, stream_hopper
 from penstock.ir.errors import PassError
-from torch import nn
 
 from .attended import distance, lower, tensors
 from .modules import CappedAlibiWindow, Masked, Sdpa, Sigmoided
@@ -19,8 +20,8 @@ BOUND = 1e-2
     [
         pytest.param(Sdpa(), (1, 1, 130, 128), (1, 1, 400, 128), id="plain-ragged"),
         pytest.param(Sdpa(is_causal=True), (1, 1, 300, 128), (1, 1, 300, 128), id="causal"),
-        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 140, 64), (1, 2, 140, 64), id="grouped"),
-        pytest.param(CappedAlibiWindow(2, 20.0, 50), (1, 2, 300, 64), (1, 2, 300, 64), id="capped-alibi-window"),
+        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 140, 64), (1, 2, 140, 64), id="gqa"),
+        pytest.param(CappedAlibiWindow(2, 20.0, 50), (1, 2, 300, 64), (1, 2, 300, 64), id="own-scores"),
         pytest.param(Sdpa(), (1, 1, 70, 256), (1, 1, 170, 256), id="widest"),
     ],
 )  # fmt: skip

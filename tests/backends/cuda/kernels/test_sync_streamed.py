@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from penstock.backends.cuda.kernels.sync_streamed import stream_sync
 from penstock.ir.errors import PassError
-from torch import nn
 
 from .attended import distance, lower, tensors
 from .modules import CappedAlibiWindow, Masked, Sdpa, Sigmoided
@@ -18,8 +19,8 @@ BOUND = 1e-2
     ("module", "q", "k"),
     [
         pytest.param(Sdpa(), (1, 2, 70, 64), (1, 2, 90, 64), id="plain-ragged"),
-        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 70, 64), (1, 2, 130, 64), id="causal-grouped"),
-        pytest.param(CappedAlibiWindow(2, 20.0, 32), (1, 2, 150, 64), (1, 2, 150, 64), id="capped-alibi-window"),
+        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 70, 64), (1, 2, 130, 64), id="causal-gqa"),
+        pytest.param(CappedAlibiWindow(2, 20.0, 32), (1, 2, 150, 64), (1, 2, 150, 64), id="own-scores"),
         pytest.param(Sigmoided(2), (1, 2, 33, 64), (1, 2, 65, 64), id="gated"),
         pytest.param(Sdpa(), (1, 1, 17, 128), (1, 1, 40, 128), id="wide"),
         pytest.param(Sdpa(is_causal=True), (1, 1, 70, 256), (1, 1, 70, 256), id="widest-causal"),
