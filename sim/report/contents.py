@@ -16,6 +16,7 @@ from ..cost.record import CostRecord
 from ..rtl.compare import SimResult
 from ..rtl.record import runs_from_json
 from ..verification import Verification
+from .gpu import GpuKernel, read_kernels
 from .maps import MappedEntry, read_maps
 
 VERIFY = "verify.json"
@@ -46,6 +47,7 @@ class Contents:
         memory: the arena of every entry point.
         maps: the memory map of every entry point, where the target has a fast tier.
         oblivious: the tables of a program that looks up by private indices, else None.
+        kernels: of a GPU's code.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Contents:
     verification: Verification | None
     rtl_runs: tuple[SimResult, ...]
     oblivious: Mapping[str, Any] | None = None
+    kernels: tuple[GpuKernel, ...] = ()
 
     @property
     def model(self) -> str:
@@ -88,6 +91,7 @@ def read(bundle_dir: str | Path) -> Contents:
         verification=Verification.from_json(verified, str(bundle.path / VERIFY)) if verified else None,
         rtl_runs=runs_from_json(runs, str(bundle.path / RTL_RUNS)) if runs else (),
         oblivious=_oblivious(bundle),
+        kernels=read_kernels(bundle),
     )
 
 

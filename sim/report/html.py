@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from . import maps, oblivious, sections
+from . import gpu, maps, oblivious, sections
 from .contents import Contents
 from .markup import note, table
 
@@ -40,6 +40,8 @@ def _bundle(key: str, contents: Contents) -> str:
         "<h2>Cost on the target</h2>",
         _entries(key, contents),
     ]
+    if contents.kernels:
+        parts += ["<h2>Kernels of the GPU</h2>", gpu.section(contents.kernels)]
     if contents.maps:
         folded = [
             maps.section(name, found, shown=not at) for at, (name, found) in enumerate(contents.maps.items())

@@ -16,7 +16,7 @@ from ..cost.record import EntryCost
 from ..rtl.bitmod_result import ChainResult
 from ..rtl.compare import SimResult
 from ..verification import Verification
-from . import maps, oblivious, units
+from . import gpu, maps, oblivious, units
 from .contents import Contents
 
 _PIPE_WIDTH = 140
@@ -38,6 +38,8 @@ def tables(contents: Contents) -> RenderableType:
     parts += [_groups(name, entry) for name, entry in contents.cost.entries.items()]
     if contents.memory:
         parts.append(_memory(contents))
+    if contents.kernels:
+        parts.append(_kernels(contents))
     if contents.maps:
         parts += [_maps(contents), *(Text(f"picture: {found.where}") for found in contents.maps.values())]
     if contents.oblivious is not None:
@@ -123,6 +125,13 @@ def _memory(contents: Contents) -> Table:
             units.size(memory.series.peak_after_bytes),
             units.size(memory.lower_bound_bytes),
         )
+    return table
+
+
+def _kernels(contents: Contents) -> Table:
+    table = _table("Kernels of the GPU", gpu.COLUMNS, len(gpu.COLUMNS) - 2)
+    for kernel in contents.kernels:
+        table.add_row(*kernel.row())
     return table
 
 
