@@ -86,7 +86,7 @@ def cut_for(cascade: Streamed) -> Cut:
     """Tiles as large as registers allow: scores, weights and sums of a row live in four threads."""
     extent = max(cascade.extents[cascade.depth], cascade.extents[cascade.width])
     if extent > 128:
-        return Cut(80)
+        return Cut(64 if computes(cascade) else 80)
     if extent > 64 and computes(cascade):  # what the chain holds at a time needs registers too
         return Cut(96)
     # Behind a mask of coordinates large tiles are hidden in part.
