@@ -12,7 +12,7 @@ from ...ir.errors import PassError, UnsupportedOp, UnsupportedOps
 from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, steps
-from ..cpu.kernels.group import read_group
+from .bitmod.emit import bitmod_kernel
 from .codegen.group import Group, dtype_name
 from .codegen.points import is_pointwise, points_kernel
 from .codegen.put import is_put, put_kernel
@@ -20,8 +20,7 @@ from .codegen.rows import rows_kernel
 from .codegen.text import ELEMENTS, Names
 from .codegen.upstream import unsupported_in, upstream_kernel
 from .kernel import Arch, Kernel, Launch
-from .kernels.hopper_streamed import stream_hopper
-from .kernels.sync_streamed import stream_sync
+from .kernels.stream import stream
 from .matmul.emit import matmul_kernel
 
 Launches = tuple[Launch, ...]
@@ -55,16 +54,20 @@ def _streamed(group: Group, name: str, arch: Arch) -> Launches | None:
     """A one-pass cascade with two contractions, on the tensor cores."""
     if not _iterates(group):
         return None
-    for stream in (stream_hopper, stream_sync) if arch == "sm_90a" else (stream_sync,):
-        try:
-            return stream(read_group(group.op, ()), name)
-        except PassError:  # another cascade, or extents the tensor cores do not take
-            continue
-    return None
+    try:
+        return stream(group.op, name, arch)
+    except PassError:  # another cascade, or extents the tensor cores do not take
+        return None
+
+
+def _packed(group: Group, name: str, arch: Arch) -> Launches | None:
+    launch = bitmod_kernel(group, name)
+    return None if launch is None else (launch,)
 
 
 EMITTERS: tuple[Emitter, ...] = (
     _points,
+    _packed,
     _products,
     _streamed,
     _rows,  # reductions of a row across a block

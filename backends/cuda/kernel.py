@@ -181,7 +181,7 @@ class Place:
     Attributes:
         kind: ``operand`` or ``result`` of the group, or ``work``, a workspace that lives as long as it.
         number: which one, from 0.
-        part: of an operand that is a parameter stored in another form, which part of it (`weights.PARTS`);
+        part: of an operand that is a parameter stored in another form, which part of it (`bitmod.layout`);
             ``""``: as the model has it.
     """
 

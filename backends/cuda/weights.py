@@ -1,12 +1,12 @@
 """The weights file: parameters as the kernels read them, tied ones once.
 
 A kernel may read a parameter in another form than the model's, a packed one in several arrays; which, its
-launch's places say by the part's name. `PARTS` knows how each part is made from the codes.
+launch's places say by the part's name. `bitmod.layout.PARTS` knows how each is made from the codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.entries import NAME, arguments, is_param, text_attribute
 from ...ir.errors import InputError
-from ...ir.formats import QuantizedMatrix
 from ...ir.mlir import func, ir
 from ...ir.quantized import PARTS as STORED
 from ...ir.quantized import Dequantized, Quantization, mark_of
@@ -31,10 +30,8 @@ from ...ir.steps import (
     steps,
 )
 from ...ir.weights import offsets_of
+from .bitmod.layout import PARTS
 from .emit import Emitted
-
-PARTS: dict[str, Callable[[QuantizedMatrix], NDArray]] = {}
-"""Part of a packed parameter → how it is made from its codes and scales."""
 
 Demand = tuple[int, str]
 """An argument of a function and a part of it; ``""`` is the parameter as the model has it."""

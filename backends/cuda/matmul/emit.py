@@ -108,22 +108,20 @@ def epilogue(product: Product, columns: int, rows: int, threads: int) -> list[st
     """
     total = VALUES[product.dtypes[0]]
     _, all_rows, all_columns, _ = product.sizes
+    laid = f"result[i / {columns} * Tile::kWidth + i % {columns}]"
     return [
         f"{total}* const result = reinterpret_cast<{total}*>(shared);",
         "tile.lay(result);",
         f"for (int i = threadIdx.x; i < {rows * columns}; i += {threads}) {{",
         f"    const int row = row_first + i / {columns}, column = column_first + i % {columns};",
         f"    if (row >= {all_rows} || column >= {all_columns}) continue;",
-        *(
-            f"    {line}"
-            for line in _finish(product, f"result[i / {columns} * Tile::kWidth + i % {columns}]")
-        ),
+        *(f"    {line}" for line in finish(product, laid, total)),
         "}",
     ]
 
 
-def _finish(product: Product, sum_text: str) -> list[str]:
-    """Statements from a sum, at ``row`` and ``column``, to the results."""
+def finish(product: Product, sum_text: str, total: str) -> list[str]:
+    """Statements from a sum of a type, at ``row`` and ``column``, to the results."""
     group, view = product.group, product.view
     ranks = [
         rank for axes in (product.batch, product.rows, product.columns) for a in axes for rank, _ in a.ranks
@@ -136,7 +134,7 @@ def _finish(product: Product, sum_text: str) -> list[str]:
     )
     name = scope.names.take(view.einsum.output.tensor)
     kind = VALUES[dtype_name(view.result)]
-    text = sum_text if kind == VALUES[product.dtypes[0]] else f"static_cast<{kind}>({sum_text})"
+    text = sum_text if kind == total else f"static_cast<{kind}>({sum_text})"
     scope.add(f"const {kind} {name} = {scope.rounded(view, text)};")
     scope.held[view.result] = Held(name, (), (), ())
     for number, value in enumerate(group.yielded):
