@@ -39,9 +39,9 @@ QUIRKS = (
     },
     {
         "name": "the fullest bin",
-        "effect": "the artifact's table has the fullest bin of a scan at the end, as our rows have. The fullest ever "
-        "stands beside it: at c = 8 it is 13, which mean field expects some six times in 10^9 accesses; the "
-        "artifact's running maximum stays at 12",
+        "effect": "the artifact's table has the fullest bin of a scan at the end, as our rows have. The "
+        "fullest ever stands beside: at c = 8 it is 13, which mean field expects some six times in 10^9 "
+        "accesses; the artifact's running maximum stays at 12",
     },
     {
         "name": "a bound without slack",
