@@ -5,8 +5,8 @@
   Both answer the same accesses, and the answers are compared with each other and with a dict.
 - `ohashmap`, with --ohashmap PROGRAM: obliviouslabs/oram's OHashMap in a program of one's own that is called
   with log2 of the keys and a number of accesses and prints {"us_per_op": …, "init_s": …}.
-- with --rtl: cycles an access on our RTL (4096 keys), one at a time and pipelined, at a stated clock, beside
-  the 4.57 µs that the paper's artifact has for a fifth of the bins in HBM.
+- our RTL: cycles an access, one at a time and pipelined, at a stated clock, beside the 4.57 µs that the
+  paper's artifact has for a fifth of the bins in HBM; as `bolt_rtl.py` stored them, or anew with --rtl.
 
 Software runs on one thread. Usage: python benchmarks/omap.py [--logs 16 18 20] [--rounds N] [--rtl] [--json]
 """
@@ -19,22 +19,23 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module, resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from penstock.ir.errors import InputError, PenstockError, ToolMissing
-from penstock.sim.bolt import BoltConfig, Keys, NativeMap, Op, Records
+from penstock.ir.errors import InputError, PenstockError
+from penstock.sim.bolt import BoltConfig, NativeMap, Op, Records
 from penstock.sim.bolt.batches import Accesses, Answers
 from penstock.sim.bolt.path_oram import PathOram
 
 PUBLISHED_US = 4.57
 """The artifact's mean time of a command, N = 10^6, 8 bytes, 20 % of the bins in HBM."""
-TARGET_TIMES = 4.0
-LATENCY_CYCLES = 300
-"""Of host memory, reads and writes alike: 1.2 µs at the clock."""
+STORED = "stored/bolt_rtl.json"
+"""What `bolt_rtl.py` last measured."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,6 @@ class Row:
     us: float
     init_s: float
     checked: int
-
-
-@dataclass(frozen=True)
-class RtlRow:
-    """Our RTL.
-
-    Attributes:
-        way: accesses at a time.
-        alpha: share of bins in HBM.
-        accesses: simulated, all answers compared.
-        cycles: an access, from answer to answer.
-        us: at the clock.
-        times: how many of them go into the published time.
-    """
-
-    way: str
-    alpha: float
-    accesses: int
-    cycles: float
-    us: float
-    times: float
 
 
 Build = Callable[[BoltConfig, Records], Accesses]
@@ -147,30 +127,21 @@ def foreign(program: Path, log: int, count: int) -> Row:
         raise InputError(f"{error}", where=str(program), accepted=accepted) from error
 
 
-def hardware(accesses: int, alphas: Sequence[float], in_flight: Sequence[int]) -> Iterator[RtlRow]:
-    """Our RTL, each answer compared with the model's."""
-    from penstock import bolt_rtl
-    from penstock.sim.rtl.bolt import CLOCK_HZ, Hardware, Host
+def hardware(anew: bool, accesses: int) -> list[dict[str, Any]]:
+    """Rates of our RTL: simulated by `bolt_rtl.py`, or as it last stored them."""
+    if anew:
+        return list(import_module("bolt_rtl").rate(accesses))
+    place = resources.files("penstock.reproduce") / STORED
+    return json.loads(place.read_text(encoding="utf-8"))["rate"]
 
-    for alpha in alphas:
-        config = BoltConfig(4096, value_bytes=8, alpha=alpha)
-        draw = np.random.default_rng(1)
-        commands = [
-            (Op(int(op)), int(key), draw.bytes(8) if op == Op.PUT else b"")
-            for op, key in zip(draw.integers(1, 3, accesses), draw.integers(0, 512, accesses), strict=True)
-        ]
-        model = NativeMap(config, keys=Keys.from_seed(1))
-        wanted = [model.access(*command) for command in commands]
-        for number in in_flight:
-            host = Host(read_latency=LATENCY_CYCLES, write_latency=LATENCY_CYCLES)
-            done = bolt_rtl.run(
-                config, Keys.from_seed(1), commands, hardware=Hardware(in_flight=number), host=host
-            )
-            if list(done.answers) != wanted:
-                raise AssertionError("the RTL answers otherwise than the model")
-            cycles = done.run.cycles_per_access()
-            us = cycles / CLOCK_HZ * 1e6
-            yield RtlRow(f"rtl, {number} in flight", alpha, accesses, cycles, us, PUBLISHED_US / us)
+
+def said(row: dict[str, Any]) -> str:
+    us, verdict = row["us_per_access"], "all answers right" if row["ok"] else "WRONG ANSWERS"
+    return (
+        f"rtl, {row['in_flight']} in flight: {row['cycles_per_access']:.1f} cycles = {us:.3f} us at 250 MHz, "
+        f"{row['times_published']:.2f} times the published {PUBLISHED_US} us "
+        f"(N {row['capacity']}, alpha {row['alpha']:g}, {verdict})"
+    )
 
 
 def main() -> int:
@@ -181,14 +152,11 @@ def main() -> int:
     parser.add_argument("--accesses", type=int, default=100_000, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ohashmap", type=Path, metavar="PROGRAM")
-    parser.add_argument("--rtl", action="store_true", help="simulate the RTL too")
-    parser.add_argument("--rtl-accesses", type=int, default=400)
-    parser.add_argument("--alphas", type=float, nargs="+", default=[0.2])
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--rtl", action="store_true", help="simulate the RTL anew")
+    parser.add_argument("--rtl-accesses", type=int, default=2000)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     rows: list[Row] = []
-    rtl: list[RtlRow] = []
     try:
         for log in given.logs:
             rows += software(log, given.accesses, given.rounds)
@@ -197,27 +165,17 @@ def main() -> int:
             for row in rows if not given.json else ():
                 if row.log == log:
                     print(
-                        f"2^{log:<3} {row.way:<12} {row.us:7.2f} us/op   init {row.init_s:6.2f} s", flush=True
+                        f"2^{log:<3} {row.way:<12} {row.us:7.2f} us/op, init {row.init_s:.2f} s", flush=True
                     )
-        if given.rtl:
-            for each in hardware(given.rtl_accesses, given.alphas, given.in_flight):
-                rtl.append(each)
-                if not given.json:
-                    print(
-                        f"alpha {each.alpha:g} {each.way:<16} {each.cycles:7.1f} cycles = {each.us:.3f} us, "
-                        f"{each.times:.2f} times the published {PUBLISHED_US} us",
-                        flush=True,
-                    )
-    except ToolMissing as error:
-        print(f"left out: {error}", file=sys.stderr)
+        rtl = hardware(given.rtl, given.rtl_accesses)
     except PenstockError as error:
         print(error, file=sys.stderr)
         return 2
     if given.json:
-        print(
-            json.dumps({"maps": [asdict(row) for row in rows], "rtl": [asdict(row) for row in rtl]}, indent=1)
-        )
-    return 0
+        print(json.dumps({"maps": [asdict(row) for row in rows], "rtl": rtl}, indent=1))
+    else:
+        print("\n".join(map(said, rtl)))
+    return 0 if all(row["ok"] for row in rtl) else 1
 
 
 if __name__ == "__main__":

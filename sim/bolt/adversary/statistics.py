@@ -130,10 +130,8 @@ def lags(config: BoltConfig, touched: np.ndarray, most: int = LAGS) -> list[Find
     shows = np.array([2 / bins - second, second])  # a lone visible bin counts as the first
     found = []
     for lag in range(1, min(most, len(touched) - 1) + 1):
-        share = host * np.outer(shows, shows)
-        expected = share * (len(touched) - lag)
-        spread = np.sqrt(expected * (1 - share))
-        z = (lag_counts(touched, lag) - expected) / np.where(spread > 0, spread, 1)
+        expected = host * np.outer(shows, shows) * (len(touched) - lag)
+        z = 2 * (np.sqrt(lag_counts(touched, lag) + 0.375) - np.sqrt(expected + 0.375))  # Anscombe
         found += [Finding(f"lag {lag}, places {i} and {j}", float(z[i, j])) for i in (0, 1) for j in (0, 1)]
     return found
 
