@@ -6,7 +6,9 @@ accesses are simulated and stored (`bolt_bounds.py`); bandwidth, peers and the f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from importlib import resources
 
 import numpy as np
 
@@ -15,12 +17,15 @@ from ..progress import Progress
 from ..sim.bolt import BoltConfig
 from ..sim.bolt.bounds import tail
 from ..sim.bolt.cost import Machine, bolt, latency_us, linear_scan, linear_scan_wins_up_to, path_oram
+from ..sim.bolt.cycles import Pipeline
 from .bolt_bounds import ACCESSES, REGENERATE, SMALL, STORED, Run, compute, planned, stored
 from .bolt_text import MISSING, NOTES, QUIRKS, SOURCES, sections
 from .published import read
 from .rows import Reproduction, Row, check
 
 TARGET = "bolt-u55c"
+RTL = "stored/bolt_rtl.json"
+"""Written by ``benchmarks/bolt_rtl.py``."""
 CLOSE = 0.02
 """Deviations allowed, of loads and of latencies."""
 EXACT = 0.01
@@ -93,12 +98,27 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
     for mean, slots in TAILS:
         yield _row(f"tail_log2/{mean}/{slots}", tail(mean, slots), "log2 of the share of bins")
     yield from _traffic_rows(runs)
+    yield from _rtl_rows()
     machine = Machine.of(load(TARGET))
     for name, share in SHARES.items():
         row = f"latency_us/{name}"
         yield _row(row, latency_us(share, machine), "us", published[row])
     for name, ours, paper in zip(("card", "page"), (machine.card_s, machine.place_s), fit(), strict=True):
         yield _row(f"fit/{name}_us", 1e6 * ours, "us", paper)
+
+
+def _rtl_rows() -> Iterator[Row]:
+    """Our RTL at the stated clock, as it was last simulated, and as the cost model has it."""
+    place = resources.files(__package__ or "penstock.reproduce") / RTL
+    for run in json.loads(place.read_text(encoding="utf-8"))["rate"]:
+        config = BoltConfig(run["capacity"], value_bytes=run["value_bytes"], alpha=run["alpha"])
+        pipeline = Pipeline(run["in_flight"], run["deadline"], run["read_latency"], run["write_latency"])
+        beside: dict[str, float | None] = {
+            "model": 1e6 * pipeline.seconds(config),
+            "cycles": run["cycles_per_access"],
+        }
+        published = _figures()["latency_us/20pct"]
+        yield _row(f"rtl_us/{run['in_flight']}", run["us_per_access"], "us", published, beside)
 
 
 def _traffic_rows(runs: Sequence[Run]) -> Iterator[Row]:
