@@ -9,7 +9,7 @@
 // Blocks + 1 of ciphertext and tag out; else Blocks + 1 in and Blocks out, of which none leaves before the tag
 // of the whole record was found right (tag_ok_o, a pulse). A wrong tag gives the pulse tag_bad_o and nothing
 // else: the unit forgets everything and does nothing more until reset. clear_i, a level, forgets everything
-// too; for the buffers that takes 4 cycles a block.
+// too, the buffers in 4 * 2^$clog2(Blocks + 2) cycles.
 //
 // From a record's last beat in to its first beat out it takes 16 + Blocks * Interval + 2 * Cycles cycles at
 // rest, whatever is in it: Interval is that of blocks in the slower of AES and GHASH, Cycles that of GHASH. The
@@ -87,7 +87,7 @@ module bolt_aead #(
   assign in_last     = in_take && in_at_q == (encrypt_q[in_half_q] ? Count'(Blocks - 1) : Count'(Blocks));
 
   // A record is worked on.
-  logic             begins, encrypts, ask, made_q, done, right;
+  logic             begins, encrypts, ask, made_q, done, wrong;
   logic             aes_valid, aes_ready, aes_come, hash_valid, hash_start, hash_ready, hash_idle;
   logic [127:0]     nonce, aes_block, aes_out, hash_block, hash, h_q, mask_q, word, blended, tag;
   logic [Count-1:0] asked_q;  // counter blocks asked for
@@ -128,8 +128,8 @@ module bolt_aead #(
   );
 
   assign tag   = bolt_aes_pkg::turned(hash ^ mask_q);
-  assign right = tag == word;
   assign done  = state_q == Tag && hash_idle;
+  assign wrong = done && !encrypts && tag != word;
 
   // A record leaves.
   logic             out_read, out_end, out_valid_q, out_last_q;
@@ -139,13 +139,11 @@ module bolt_aead #(
   assign out_read = out_full_q[out_half_q] && (!out_valid_q || out_ready_i);
   assign out_end  = out_read && out_at_q == (out_encrypt_q[out_half_q] ? Count'(Blocks) : Count'(Blocks - 1));
 
-  // Both buffers: a half of 2^Count words a record. While they are wiped, the word read is the last one wiped.
-  logic           work_read, work_write;
-  logic [Count:0] behind;
+  // Both buffers: a half of 2^Count words a record.
+  logic work_read, work_write;
 
   assign work_read  = begins || (state_q == Blend && aes_come && come_q != '0);
   assign work_write = (state_q == Blend && aes_come && come_q != '0) || (done && encrypts);
-  assign behind     = wipe_q - (Count + 1)'(1);
 
   sram_1r1w #(.Width(128), .Depth(2 << Count)) i_before (
     .clk_i, .rst_ni,
@@ -153,7 +151,7 @@ module bolt_aead #(
     .waddr_i(wipe ? wipe_q : {in_half_q, in_at_q}),
     .wdata_i(wipe ? 128'd0 : in_data_i),
     .re_i   (wipe || work_read),
-    .raddr_i(wipe ? behind : {half_q, begins ? Count'(0) : come_q}),
+    .raddr_i(wipe ? wipe_q : {half_q, begins ? Count'(0) : come_q}),
     .rdata_o(word)
   );
 
@@ -163,7 +161,7 @@ module bolt_aead #(
     .waddr_i(wipe ? wipe_q : {half_q, come_q - Count'(1)}),
     .wdata_i(wipe ? 128'd0 : (state_q == Tag) ? tag : blended),
     .re_i   (wipe || out_read),
-    .raddr_i(wipe ? behind : {out_half_q, out_at_q}),
+    .raddr_i(wipe ? wipe_q : {out_half_q, out_at_q}),
     .rdata_o(out_word)
   );
 
@@ -172,7 +170,7 @@ module bolt_aead #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= NoKey;
-    end else if (state_q == Dead) begin
+    end else if (wrong || state_q == Dead) begin
       state_q <= Dead;
     end else if (clear_i) begin
       state_q <= NoKey;
@@ -184,7 +182,7 @@ module bolt_aead #(
         Idle:    if (begins) state_q <= Blend;
         Blend:   if (aes_come && come_q == Count'(Blocks)) state_q <= Sum;
         Sum:     if (hash_ready) state_q <= Tag;
-        Tag:     if (done) state_q <= (encrypts || right) ? Idle : Dead;
+        Tag:     if (done) state_q <= Idle;
         default: state_q <= state_q;
       endcase
     end
@@ -257,11 +255,11 @@ module bolt_aead #(
         come_q <= come_q + Count'(1);
         if (come_q == '0) mask_q <= aes_out;
       end
-      tag_ok_q <= done && !encrypts && right;
+      tag_ok_q <= done && !encrypts && !wrong;
       if (done) begin
         half_q                <= !half_q;
         in_full_q[half_q]     <= 1'b0;
-        out_full_q[half_q]    <= encrypts || right;
+        out_full_q[half_q]    <= !wrong;
         out_encrypt_q[half_q] <= encrypts;
       end
 
@@ -285,7 +283,7 @@ module bolt_aead #(
       tag_bad_q <= 1'b0;
     end else begin
       wipe_q    <= wipe ? wipe_q + (Count + 1)'(1) : '0;
-      tag_bad_q <= done && !encrypts && !right;
+      tag_bad_q <= wrong;
     end
   end
 

@@ -58,7 +58,7 @@ module bolt_aes #(
   // at_q[n]: there is a block with n rounds done, n = 10 at the output. Unit u holds those of u * Interval to
   // (u + 1) * Interval - 1.
   logic [10:0]              at_q;
-  logic [Units-1:0][127:0]  state_q, done;
+  logic [Units-1:0][127:0]  blocks_q, done;
   logic [127:0]             out_q;
   logic                     take;
 
@@ -77,25 +77,25 @@ module bolt_aes #(
         round_key = round_key | (at_q[n] ? keys_q[n+1] : '0);
       end
     end
-    assign done[u] = bolt_aes_pkg::round(state_q[u], round_key, u == Units - 1 && at_q[9]);
+    assign done[u] = bolt_aes_pkg::round(blocks_q[u], round_key, u == Units - 1 && at_q[9]);
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       at_q    <= '0;
-      state_q <= '0;
+      blocks_q <= '0;
       out_q   <= '0;
     end else if (clear_i || load_i) begin
       at_q    <= '0;
-      state_q <= '0;
+      blocks_q <= '0;
       out_q   <= '0;
     end else begin
       at_q <= {at_q[9:0], take};
       for (int unsigned u = 0; u < Units; u++) begin
         if (u == 0 ? take : at_q[(u == 0) ? 0 : u*Interval-1]) begin
-          state_q[u] <= (u == 0) ? block_i ^ keys_q[0] : done[(u == 0) ? 0 : u-1];
+          blocks_q[u] <= (u == 0) ? block_i ^ keys_q[0] : done[(u == 0) ? 0 : u-1];
         end else begin
-          state_q[u] <= done[u];
+          blocks_q[u] <= done[u];
         end
       end
       if (at_q[9]) out_q <= done[Units-1];

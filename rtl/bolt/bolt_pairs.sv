@@ -55,8 +55,8 @@ module bolt_pairs #(
   logic unused;
   assign unused = ^first[63:0] ^ ^second[63:0];
 
-  if (Bins < 2 || $clog2(Bins) > bolt_pkg::BinWidth - 1) begin : gen_bad_bins
-    $error("bolt_pairs: Bins must be 2 to 2^23");
+  if (Bins < 2 || $clog2(Bins) > bolt_pkg::BinWidth) begin : gen_bad_bins
+    $error("bolt_pairs: Bins must be 2 to 2^24");
   end
 
 endmodule

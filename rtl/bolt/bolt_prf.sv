@@ -69,8 +69,8 @@ module bolt_prf #(
   logic unused;
   assign unused = ready ^ ^low[31:0] ^ ^high[31:0];
 
-  if (Buckets < 2 || 2 ** $clog2(Buckets) != Buckets || $clog2(Buckets) > bolt_pkg::BucketWidth - 1) begin : gen_bad_buckets
-    $error("bolt_prf: Buckets must be a power of two from 2 to 2^23");
+  if (Buckets < 2 || 2 ** $clog2(Buckets) != Buckets || $clog2(Buckets) > bolt_pkg::BucketWidth) begin : gen_bad_buckets
+    $error("bolt_prf: Buckets must be a power of two from 2 to 2^24");
   end
 
 endmodule

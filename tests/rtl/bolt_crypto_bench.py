@@ -31,7 +31,7 @@ SCRIPTS = {
 }
 _PACKETS = ("packets", "queues", "faults", "clears")
 NOTICED_BY = {
-    "bolt_aes_pkg.sv": ("aes",),
+    "bolt_aes_pkg.sv": ("aes", "times"),
     "bolt_aes.sv": ("aes", "clears"),
     "bolt_ghash.sv": ("hashes", "clears"),
     "bolt_siphash.sv": ("keyed_hashes", "clears"),

@@ -96,6 +96,7 @@ def packets() -> Script:
             for _ in range(6):
                 session.served(script, chance)
         script.do("r")
+        script.do("n", OPERATION + 2 * FILLS, 50)
     script.pause(0)
     session = sessions[0]
     for _ in range(4):
@@ -107,7 +108,7 @@ def packets() -> Script:
 
 
 def queues() -> Script:
-    """Nothing is lost where responses or operations are held back."""
+    """Nothing is lost where responses or operations are held back, nothing is left after a reset."""
     script, chance = Script(), random.Random(20)
     sessions = opened(script, chance)
     for closed in (OPERATION, RESPONSE):
@@ -120,6 +121,16 @@ def queues() -> Script:
         script.do("s", 2500)
         script.pause(0)
         script.do("r")
+    for cycles in (75, 110, 130, 150, 170, 190):
+        sessions = opened(script, chance)
+        for session in sessions:
+            for _ in range(4):
+                session.served(script, chance)
+        script.do("c", cycles)
+    sessions = opened(script, chance)
+    for session in sessions:
+        session.served(script, chance)
+    script.do("r")
     return script
 
 

@@ -13,6 +13,7 @@ from bolt_crypto_script import (
     HASH_IN,
     HASH_KEY,
     HEADER,
+    PRF_IN,
     RECORD_IN,
     RECORD_OUT,
     SEED,
@@ -236,8 +237,10 @@ def clears() -> Script:
 
 def everything(script: Script, chance: random.Random) -> None:
     """Work for all units, whose results nobody looks at."""
-    for channel in (AES_KEY, HASH_KEY, SIP_KEY, SEED, SESSION, WORDS):
+    for channel in (AES_KEY, HASH_KEY, SIP_KEY, SEED, SESSION):
         script.give(channel, chance.getrandbits(128))
+    script.give(PRF_IN, chance.getrandbits(32))
+    script.give(WORDS, *(chance.getrandbits(128) for _ in range(200)))
     for unit in range(4):
         script.give(AES_IN + unit, *(chance.getrandbits(128) for _ in range(9)))
     for unit in UNITS:

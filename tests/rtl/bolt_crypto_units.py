@@ -37,8 +37,8 @@ UNITS = (1, 2, 5, 10)
 """Round units of the four AES."""
 DIGITS = (16, 64, 128)
 """Bits a cycle of the three GHASH."""
-BUCKETS = 2048
-BINS = (512, 7)
+BUCKETS = 1 << 24
+BINS = (1 << 24, 7)
 
 _KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 AES_VECTORS = (

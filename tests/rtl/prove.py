@@ -58,6 +58,7 @@ class Proof:
         top: the module of formal/ that says it.
         parameters: of that module.
         depth: cycles of all runs that are searched; None where it holds for all time.
+        instead: a folder of formal/ whose modules stand in the place of the design's.
     """
 
     block: str
@@ -65,6 +66,7 @@ class Proof:
     top: str
     parameters: dict[str, int] = field(default_factory=dict)
     depth: int | None = None
+    instead: str | None = None
 
     def __str__(self) -> str:
         shown = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
@@ -101,6 +103,7 @@ _READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; i
 _SEGMENT = "what passes is inside with every byte of every row and allowed; what is refused is not"
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 _CREDITS = "ready while every counter in use is above zero, idle while nothing is out"
+_AEAD = "no beat of a record to open before its own tag is right, none after a wrong one, else zeros"
 _BOUNDED = "0 <= credits <= the initial ones, whatever is spent and given back; all back: idle"
 
 PROOFS = (
@@ -164,13 +167,17 @@ PROOFS = (
         for bounded, claim in enumerate((_CREDITS, _BOUNDED))
     ),
     Proof("sn40l_segment_check", _SEGMENT, "segment_check_formal"),
+    *(
+        Proof("bolt_aead", _AEAD, "aead_formal", {"Blocks": blocks}, depth=depth, instead="zero")
+        for blocks, depth in ((1, None), (2, None))
+    ),
 )
 
 
 def sources(folder: Path) -> list[Path]:
     """The designs as files."""
     paths = []
-    for name, text in rtl.sources("common", "bitmod", "sn40l").items():
+    for name, text in rtl.sources("common", "bitmod", "sn40l", "bolt").items():
         paths.append(folder / name)
         paths[-1].write_text(text, encoding="utf-8")
     return paths
@@ -187,13 +194,19 @@ def prove(proof: Proof, design: Sequence[Path], folder: Path) -> Result:
     top, text = graph.with_suffix(".sv"), (FORMAL / f"{proof.top}.sv").read_text(encoding="utf-8")
     top.write_text(with_parameters(text, proof.parameters), encoding="utf-8")
     used = needed({path.name: path.read_text(encoding="utf-8") for path in design}, text)
-    files = [*(str(path) for path in design if path.name in used), str(top)]
+    files = [*(str(_chosen(path, proof)) for path in design if path.name in used), str(top)]
     made = _call([sys.executable, "-c", _PREPARE, proof.top, str(graph), *files])
     if not graph.exists():
         raise PenstockError(f"Yosys cannot prepare {proof}:\n{made[-2000:]}")
     search = f"pdr -T {LIMIT_S}" if proof.depth is None else f"bmc3 -F {proof.depth} -T {LIMIT_S}"
     said = _call([str(_abc()), "-c", f"read_aiger {graph}; fold; strash; {search}"])
     return Result(proof, *_read(said, proof), time.monotonic() - began, said)
+
+
+def _chosen(path: Path, proof: Proof) -> Path:
+    """A file of the design, or what stands in its place."""
+    other = FORMAL / (proof.instead or "") / path.name
+    return other if proof.instead and other.exists() else path
 
 
 def _read(said: str, proof: Proof) -> tuple[str, str]:

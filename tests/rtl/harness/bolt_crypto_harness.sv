@@ -106,7 +106,7 @@ module bolt_crypto_harness #(
     .valid_o(out_valid_o[13]), .hash_o(hash)
   );
   assign out_data_o[13] = 512'(hash);
-  bolt_prf #(.Buckets(2048)) i_prf (
+  bolt_prf #(.Buckets(1 << 24)) i_prf (
     .clk_i, .rst_ni, .clear_i,
     .hash_key_i(sip_q),
     .start_i   (in_valid_i[20]), .key_i(in_data_i[20][31:0]),
@@ -128,11 +128,11 @@ module bolt_crypto_harness #(
   assign out_valid_o[15] = drawn && in_valid_i[22];
   assign out_data_o[15]  = 512'(words);
 
-  // 23: two words. Bins of 512 and of 7.
+  // 23: two words. Of 2^24 bins and of 7.
   assign in_ready_o[23] = 1'b1;
   for (genvar i = 0; i < 2; i++) begin : gen_pairs
     bolt_pkg::pair_t pair;
-    bolt_pairs #(.Bins((i == 0) ? 512 : 7)) i_pairs (
+    bolt_pairs #(.Bins((i == 0) ? 1 << 24 : 7)) i_pairs (
       .clk_i, .rst_ni, .clear_i,
       .valid_i(in_valid_i[23]), .words_i(in_data_i[23][127:0]),
       .valid_o(out_valid_o[16+i]), .pair_o(pair)

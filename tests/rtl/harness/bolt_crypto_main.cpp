@@ -14,6 +14,7 @@
 //   m CHANNEL BITS        the words of an output all have bits of these, and all of these come, in the next run
 //   d IN OUT CYCLES       in the last run: from the last word into IN to the first out of OUT
 //   e IN OUT CYCLES       in the last run: from the first word into IN to the last out of OUT
+//   n OUT COUNT           in the last run: so many operations, or more, were all zero
 //   x                     reset; every register is then zero
 //   z LEVEL, f LEVEL      clear_i, fault_i
 //   w PART NAME ...       run 300 cycles; then all registers and memories of a part are zero, but those so named
@@ -103,7 +104,7 @@ class Bench {
   uint32_t offered_ = 0, held_ = 0;
   bool faults_ = false;  // of a front end
   bool looks_ = true;    // at what comes out
-  std::array<uint32_t, kOuts> bits_{}, bits_seen_{};
+  std::array<uint32_t, kOuts> bits_{}, bits_seen_{}, zeros_{};
   std::array<Word, kOuts> holds_;
 
   bool pauses(unsigned of_1000) { return of_1000 && random_() % 1000 < of_1000; }
@@ -167,7 +168,10 @@ class Bench {
       word.copy(2, 32, answer, 8);
       word.copy(34, 320, answer, 40);
       in_[answers_[o]].push_back(answer);
-      if (word.zero()) return;
+      if (word.zero()) {
+        ++zeros_[o];
+        return;
+      }
     }
     if (!looks_) return;
     if (bits_[o]) {
@@ -202,6 +206,7 @@ class Bench {
   void begin() {
     in_first_.fill(0);
     out_first_.fill(0);
+    zeros_.fill(0);
   }
 
   void finish() {
@@ -294,6 +299,9 @@ class Bench {
         std::fprintf(stderr, "%llu cycles, not %llu\n", (unsigned long long)took, (unsigned long long)c);
         wrong("another time", b, cycle_);
       }
+    } else if (command == 'n') {
+      words >> a >> b;
+      if (zeros_[a] < uint32_t(b)) wrong("empty slots are not filled", a, cycle_);
     } else if (command == 'x') {
       reset();
     } else if (command == 'z') {
