@@ -33,60 +33,45 @@ module aead_formal #(
     .tag_ok_o   (tag_ok), .tag_bad_o(tag_bad)
   );
 
-  // Of the records in the unit, in turn: to seal, or in whole with a right tag. Five fit: two before, two behind, and the last beat of one.
-  logic [4:0] may_q, seals_q;
-  logic [2:0] comes_at_q, leaves_at_q, beat_q;
-  logic       coming_q, bad_q, begins, comes, ends, leaves;
+  // Records that may leave: to seal, or with a right tag, in whole and with no wrong one before.
+  logic [2:0] may_q;
+  logic [1:0] beat_q;  // of the one that comes
+  logic       seals_q, wrong_q, bad_q, begins, comes, ends, leaves;
 
   assign begins = hdr_valid_i && hdr_ready;
   assign comes  = in_valid_i && in_ready;
-  assign ends   = comes && beat_q == 3'(Blocks - 1) + 3'(!seals_q[comes_at_q]);
+  assign ends   = comes && beat_q == 2'(Blocks - 1) + 2'(!seals_q);
   assign leaves = out_valid && out_ready_i && out_last;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      loaded_q    <= 1'b0;
-      may_q       <= '0;
-      seals_q     <= '0;
-      comes_at_q  <= '0;
-      leaves_at_q <= '0;
-      beat_q      <= '0;
-      coming_q    <= 1'b0;
-      bad_q       <= 1'b0;
+      loaded_q <= 1'b0;
+      may_q    <= '0;
+      beat_q   <= '0;
+      seals_q  <= 1'b0;
+      wrong_q  <= 1'b0;
+      bad_q    <= 1'b0;
     end else if (clear_i) begin
-      loaded_q    <= 1'b0;
-      may_q       <= '0;
-      comes_at_q  <= '0;
-      leaves_at_q <= '0;
-      beat_q      <= '0;
-      coming_q    <= 1'b0;
-      bad_q       <= bad_q || tag_bad;
+      loaded_q <= 1'b0;
+      may_q    <= '0;
+      beat_q   <= '0;
+      wrong_q  <= 1'b0;
+      bad_q    <= bad_q || tag_bad;
     end else begin
       if (load) loaded_q <= 1'b1;
-      if (begins) begin
-        seals_q[comes_at_q] <= encrypt_i;
-        coming_q            <= 1'b1;
-      end
-      if (comes) beat_q <= ends ? '0 : beat_q + 3'd1;
-      if (ends) begin
-        may_q[comes_at_q] <= seals_q[comes_at_q] || !in_bit_i;
-        comes_at_q        <= (comes_at_q == 3'd4) ? '0 : comes_at_q + 3'd1;
-        coming_q          <= 1'b0;
-      end
-      if (leaves) begin
-        may_q[leaves_at_q] <= 1'b0;
-        leaves_at_q        <= (leaves_at_q == 3'd4) ? '0 : leaves_at_q + 3'd1;
-      end
+      if (begins) seals_q <= encrypt_i;
+      if (comes) beat_q <= ends ? '0 : beat_q + 2'd1;
+      if (ends && !seals_q && in_bit_i) wrong_q <= 1'b1;
+      may_q <= may_q + 3'(ends && !wrong_q && (seals_q || !in_bit_i)) - 3'(leaves);
       bad_q <= bad_q || tag_bad;
     end
   end
 
   always_comb begin
     if (rst_ni) begin
-      assert (!out_valid || may_q[leaves_at_q]);
+      assert (!out_valid || may_q != '0);
       assert (!(bad_q || tag_bad) || !(out_valid || tag_ok));
       assert (out_valid || out_data == '0);
-      assert (!(begins && coming_q) && !(comes && !coming_q));
     end
   end
 
