@@ -17,7 +17,7 @@ module bolt_hbm_port #(
 ) (
   input  logic                 clk_i,
   input  logic                 rst_ni,
-  input  logic                 clear_i,  // nothing read leaves any more
+  input  logic                 clear_i,  // nothing read leaves any more, words that wait are zeroed
   // User: never stalls
   input  logic                 req_i,
   input  logic                 we_i,
@@ -59,11 +59,11 @@ module bolt_hbm_port #(
   ) i_words (
     .clk_i,
     .rst_ni,
-    .valid_i(hbm_rsp_valid_i),
+    .valid_i(hbm_rsp_valid_i || clear_i),
     .ready_o(rsp_room),
-    .data_i (hbm_rsp_rdata_i),
+    .data_i (clear_i ? '0 : hbm_rsp_rdata_i),
     .valid_o(rsp_there),
-    .ready_i(due),
+    .ready_i(due || clear_i),
     .data_o (rsp_word)
   );
 

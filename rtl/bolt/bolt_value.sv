@@ -81,11 +81,11 @@ module bolt_value #(
   ) i_accesses (
     .clk_i,
     .rst_ni,
-    .valid_i(access_valid_i),
+    .valid_i(access_valid_i || clear_i),  // what waits is pushed out by zeros, which go round
     .ready_o(queue_ready),
-    .data_i ({access_i, value_i, pending_i}),
+    .data_i (clear_i ? '0 : {access_i, value_i, pending_i}),
     .valid_o(head_valid),
-    .ready_i(settle_q),
+    .ready_i(settle_q || clear_i),
     .data_o ({head, head_value, head_pending})
   );
 

@@ -19,6 +19,7 @@ module bolt_value_props #(
   input logic                          merge,
   input logic                          settle_q,
   input logic                          head_valid,
+  input logic [ValueBits-1:0]          head_value,
   input logic [1:0]                    opened,
   input logic                          commit_o,
   input logic                          ans_valid_o,
@@ -32,12 +33,15 @@ module bolt_value_props #(
   // Accesses merged, with both pages opened, whose answers are due.
   logic [1:0] due_q;
   logic       bad_q;
+  logic [7:0] cleared_q;  // cycles
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      due_q <= '0;
-      bad_q <= 1'b0;
+      due_q     <= '0;
+      bad_q     <= 1'b0;
+      cleared_q <= '0;
     end else begin
+      cleared_q <= !clear_i ? '0 : (cleared_q == '1) ? cleared_q : cleared_q + 8'd1;
       due_q <= due_q + 2'(merge && opened == 2'b11) - 2'(ans_valid_o);
       bad_q <= bad_q || bad_o;
     end
@@ -50,6 +54,7 @@ module bolt_value_props #(
   a_never_after: assert property (@(posedge clk_i) disable iff (!rst_ni)
     (bad_q && $past(bad_q)) |-> !ans_valid_o && !commit_o && !stash_we_o);
   a_clear: assert property (@(posedge clk_i) disable iff (!rst_ni) clear_i |-> !ans_valid_o && !commit_o && !open);
+  a_forgets: assert property (@(posedge clk_i) disable iff (!rst_ni) cleared_q == '1 |-> head_value == '0);
   a_room: assert property (@(posedge clk_i) disable iff (!rst_ni) access_valid_i |-> queue_ready);
   a_settle: assert property (@(posedge clk_i) disable iff (!rst_ni) settle_q |-> head_valid);
 

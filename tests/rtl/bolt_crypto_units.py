@@ -134,7 +134,7 @@ GHASH_VECTORS = (
 def hashes() -> Script:
     """Published values, random and extreme keys and blocks; no time depends on them."""
     script, chance = Script(), random.Random(12)
-    cases = [(key, blocks, want, 0) for key, blocks, want in GHASH_VECTORS]
+    cases = [(key, list(blocks), want, 0) for key, blocks, want in GHASH_VECTORS]
     for key in (0, 1, 1 << 127, (1 << 128) - 1, *(chance.getrandbits(128) for _ in range(12))):
         blocks = [chance.choice((0, (1 << 128) - 1, 1, chance.getrandbits(128))) for _ in range(5)]
         cases.append((key, blocks, ghash(key, blocks), len(cases)))

@@ -130,7 +130,7 @@ def run(
         readies, left, bad = built(part, edits, Path(scratch))
         verdicts = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for verdict in pool.map(lambda pair: judged(part, *pair, readies), enumerate(left, 1)):
+            for verdict in pool.map(lambda pair: judged(part, pair[0], pair[1], readies), enumerate(left, 1)):
                 verdicts.append(verdict)
                 if progress:
                     progress("mutants", len(verdicts), len(left))

@@ -162,11 +162,13 @@ def read_stat(stat: dict) -> Size:
     return Size(gates, logic, flip_flops)
 
 
-def run(blocks: Sequence[Block] = BLOCKS, progress=None) -> dict[str, Size]:
-    """Sizes of blocks by name."""
+def run(
+    blocks: Sequence[Block] = BLOCKS, texts: dict[str, str] | None = None, progress=None
+) -> dict[str, Size]:
+    """Sizes of blocks by name; ``texts`` is the design they are in, BitMoD's without one."""
     with tempfile.TemporaryDirectory(prefix="penstock-synthesis-") as scratch:
         folder = Path(scratch)
-        texts = rtl.sources("common", "bitmod", "baseline")
+        texts = texts or rtl.sources("common", "bitmod", "baseline")
         sizes = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for block, size in zip(

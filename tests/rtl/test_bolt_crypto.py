@@ -53,7 +53,7 @@ def test_a_script_finds_nothing_wrong(model: Model, name: str) -> None:
 @pytest.mark.slow
 def test_nearly_every_mutant_is_noticed(model: Model) -> None:
     def one(pair: tuple[int, Edit]) -> Verdict:
-        return mutate_bolt.judged(PART, *pair, [model.ready])
+        return mutate_bolt.judged(PART, pair[0], pair[1], [model.ready])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         verdicts = list(pool.map(one, enumerate(model.edits, 1)))
