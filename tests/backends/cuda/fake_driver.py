@@ -1,4 +1,4 @@
-"""A driver without a GPU: it checks every call that the loader makes, and carries launches out in the emulator.
+"""A driver without a GPU: it checks every call of the loader, and carries launches out in the emulator.
 
 Its functions have the names and results of ``cuda.bindings.driver``. Memory is a NumPy array behind made-up
 addresses; a graph is the list of what was captured; streams and events are held to what capture allows.
@@ -104,39 +104,39 @@ class FakeDriver:
         if self.live.get(handle) != kind:
             raise Misuse(f"{handle} is no {kind} that is alive")
 
-    def cuInit(self, flags: int) -> tuple[int]:  # noqa: N802
+    def cuInit(self, flags: int) -> tuple[int]:
         return (OK,)
 
-    def cuGetErrorString(self, status: int) -> tuple[int, bytes]:  # noqa: N802
+    def cuGetErrorString(self, status: int) -> tuple[int, bytes]:
         return OK, b"made up"
 
-    def cuDeviceGetCount(self) -> tuple[int, int]:  # noqa: N802
+    def cuDeviceGetCount(self) -> tuple[int, int]:
         return OK, 1
 
-    def cuDeviceGet(self, ordinal: int) -> tuple[int, int]:  # noqa: N802
+    def cuDeviceGet(self, ordinal: int) -> tuple[int, int]:
         return OK, ordinal
 
-    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[int, int]:  # noqa: N802
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[int, int]:
         return OK, 7
 
-    def cuCtxSetCurrent(self, context: int) -> tuple[int]:  # noqa: N802
+    def cuCtxSetCurrent(self, context: int) -> tuple[int]:
         assert context == 7
         self.entered = True
         return (OK,)
 
-    def cuDeviceGetAttribute(self, kind: int, device: int) -> tuple[int, int]:  # noqa: N802
+    def cuDeviceGetAttribute(self, kind: int, device: int) -> tuple[int, int]:
         return OK, self.capability[kind - 75]
 
     # Memory.
 
-    def cuMemAlloc(self, size: int) -> tuple[int, int]:  # noqa: N802
+    def cuMemAlloc(self, size: int) -> tuple[int, int]:
         if self.memory.size:
             raise Misuse("a second allocation")
         self.memory = np.full(size, 0xCD, np.uint8)
         self.live[BASE] = "memory"
         return OK, BASE
 
-    def cuMemFree(self, address: int) -> tuple[int]:  # noqa: N802
+    def cuMemFree(self, address: int) -> tuple[int]:
         return self._drop(address, "memory")
 
     def _bytes(self, address: int, size: int) -> np.ndarray:
@@ -146,44 +146,46 @@ class FakeDriver:
             raise Misuse(f"bytes {start} to {start + size} of {self.memory.size}")
         return self.memory[start : start + size]
 
-    def cuMemcpyHtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuMemcpyHtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:
         held, target = ctypes.string_at(source, size), self._bytes(to, size)
-        return self._do("upload", stream, lambda: target.__setitem__(slice(None), np.frombuffer(held, np.uint8)))
+        return self._do(
+            "upload", stream, lambda: target.__setitem__(slice(None), np.frombuffer(held, np.uint8))
+        )
 
-    def cuMemcpyDtoHAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuMemcpyDtoHAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:
         held = self._bytes(source, size)
         return self._do("download", stream, lambda: ctypes.memmove(to, held.tobytes(), size))
 
-    def cuMemcpyDtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuMemcpyDtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:
         target, held = self._bytes(to, size), self._bytes(source, size)
         return self._do("copy", stream, lambda: target.__setitem__(slice(None), held.copy()))
 
-    def cuMemsetD8Async(self, to: int, value: int, size: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuMemsetD8Async(self, to: int, value: int, size: int, stream: int) -> tuple[int]:
         target = self._bytes(to, size)
         return self._do("clear", stream, lambda: target.__setitem__(slice(None), value))
 
     # Code.
 
-    def cuModuleLoadData(self, image: bytes) -> tuple[int, int]:  # noqa: N802
+    def cuModuleLoadData(self, image: bytes) -> tuple[int, int]:
         if image[:4] != b"\x7fELF":
             raise Misuse("no cubin")
         return OK, self._new("module")
 
-    def cuModuleUnload(self, module: int) -> tuple[int]:  # noqa: N802
+    def cuModuleUnload(self, module: int) -> tuple[int]:
         return self._drop(module, "module")
 
-    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, int]:  # noqa: N802
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, int]:
         self._need(module, "module")
         function = self._new("function")
         self.functions[function] = self.kernels[name.decode()]
         return OK, function
 
-    def cuFuncSetAttribute(self, function: int, kind: int, value: int) -> tuple[int]:  # noqa: N802
+    def cuFuncSetAttribute(self, function: int, kind: int, value: int) -> tuple[int]:
         self._need(function, "function")
         self.shared[function] = value
         return (OK,)
 
-    def cuTensorMapEncodeTiled(  # noqa: N802
+    def cuTensorMapEncodeTiled(
         self, kind: str, rank: int, address: int, dims: list[int], strides: list[int], *rest: Any
     ) -> tuple[int, Any]:
         box, steps, _, swizzle, _, _ = rest
@@ -198,28 +200,28 @@ class FakeDriver:
 
     # Streams, events, graphs.
 
-    def cuStreamCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
+    def cuStreamCreate(self, flags: int) -> tuple[int, int]:
         return OK, self._new("stream")
 
-    def cuStreamDestroy(self, stream: int) -> tuple[int]:  # noqa: N802
+    def cuStreamDestroy(self, stream: int) -> tuple[int]:
         return self._drop(stream, "stream")
 
-    def cuStreamSynchronize(self, stream: int) -> tuple[int]:  # noqa: N802
+    def cuStreamSynchronize(self, stream: int) -> tuple[int]:
         self._need(stream, "stream")
         if self.capturing is not None:
             raise Misuse("waits while it captures")
         return (OK,)
 
-    def cuEventCreate(self, flags: int) -> tuple[int, int]:  # noqa: N802
+    def cuEventCreate(self, flags: int) -> tuple[int, int]:
         return OK, self._new("event")
 
-    def cuEventDestroy(self, event: int) -> tuple[int]:  # noqa: N802
+    def cuEventDestroy(self, event: int) -> tuple[int]:
         return self._drop(event, "event")
 
-    def cuEventElapsedTime(self, first: int, second: int) -> tuple[int, float]:  # noqa: N802
+    def cuEventElapsedTime(self, first: int, second: int) -> tuple[int, float]:
         return OK, 0.5
 
-    def cuEventRecord(self, event: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuEventRecord(self, event: int, stream: int) -> tuple[int]:
         self._need(event, "event")
         self._need(stream, "stream")
         if self.capturing is not None and stream not in self.joined:
@@ -227,7 +229,7 @@ class FakeDriver:
         self.recorded[event] = stream
         return (OK,)
 
-    def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:  # noqa: N802
+    def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:
         self._need(event, "event")
         self._need(stream, "stream")
         if event not in self.recorded:
@@ -238,13 +240,13 @@ class FakeDriver:
                 self.returned.add(self.recorded[event])
         return (OK,)
 
-    def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:  # noqa: N802
+    def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:
         self._need(stream, "stream")
         self.capturing, self.captured, self.joined = stream, [], {stream}
         self.returned: set[int] = {stream}
         return (OK,)
 
-    def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:  # noqa: N802
+    def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:
         if self.capturing != stream:
             raise Misuse("ends a capture that it did not begin")
         if self.joined - self.returned:
@@ -254,19 +256,19 @@ class FakeDriver:
         self.graphs[graph] = self.captured
         return OK, graph
 
-    def cuGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:  # noqa: N802
+    def cuGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:
         self._need(graph, "graph")
         made = self._new("executable graph")
         self.graphs[made] = self.graphs[graph]
         return OK, made
 
-    def cuGraphDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+    def cuGraphDestroy(self, graph: int) -> tuple[int]:
         return self._drop(graph, "graph")
 
-    def cuGraphExecDestroy(self, graph: int) -> tuple[int]:  # noqa: N802
+    def cuGraphExecDestroy(self, graph: int) -> tuple[int]:
         return self._drop(graph, "executable graph")
 
-    def cuGraphLaunch(self, graph: int, stream: int) -> tuple[int]:  # noqa: N802
+    def cuGraphLaunch(self, graph: int, stream: int) -> tuple[int]:
         self._need(graph, "executable graph")
         self._need(stream, "stream")
         for each in self.graphs[graph]:
@@ -286,7 +288,7 @@ class FakeDriver:
             raise Misuse(f"{name} on a stream that is not part of the capture")
         return (OK,)
 
-    def cuLaunchKernel(self, function: int, *given: int) -> tuple[int]:  # noqa: N802
+    def cuLaunchKernel(self, function: int, *given: int) -> tuple[int]:
         self._need(function, "function")
         kernel = self.functions[function]
         *dims, shared, stream, pointers, extra = given
