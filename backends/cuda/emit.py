@@ -46,7 +46,7 @@ def _iterates(group: Group) -> bool:
 
 
 def _products(group: Group, name: str, arch: Arch) -> Launches | None:
-    launch = matmul_kernel(group, name)
+    launch = matmul_kernel(group, name, arch)
     return None if launch is None else (launch,)
 
 

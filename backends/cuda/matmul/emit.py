@@ -10,8 +10,9 @@ from ..codegen.expressions import Held, Scope, store_text
 from ..codegen.group import Group, dtype_name
 from ..codegen.points import signature
 from ..codegen.text import ELEMENTS, VALUES
-from ..kernel import Kernel, Launch
+from ..kernel import Arch, Kernel, Launch
 from .blocks import Block, float_block, tensor_core_block
+from .hopper import MULTIPLYING, hopper_kernel, hopper_tile
 from .product import Product, coordinates, offset_text, read_product
 
 HALVES = ("bf16", "f16")
@@ -20,8 +21,14 @@ _RUN = 8
 """Elements of a piece of 16 bytes."""
 
 
-def matmul_kernel(group: Group, name: str) -> Launch | None:
-    """The kernel of a group that is a product, or None where it is none, or one of other types."""
+def matmul_kernel(group: Group, name: str, arch: Arch) -> Launch | None:
+    """The kernel of a group that is a product, or None where it is none, or one of other types.
+
+    Args:
+        group: the group.
+        name: of the kernel.
+        arch: of the device; on others than ``sm_90a`` the kernel is written for ``sm_80`` and later.
+    """
     product = read_product(group)
     if product is None:
         return None
@@ -29,6 +36,10 @@ def matmul_kernel(group: Group, name: str) -> Launch | None:
     total = dtype_name(product.view.result)
     if one != other or one not in (*HALVES, "f32", "f64") or total not in ("f32", "f64", *HALVES):
         return None
+    tile = hopper_tile(product) if arch == "sm_90a" and one in HALVES else None
+    if tile is not None:
+        follows = epilogue(product, tile.columns, tile.rows, MULTIPLYING)
+        return hopper_kernel(product, tile, name, follows)
     block = _block(product)
     return _write(product, block, name)
 

@@ -8,6 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from penstock.backends.cuda import nvrtc
+from penstock.backends.cuda.matmul import hopper
+from penstock.backends.cuda.matmul.hopper import TILES
+
 from .stepped import Compared, Stepped
 
 FLOAT, HALF = 1e-5, 1e-2
@@ -204,3 +208,36 @@ def test_a_token_of_anything_with_packed_weights() -> None:
     hold(found, FLOAT, "BitMoD FP4")
     for got, wanted in zip(product.got[:3], product.wanted[:3], strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6 * np.abs(wanted).max())
+
+
+class Sliced(nn.Module):
+    """Two products by parts of one weight, as a fused projection has them."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.both = nn.Linear(width, 2 * outputs)
+        self.outputs = outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.both(x).split(self.outputs, -1)
+        return F.silu(first) * second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [64, 128, 256])
+def test_products_on_hopper(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tile = next(each for each in TILES if each.columns == columns)
+    monkeypatch.setattr(hopper, "TILES", (tile,))
+    monkeypatch.setattr(hopper, "_LEAST_BLOCKS", 1)
+    x = normal(1, 150, 200)
+    x[0, 3], x[0, 4, 5] = 0.0, float("nan")
+    stepped = Stepped.of(Sliced(200, 72), {"x": x}, ROUNDED, "sm_90a")
+    found = [each for each in stepped.run({"x": x.numpy()}, columns) if "wgmma" in each.kernel.note]
+    assert found
+    hold(found, FLOAT, f"tiles of 128 x {columns}")
+    for each in found:
+        made = nvrtc.compile_source(each.kernel.name, each.kernel.source, "sm_90a").resources[
+            each.kernel.name
+        ]
+        assert made.spill_bytes == 0
