@@ -132,14 +132,23 @@ def slopes_of(heads: int) -> torch.Tensor:
     return 2.0 ** (-8.0 * torch.arange(1, heads + 1).float() / heads)
 
 
-def kernel_for(shape: Shape, arch: Arch = "sm_90a") -> Kernel:
-    """Penstock's kernel for a shape, from the module through the frontend and fusion."""
+def kernel_for(shape: Shape, arch: Arch = "sm_90a") -> tuple[Kernel, dict[str, np.ndarray]]:
+    """Penstock's kernel for a shape, from the module through the frontend and fusion; parameters it reads.
+
+    The frontend may have worked something out from the parameters beforehand.
+    """
     module = OwnScores(shape.heads) if shape.kind == "s" else Plain(shape.kind == "c")
     inputs = tuple(torch.empty(shape.dims) for _ in range(3))
     program = torch.export.export(module, inputs)
-    lowered, _ = run_pipeline(raise_programs({"main": program}).module, parse_pipeline(_PIPELINE))
+    raised = raise_programs({"main": program})
+    lowered, _ = run_pipeline(raised.module, parse_pipeline(_PIPELINE))
     (group,) = (op for op in walk(lowered.operation) if op.name == FUSED and _loops(op))
-    return stream(group, "attention", arch)[-1].kernel  # what comes before rounds inputs, which are bf16 here
+    kernel = stream(group, "attention", arch)[
+        -1
+    ].kernel  # what comes before rounds inputs: they are bf16 here
+    read = [tensor for tensor in kernel.tensors() if tensor.role == "in" and tensor.dtype == "f32"]
+    by_shape = {array.shape: array for array in raised.params.values()}
+    return kernel, {tensor.name: by_shape[tensor.shape] for tensor in read}
 
 
 def _loops(group: Any) -> bool:
@@ -178,12 +187,12 @@ def penstock_way(shape: Shape, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
     """Penstock's kernel on torch's current stream."""
     device = Device()
     arch: Arch = "sm_90a" if device.capability == (9, 0) else "sm_80"
-    kernel = kernel_for(shape, arch)
+    kernel, params = kernel_for(shape, arch)
     native = f"sm_{device.capability[0]}{device.capability[1]}" if arch == "sm_80" else arch
     compiled = compile_source(kernel.name, kernel.source, native)
     module, function = device.function(compiled.cubin, kernel)
     out = torch.empty(shape.dims, dtype=torch.float32, device=q.device)
-    tensors = by_buffer(shape, kernel, q, k, v, out)
+    tensors = by_buffer(kernel, params, q, k, v, out)
     places = {name: tensor.data_ptr() for name, tensor in tensors.items()}
     arguments = Arguments(device, kernel, places)
 
@@ -196,16 +205,19 @@ def penstock_way(shape: Shape, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
 
 
 def by_buffer(
-    shape: Shape, kernel: Kernel, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor
+    kernel: Kernel,
+    params: Mapping[str, np.ndarray],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    out: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
     """The kernel's tensors by name: queries, keys, values, what the score function reads, the result."""
-    found: dict[str, torch.Tensor] = {}
+    found = {name: torch.from_numpy(array).to(q.device) for name, array in params.items()}
     for tensor in kernel.tensors():
         if tensor.role == "out":
             found[tensor.name] = out
-        elif tensor.dtype == "f32":
-            found[tensor.name] = slopes_of(shape.heads).to(q.device)
-        else:
+        elif tensor.name not in params:
             found[tensor.name] = {"q": q, "k": k, "v": v}[tensor.name[0]]
     return found
 
@@ -335,10 +347,10 @@ def emulated(shape: Shape, seed: int, arch: Arch = "sm_90a") -> Row:
     generator = torch.Generator().manual_seed(seed)
     q, k, v = (torch.randn(shape.dims, generator=generator).bfloat16() for _ in range(3))
     out = torch.empty(shape.dims)
-    kernel = kernel_for(shape, arch)
+    kernel, params = kernel_for(shape, arch)
     arrays = {
         name: encode(tensor.float().numpy()) if tensor.dtype == torch.bfloat16 else tensor.numpy()
-        for name, tensor in by_buffer(shape, kernel, q, k, v, out).items()
+        for name, tensor in by_buffer(kernel, params, q, k, v, out).items()
     }
     (found,) = emulate(kernel, arrays, seed=seed).values()
     error = error_of(torch.from_numpy(found), reference(shape, q, k, v))
