@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from .passes.bind.interleave import Interleave
     from .passes.bind.plan import Binding
     from .passes.place.players import Training
     from .passes.place.solved import MappedProgram
@@ -27,14 +28,16 @@ def bind(
     seed: int = 0,
     time_limit_s: float = 20.0,
     progress: Progress | None = None,
-) -> dict[str, Binding]:
+) -> dict[str, Binding] | dict[str, Interleave]:
     """Units and cycles for the one-pass cascades of a text or a model, by name.
 
     Args:
         source: a .txt file of Einsums, or a model as for `compile`.
-        target: an accelerator that says how results move between its units.
+        target: an accelerator that says how results move between its units; or a GPU, whose tensor cores and
+            CUDA cores are the two units.
         shapes: extents that replace those of the text, or sizes of a model's ranks.
-        rows, cols: size of its array, where other than the target's.
+        rows, cols: size of its array, where other than the target's; on a GPU keys of a tile and rows of a
+            stream of tiles.
         seed, time_limit_s: the solver's.
         progress: told which period is tried.
 
@@ -47,10 +50,15 @@ def bind(
     from .ir.view_text import parse_cascade
     from .passes.bind.assign import arrays_of
     from .passes.bind.form import bindable, one_pass_form
+    from .passes.bind.interleave import KEYS, ROWS, interleave
     from .passes.bind.plan import bind as bind_cascade
 
     machine = load_target(target)
-    height = next(array.rows for array in arrays_of(machine, rows=rows, columns=cols) if array.rows)
+    on_gpu = machine.backend == "cuda"
+    if on_gpu:
+        height = rows or KEYS
+    else:
+        height = next(array.rows for array in arrays_of(machine, rows=rows, columns=cols) if array.rows)
     if source.endswith(".txt"):
         text = Path(source).read_text(encoding="utf-8")
         cascade = one_pass_form(parse_cascade(text, where=source, shape=shapes), height)
@@ -59,8 +67,11 @@ def bind(
         sizes = {rank: [size] for rank, size in (shapes or {}).items()}
         text = lower(source, f"relabel,simplify,fuse{{m_tile={height}}}", shapes=sizes or None, seed=seed)
         found = bindable(source, parse_module(text))
-    settings: dict[str, Any] = {"rows": rows, "cols": cols, "seed": seed, "time_limit_s": time_limit_s}
-    return {name: bind_cascade(each, machine, **settings, progress=progress) for name, each in found.items()}
+    effort: dict[str, Any] = {"seed": seed, "time_limit_s": time_limit_s, "progress": progress}
+    if on_gpu:
+        return {name: interleave(each, machine, rows=cols or ROWS, **effort) for name, each in found.items()}
+    settings: dict[str, Any] = {"rows": rows, "cols": cols, **effort}
+    return {name: bind_cascade(each, machine, **settings) for name, each in found.items()}
 
 
 def memory_map(

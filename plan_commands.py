@@ -104,7 +104,7 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
         if args.out:
             out = Path(args.out)
             written.append(out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
-            title = f"{name} on {binding.target}: {binding.schedule.period} cycles a tile"
+            title = f"{name} on {binding.target}: {binding.pace}"
             written[-1].write_text(draw(binding.schedule, title), encoding="utf-8")
     data = {"bindings": {name: binding.to_json() for name, binding in found.items()}, "written": written}
     said = [f"{name} on {binding.target}\n\n{binding.text()}" for name, binding in found.items()]

@@ -48,6 +48,11 @@ class Binding:
             found[unit] = found.get(unit, 0.0) + steps / self.tile.extents[self.tile.generational]
         return found
 
+    @property
+    def pace(self) -> str:
+        """How long the period is, in words."""
+        return f"{self.schedule.period} cycles a tile"
+
     def to_json(self) -> dict[str, Any]:
         """The binding as a JSON object."""
         return {

@@ -119,7 +119,7 @@ class _Reader:
         correction = self._exponent(running, moved.output)
         total = self._folded("id", exponents.output, correction.output)
         weights = next(
-            (s for s in self.left if s.einsum.map == "to_float" and s.inputs[0] is exponents.output), None
+            (s for s in self.left if s.einsum.map == "to_float" and s.inputs == (exponents.output,)), None
         )
         if weights is not None:
             self.left.remove(weights)
