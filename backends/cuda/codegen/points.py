@@ -92,14 +92,25 @@ def decode(variable: str, space: tuple[str, ...], group: Group) -> list[str]:
     return lines
 
 
-def signature(name: str, buffers: tuple[Buffer, ...], threads: int, more: tuple[str, ...] = ()) -> str:
-    """The head of a kernel's definition."""
+def signature(
+    name: str, buffers: tuple[Buffer, ...], threads: int, more: tuple[str, ...] = (), alone: bool = False
+) -> str:
+    """The head of a kernel's definition.
+
+    Args:
+        name: of the kernel.
+        buffers: its parameters.
+        threads: of a block.
+        more: parameters behind them.
+        alone: a multiprocessor has one block at a time; what changes its registers at run time must say so.
+    """
     parameters = [
         f"{'const ' if buffer.role == 'in' else ''}{ELEMENTS[buffer.dtype]}* __restrict__ {buffer.name}"
         for buffer in buffers
     ]
+    bounds = f"{threads}, 1" if alone else str(threads)
     listed = ",\n        ".join((*parameters, *more))
-    return f'extern "C" __global__ void __launch_bounds__({threads})\n    {name}(\n        {listed}) {{'
+    return f'extern "C" __global__ void __launch_bounds__({bounds})\n    {name}(\n        {listed}) {{'
 
 
 def is_pointwise(group: Group) -> bool:

@@ -123,6 +123,7 @@ def epilogue(product: Product, columns: int, rows: int, threads: int) -> list[st
     return [
         f"{total}* const result = reinterpret_cast<{total}*>(shared);",
         "tile.lay(result);",
+        "#pragma unroll 2",
         f"for (int i = threadIdx.x; i < {rows * columns}; i += {threads}) {{",
         f"    const int row = row_first + i / {columns}, column = column_first + i % {columns};",
         f"    if (row >= {all_rows} || column >= {all_columns}) continue;",

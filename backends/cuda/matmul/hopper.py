@@ -124,7 +124,7 @@ def hopper_kernel(product: Product, tile: Tile, name: str, follows: list[str]) -
             wgmma_text(tile.columns, element, "shared", transposed=False),
             f"using Tile = matmul::HopperTile<{sides}>;",
             "",
-            signature(name, others, THREADS, parameters),
+            signature(name, others, THREADS, parameters, alone=True),
             *(f"    {line}".rstrip() for line in body),
             "}",
             "",
