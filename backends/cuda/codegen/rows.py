@@ -94,7 +94,8 @@ class _Rows:
             self._store(number, value, scope)
         blocks = prod(group.extents[rank] for rank in self.outer)
         ranks = decode("block", tuple(self.outer), group)
-        body = ["const int block = blockIdx.x;", *ranks, *self.shared, *scope.lines]
+        number = ["const int block = blockIdx.x;"] if blocks > 1 else []
+        body = [*number, *ranks, *self.shared, *scope.lines]
         what = f"a block of {self.threads} threads for each ({','.join(self.outer)})"
         source = "\n".join(
             [

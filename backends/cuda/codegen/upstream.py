@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 from ....ir.cascade import shape_of
 from ....ir.errors import PassError
@@ -142,15 +143,13 @@ class _Upstream:
         block = generic.regions[0].blocks[0]
         inputs = list(generic.operands)[: len(maps) - 1]
         for argument, value, place in zip(block.arguments, inputs, maps, strict=False):
-            index = [self.coordinates[ir.AffineDimExpr(each).position] for each in place.results]
-            self.texts[argument] = self._read(value, index)
+            self.texts[argument] = self._read(value, [self._affine(each) for each in place.results])
         for op in (each.operation for each in block.operations):
             if op.name == "linalg.yield":
                 self.lines.append(f"result[point] = {self.texts[op.operands[0]]};")
                 break
             self._op(op)
-        used = "\n".join(self.lines)
-        self.lines[:0] = [line for name, line in declared.items() if re.search(rf"\b{name}\b", used)]
+        self.lines = _used([*declared.values(), *self.lines])
 
     def _decode(self, place: ir.AffineMap, shape: tuple[int, ...]) -> tuple[list[str], dict[str, str]]:
         """The point's coordinates by dimension of the loop nest, and their declarations by name."""
@@ -163,6 +162,19 @@ class _Upstream:
             declared[f"i{dimension}"] = f"const int i{dimension} = {text};"
             step *= shape[axis]
         return names, declared
+
+    def _affine(self, index: ir.AffineExpr) -> str:
+        """An index of the loop nest: a dimension, a constant, or a sum or product of them."""
+        dimension, constant = _cast(ir.AffineDimExpr, index), _cast(ir.AffineConstantExpr, index)
+        if dimension is not None:
+            return self.coordinates[dimension.position]
+        if constant is not None:
+            return str(constant.value)
+        for kind, sign in ((ir.AffineAddExpr, "+"), (ir.AffineMulExpr, "*")):
+            both = _cast(kind, index)
+            if both is not None:
+                return f"({self._affine(both.lhs)} {sign} {self._affine(both.rhs)})"
+        raise PassError(f"an index {index}", where=self.function.name.value)
 
     def _read(self, value: ir.Value, index: list[str]) -> str:
         buffer = self.tensors[value]
@@ -208,6 +220,24 @@ class _Upstream:
             "tensor.extract": lambda: self._read(op.operands[0], given),
         }
         return special[op.name]()
+
+
+def _cast(kind: Callable[[ir.AffineExpr], Any], index: ir.AffineExpr) -> Any:
+    """The expression as one of a kind, None where it is of another."""
+    try:
+        return kind(index)
+    except ValueError:
+        return None
+
+
+def _used(lines: list[str]) -> list[str]:
+    """The lines without declarations that nothing behind them reads."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        declared = re.match(r"const [\w ]+ (\w+) = ", line)
+        if declared is None or any(re.search(rf"\b{declared[1]}\b", other) for other in kept):
+            kept.append(line)
+    return kept[::-1]
 
 
 def _compared(op: ir.Operation, given: list[str]) -> str:
