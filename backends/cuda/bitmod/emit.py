@@ -92,7 +92,7 @@ class _Streaming:
 
     def _shared(self, tokens: int, row_blocks: int, warps: int = 8) -> int:
         halves = self.groups * tokens * self.parts * GROUP_SIZE * 2
-        return halves + warps * row_blocks * ROWS * tokens * 4
+        return halves + warps * (row_blocks * ROWS + 1) * tokens * 4
 
     def launch(self) -> Launch:
         weight = self.group.operands[self.product.right]

@@ -125,20 +125,20 @@ struct Stream {
     static constexpr int kThreads = 32 * kWarps, kRows = 16 * kRowBlocks;
     static_assert(kColumns <= 8, "one fragment holds eight columns");
 
-    // Bytes of shared memory: the tokens as halves, and every warp's sums.
-    __host__ __device__ static constexpr int bytes(int groups) {
-        return groups * kColumns * kGroup * 2 + kWarps * kRows * kTokens * 4;
-    }
-
-    // sums[warp][row][token] in shared memory, behind the tokens; x(token, k) is 0 where there is none.
+    // sums[warp][row][token] in shared memory, behind the tokens as halves; every warp's scales of tokens come
+    // last. x(token, k) is 0 where there is none.
     template <class X>
     __device__ __forceinline__ static float* run(unsigned char* shared, const u32* codes, const u32* marks,
                                                  int groups, int row_block, int row_blocks, X x) {
         const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         u32* const halves = reinterpret_cast<u32*>(shared);
-        float down[kTokens];
-#pragma unroll
-        for (int token = 0; token < kTokens; ++token) down[token] = halve(halves, groups, token, x);
+        float* const results = reinterpret_cast<float*>(halves + groups * kColumns * (kGroup / 2));
+        float* const down = results + kWarps * kRows * kTokens + warp * kTokens;
+#pragma unroll 1
+        for (int token = 0; token < kTokens; ++token) {
+            const float undo = halve(halves, groups, token, x);
+            if (lane == 0) down[token] = undo;
+        }
         __syncwarp();
 
         float total[kRowBlocks][4] = {};
@@ -182,7 +182,6 @@ struct Stream {
                 total[r][2] += below * sums[r][2], total[r][3] += below * sums[r][3];
             }
         }
-        float* const results = reinterpret_cast<float*>(halves + groups * kColumns * (kGroup / 2));
         lay(results + warp * kRows * kTokens, total, down);
         __syncthreads();
         return results;
@@ -217,19 +216,20 @@ struct Stream {
 
     // A warp's sums by row and token; the parts of a number come together.
     __device__ __forceinline__ static void lay(float* results, const float (&total)[kRowBlocks][4],
-                                               const float (&down)[kTokens]) {
+                                               const float* down) {
         const int lane = threadIdx.x % 32;
+        constexpr int kEach = 2 / kParts;  // tokens in two columns
 #pragma unroll
         for (int r = 0; r < kRowBlocks; ++r)
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 float* const row = results + (r * 16 + half * 8 + lane / 4) * kTokens;
 #pragma unroll
-                for (int token = 0; token < kTokens; ++token) {
-                    if (token / (2 / kParts) != lane % 4) continue;
-                    const float sum = kParts == 2 ? total[r][half * 2] + total[r][half * 2 + 1]
-                                                  : total[r][half * 2 + token % 2];
-                    row[token] = sum * down[token];
+                for (int i = 0; i < kEach; ++i) {
+                    const int token = lane % 4 * kEach + i;
+                    const float sum =
+                        kParts == 2 ? total[r][half * 2] + total[r][half * 2 + 1] : total[r][half * 2 + i];
+                    if (token < kTokens) row[token] = sum * down[token];
                 }
             }
     }
