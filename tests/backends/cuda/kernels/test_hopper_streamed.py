@@ -18,11 +18,11 @@ BOUND = 1e-2
 @pytest.mark.parametrize(
     ("module", "q", "k"),
     [
-        pytest.param(Sdpa(), (1, 1, 130, 128), (1, 1, 400, 128), id="plain-ragged"),
+        pytest.param(Sdpa(), (1, 1, 130, 128), (1, 1, 400, 128), id="plain-ragged", marks=pytest.mark.slow),
         pytest.param(Sdpa(is_causal=True), (1, 1, 300, 128), (1, 1, 300, 128), id="causal"),
-        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 140, 64), (1, 2, 140, 64), id="gqa"),
+        pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 140, 64), (1, 2, 140, 64), id="gqa", marks=pytest.mark.slow),
         pytest.param(CappedAlibiWindow(2, 20.0, 50), (1, 2, 300, 64), (1, 2, 300, 64), id="own-scores"),
-        pytest.param(Sdpa(), (1, 1, 70, 256), (1, 1, 170, 256), id="widest"),
+        pytest.param(Sdpa(), (1, 1, 70, 256), (1, 1, 170, 256), id="widest", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_ragged_shapes_and_score_functions_match_the_interpreter(
@@ -49,7 +49,8 @@ def test_masked_rows_nan_and_infinity_are_as_defined() -> None:
     assert distance(case.emulated(stream_hopper), case.wanted) < BOUND
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
 def test_the_order_of_warps_and_copies_changes_nothing(seed: int) -> None:
     case = lower(Sigmoided(1), tensors((1, 1, 128, 64), (1, 1, 520, 64)))
     assert (case.emulated(stream_hopper, seed=seed) == case.emulated(stream_hopper, seed=seed + 10)).all()

@@ -42,11 +42,15 @@ def test_hoppers_kernel_fits() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("size", [64, 128, 256])
-@pytest.mark.parametrize("element", ["bf16", "f16"])
-def test_every_size_fits(name: str, size: int, element: str) -> None:
-    module = MODULES[name]
-    check(kernel_of(module, size, stream_hopper, element), "sm_90a")
-    for arch in ARCHS:
-        check(kernel_of(module, size, stream_sync, element), arch)
+@pytest.mark.parametrize(
+    ("name", "size", "element"),
+    [("own-scores", 64, "bf16"), ("causal", 128, "f16"), ("own-scores", 128, "bf16"), ("plain", 256, "bf16")],
+)
+def test_hoppers_kernel_fits_at_every_size(name: str, size: int, element: str) -> None:
+    check(kernel_of(MODULES[name], size, stream_hopper, element), "sm_90a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["sm_80", "sm_100a"])
+def test_the_generic_kernel_fits_at_the_largest_size(arch: Arch) -> None:
+    check(kernel_of(MODULES["own-scores"], 256, stream_sync), arch)
