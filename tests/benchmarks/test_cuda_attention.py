@@ -52,6 +52,7 @@ def test_rates_come_from_times_and_the_roof(script: ModuleType) -> None:
     assert script.roof_of() == pytest.approx(989e12, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_kernel_is_right_in_emulation(
     script: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

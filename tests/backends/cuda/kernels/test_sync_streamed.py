@@ -13,6 +13,7 @@ from .attended import distance, lower, tensors
 from .modules import CappedAlibiWindow, Masked, Sdpa, Sigmoided
 
 BOUND = 1e-2
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
@@ -21,9 +22,9 @@ BOUND = 1e-2
         pytest.param(Sdpa(), (1, 2, 70, 64), (1, 2, 90, 64), id="plain-ragged"),
         pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 70, 64), (1, 2, 130, 64), id="causal-gqa"),
         pytest.param(CappedAlibiWindow(2, 20.0, 32), (1, 2, 150, 64), (1, 2, 150, 64), id="own-scores"),
-        pytest.param(Sigmoided(2), (1, 2, 33, 64), (1, 2, 65, 64), id="gated", marks=pytest.mark.slow),
-        pytest.param(Sdpa(), (1, 1, 17, 128), (1, 1, 40, 128), id="wide", marks=pytest.mark.slow),
-        pytest.param(Sdpa(is_causal=True), (1, 1, 70, 256), (1, 1, 70, 256), id="widest-causal", marks=pytest.mark.slow),
+        pytest.param(Sigmoided(2), (1, 2, 33, 64), (1, 2, 65, 64), id="gated", marks=SLOW),
+        pytest.param(Sdpa(), (1, 1, 17, 128), (1, 1, 40, 128), id="wide", marks=SLOW),
+        pytest.param(Sdpa(is_causal=True), (1, 1, 70, 256), (1, 1, 70, 256), id="widest-causal", marks=SLOW),
     ],
 )  # fmt: skip
 def test_ragged_shapes_and_score_functions_match_the_interpreter(
@@ -33,11 +34,13 @@ def test_ragged_shapes_and_score_functions_match_the_interpreter(
     assert distance(case.emulated(stream_sync), case.wanted) < BOUND
 
 
+@pytest.mark.slow
 def test_half_precision() -> None:
     case = lower(Sdpa(), tensors((1, 1, 33, 64), (1, 1, 70, 64)), element="f16")
     assert distance(case.emulated(stream_sync), case.wanted) < 1e-3
 
 
+@pytest.mark.slow
 def test_masked_rows_nan_and_infinity_are_as_defined() -> None:
     inputs = tensors((1, 2, 70, 64), (1, 2, 70, 64))
     inputs["q"][0, 0, 3, 5] = float("nan")
@@ -50,6 +53,7 @@ def test_masked_rows_nan_and_infinity_are_as_defined() -> None:
     assert distance(case.emulated(stream_sync), case.wanted) < BOUND
 
 
+@pytest.mark.slow
 def test_the_order_of_warps_changes_nothing() -> None:
     case = lower(Sdpa(), tensors((1, 1, 64, 64), (1, 1, 130, 64)))
     assert (case.emulated(stream_sync, seed=1) == case.emulated(stream_sync, seed=2)).all()
