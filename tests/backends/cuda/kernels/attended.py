@@ -80,12 +80,16 @@ def _stored(array: np.ndarray, element: str) -> np.ndarray:
     return array.astype({"f16": np.float16, "f32": np.float32, "i1": np.bool_}.get(element, array.dtype))
 
 
-def lower(module: nn.Module, inputs: dict[str, torch.Tensor], element: str = "bf16", tile: int = 128) -> Case:
-    """A module from PyTorch to fused groups, its contractions in a 16-bit type."""
+def lower(
+    module: nn.Module, inputs: dict[str, torch.Tensor], element: str | None = "bf16", tile: int = 128
+) -> Case:
+    """A module from PyTorch to fused groups, its contractions in a 16-bit type; in float32 with none."""
     raised = raise_programs({"main": torch.export.export(module, tuple(inputs.values()))})
     pipeline = PIPELINE.replace("fuse", f"fuse{{m_tile={tile}}}")
-    text = print_module(run_pipeline(raised.module, parse_pipeline(pipeline))[0]).replace("bf16", element)
-    fused = parse_module(text)
+    if element is None:
+        pipeline = pipeline.replace("precision{contract=bf16},", "")
+    text = print_module(run_pipeline(raised.module, parse_pipeline(pipeline))[0])
+    fused = parse_module(text.replace("bf16", element or "bf16"))
     arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
     with np.errstate(all="ignore"):
         _, watched = run_on(Watching, fused, "main", {**arrays, **raised.params})
