@@ -12,6 +12,7 @@ from ...ir.errors import PassError, UnsupportedOp, UnsupportedOps
 from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, steps
+from ..cpu.kernels.group import read_group
 from .bitmod.emit import bitmod_kernel
 from .codegen.group import Group, dtype_name
 from .codegen.points import is_pointwise, points_kernel
@@ -20,6 +21,7 @@ from .codegen.rows import rows_kernel
 from .codegen.text import ELEMENTS, Names
 from .codegen.upstream import unsupported_in, upstream_kernel
 from .kernel import Arch, Kernel, Launch
+from .kernels.generations import stream_generations
 from .kernels.stream import stream
 from .matmul.emit import matmul_kernel
 
@@ -60,6 +62,16 @@ def _streamed(group: Group, name: str, arch: Arch) -> Launches | None:
         return None
 
 
+def _generations(group: Group, name: str, arch: Arch) -> Launches | None:
+    """Any other cascade with a generational rank, on the CUDA cores."""
+    if not _iterates(group):
+        return None
+    try:
+        return stream_generations(read_group(group.op, []), name)
+    except PassError:
+        return None
+
+
 def _packed(group: Group, name: str, arch: Arch) -> Launches | None:
     launch = bitmod_kernel(group, name)
     return None if launch is None else (launch,)
@@ -70,6 +82,7 @@ EMITTERS: tuple[Emitter, ...] = (
     _packed,
     _products,
     _streamed,
+    _generations,
     _rows,  # reductions of a row across a block
     _sums,  # what reads across rows: a thread sums by itself
 )
