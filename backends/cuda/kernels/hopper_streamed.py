@@ -206,6 +206,7 @@ def _kernel(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> lis
         "  int first, end;",
         f"  live_tiles<kKeys, kTile>({ranks}low, high, first, end);",
         "  if (threadIdx.x == 0) {",
+        *(f"    tma_prefetch({label}_map);" for label in ("query", "key", "value")),
         "    mbarrier_init(at.query_full(), 1);",
         "    for (int stage = 0; stage < kStages; ++stage) {",
         "      mbarrier_init(at.keys_full(stage), 1);",
