@@ -157,6 +157,7 @@ COMMANDS = (
             option("--design", metavar="NAME", help="which design, where the bundle holds several"),
             option("--driver", choices=("cpp", "cocotb"), default="cpp", help="default cpp"),
             option("--trace", metavar="F", help="write waveforms: .vcd, or .fst where lz4.h is installed"),
+            option("--trace-window", metavar="A:B", help="a block on a fabric: of these cycles only"),
             option("--max-cycles", type=positive, metavar="N", help="give up after this many clock cycles"),
             option(
                 "--memory-latency",

@@ -262,6 +262,7 @@ class Bundle:
         memory_latency: int | None = None,
         inputs: Mapping[str, np.ndarray] | None = None,
         progress: Progress | None = None,
+        trace_window: str | None = None,
     ) -> SimResult | MapRuns:
         """Simulate the bundle's Verilog and compare with the integer oracle and the cost model.
 
@@ -276,9 +277,10 @@ class Bundle:
             memory_latency: cycles the memory takes to answer; the target's when None.
             inputs: other operands than the stored ones; such a run is not kept. Of a map: by argument.
             progress: told of results done.
+            trace_window: ``A:B``, the cycles that waveforms are written of; of a block on a fabric.
 
         Raises:
-            InputError: the bundle holds no such design.
+            InputError: the bundle holds no such design, or it has no such window.
             ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` is not installed.
             VerifyError: the run broke off, the design failed, or it reached the cycle limit.
         """
@@ -290,6 +292,7 @@ class Bundle:
         from .sim.rtl.record import record_run
         from .sim.rtl.simulate import simulate
         from .sim.rtl.sn40l_section import design as sn40l
+        from .sim.rtl.window import Window
 
         maps = json.loads((self.path / PLAN).read_text(encoding="utf-8")).get("maps")
         if maps:
@@ -311,6 +314,7 @@ class Bundle:
                 max_cycles=max_cycles,
                 memory_latency=memory_latency,
                 progress=progress,
+                window=None if trace_window is None else Window.of(trace_window),
             )
         if inputs is None:
             record_run(self.path / SIMULATION, result)

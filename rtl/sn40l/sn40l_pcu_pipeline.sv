@@ -156,16 +156,35 @@ module sn40l_pcu_pipeline #(
                        : x_from_buffer_q ? {x_buffer_poison, x_buffer} : {x_poison_q, x_q};
   assign {y_poison, y} = y_from_buffer_q ? {y_buffer_poison, y_buffer} : {y_poison_q, y_q};
 
-  // Stage 1: the operation.
-  logic [VecWidth-1:0] combined_q;
+  // Stage 1: the operation, each in a block of its own, which a simulator enters when it is asked for.
+  logic [VecWidth-1:0] sum, product, largest, combined_q;
+  logic                adds;
+
+  assign adds = op_q == sn40l_pcu_pkg::OpAdd || op_q == sn40l_pcu_pkg::OpSub;
+
+  always_comb begin
+    sum = '0;
+    if (valid_q[1] && adds) begin
+      sum = sn40l_pcu_pkg::add_lanes(x, (op_q == sn40l_pcu_pkg::OpSub) ? sn40l_pcu_pkg::negate_lanes(y) : y);
+    end
+  end
+
+  always_comb begin
+    product = '0;
+    if (valid_q[1] && op_q == sn40l_pcu_pkg::OpMul) product = sn40l_pcu_pkg::multiply_lanes(x, y);
+  end
+
+  always_comb begin
+    largest = '0;
+    if (valid_q[1] && op_q == sn40l_pcu_pkg::OpMax) largest = sn40l_pcu_pkg::max_lanes(x, y);
+  end
 
   always_ff @(posedge clk_i) begin
     if (valid_q[1]) begin
       case (op_q)
-        sn40l_pcu_pkg::OpAdd: combined_q <= sn40l_pcu_pkg::add_lanes(x, y);
-        sn40l_pcu_pkg::OpSub: combined_q <= sn40l_pcu_pkg::add_lanes(x, sn40l_pcu_pkg::negate_lanes(y));
-        sn40l_pcu_pkg::OpMul: combined_q <= sn40l_pcu_pkg::multiply_lanes(x, y);
-        sn40l_pcu_pkg::OpMax: combined_q <= sn40l_pcu_pkg::max_lanes(x, y);
+        sn40l_pcu_pkg::OpAdd, sn40l_pcu_pkg::OpSub: combined_q <= sum;
+        sn40l_pcu_pkg::OpMul: combined_q <= product;
+        sn40l_pcu_pkg::OpMax: combined_q <= largest;
         default:              combined_q <= x;
       endcase
       poison_q[2] <= x_poison | (y_poison && op_q != sn40l_pcu_pkg::OpCopy);

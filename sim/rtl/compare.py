@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ class SimResult:
         build_seconds: building the model; 0 where it was in the cache.
         run_seconds: running it.
         trace: the waveform file, if one was asked for.
+        trace_note: which cycles it has, where not all.
     """
 
     design: ClassVar[str] = ""
@@ -39,6 +40,7 @@ class SimResult:
     build_seconds: float
     run_seconds: float
     trace: str | None
+    trace_note: str = field(default="", kw_only=True)
 
     @property
     def ok(self) -> bool:
@@ -90,7 +92,7 @@ class SimResult:
             ),
         ]
         if self.trace:
-            rows.append(("trace", self.trace))
+            rows.append(("trace", f"{self.trace}, {self.trace_note}" if self.trace_note else self.trace))
         return "\n".join(f"{name:<15} {value}" for name, value in rows)
 
 

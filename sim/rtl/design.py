@@ -18,6 +18,7 @@ from ...ir.errors import BundleError, InputError
 from .compare import SimResult
 from .run import Progress, Run
 from .shared import Shared
+from .window import Window
 
 SCHEMA = 1
 DESCRIPTION = "design.json"
@@ -40,6 +41,8 @@ class Design(ABC):
     description: dict[str, Any]
 
     cocotb_driver: ClassVar[str] = ""
+    trace_flags: ClassVar[tuple[str, ...]] = ()
+    """Verilator's, where waveforms are asked for."""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
@@ -99,6 +102,22 @@ class Design(ABC):
     def arguments(self) -> list[str]:
         """What the C++ driver is told."""
 
+    def trace_arguments(self, path: Path, window: Window | None) -> list[str]:
+        """What the C++ driver is told of waveforms.
+
+        Raises:
+            InputError: it traces whole runs only.
+        """
+        if window is not None:
+            raise InputError(
+                f"no window of cycles, {window}", where="--trace-window", accepted="a block on a fabric"
+            )
+        return ["--trace", str(path)]
+
+    def trace_note(self, figures: Mapping[str, int]) -> str:
+        """What there is to say of waveforms that were written; empty: they are of the whole run."""
+        return ""
+
     @abstractmethod
     def job(self) -> dict[str, Any]:
         """What the cocotb driver is told, as JSON."""
@@ -136,6 +155,13 @@ class Design(ABC):
         """Hold a run against the oracle, the float reference and the cycle model."""
 
 
+class _Object(dict[str, Any]):
+    """A JSON object of ``design.json`` that says what it lacks."""
+
+    def __missing__(self, key: str) -> Any:
+        raise BundleError(f"{DESCRIPTION} has no '{key}'", accepted="a design that penstock wrote")
+
+
 def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The content of a folder's ``design.json``.
 
@@ -144,7 +170,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(folder) / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_text(encoding="utf-8"), object_hook=_Object)
     except OSError as error:
         raise BundleError(
             "no Verilog design here", where=str(folder), accepted="a folder with design.json"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ...ir.errors import InputError, VerifyError
@@ -14,6 +15,7 @@ from .design import Design
 from .designs import load
 from .run import Progress, Run
 from .verilator import build
+from .window import Window
 
 DRIVERS = ("cpp", "cocotb")
 TRACES = {".vcd": "vcd", ".fst": "fst"}
@@ -32,6 +34,7 @@ def simulate(
     max_cycles: int | None = None,
     memory_latency: int | None = None,
     progress: Progress | None = None,
+    window: Window | None = None,
 ) -> SimResult:
     """Run a design's RTL on its operands and compare with the oracle and the cycle model.
 
@@ -42,11 +45,12 @@ def simulate(
         max_cycles: give up after so many cycles.
         memory_latency: cycles the memory takes to answer; the design's own when None.
         progress: told of results done and to come.
+        window: the cycles that waveforms are written of.
 
     Raises:
         BundleError: no such design, or a damaged one.
-        InputError: an unknown driver or kind of trace, a latency for a design without memory, or sources
-            that do not build.
+        InputError: an unknown driver or kind of trace, a window without a trace or of a design that has none,
+            a latency for a design without memory, or sources that do not build.
         ToolMissing: Verilator, cocotb, a compiler or ``lz4.h`` (FST) is not installed.
         VerifyError: the run broke off, the design failed, or it reached the cycle limit.
     """
@@ -59,13 +63,17 @@ def simulate(
     path = Path(trace).resolve() if trace is not None else None
     if path is not None and not path.parent.is_dir():
         raise InputError("no such folder for the trace", where=str(path.parent))
+    if window is not None and (path is None or driver != "cpp"):
+        raise InputError("a window of cycles", where="--trace-window", accepted="--driver cpp and --trace")
     if driver == "cpp":
-        run = _run_cpp(design, kind, path, max_cycles, progress)
+        told = design.trace_arguments(path, window) if path is not None else []
+        run = _run_cpp(design, kind, told, max_cycles, progress)
     else:
         from .cocotb_run import run_cocotb
 
         run = run_cocotb(design, kind, path, max_cycles, progress)
-    return design.compare(driver, run, str(path) if path else None, progress)
+    result = design.compare(driver, run, str(path) if path else None, progress)
+    return replace(result, trace_note=design.trace_note(run.figures)) if path else result
 
 
 def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:
@@ -78,7 +86,11 @@ def _trace_kind(trace: str | os.PathLike[str] | None) -> str | None:
 
 
 def _run_cpp(
-    design: Design, kind: str | None, trace: Path | None, max_cycles: int | None, progress: Progress | None
+    design: Design,
+    kind: str | None,
+    trace: list[str],
+    max_cycles: int | None,
+    progress: Progress | None,
 ) -> Run:
     arguments = design.arguments()  # a damaged image is said before anything is built
     if progress:
@@ -88,14 +100,13 @@ def _run_cpp(
         design.top,
         design.file(design.description["driver"]),
         trace=kind,
+        verilator_flags=design.trace_flags if kind else (),
         optimisation=design.optimisation,
         shared=design.shared,
     )
     with tempfile.TemporaryDirectory(prefix="penstock-sim-") as scratch:
         results = Path(scratch) / "results.bin"
-        command = [str(model.executable), "--results", str(results), *arguments]
-        if trace is not None:
-            command += ["--trace", str(trace)]
+        command = [str(model.executable), "--results", str(results), *arguments, *trace]
         if max_cycles is not None:
             command += ["--max-cycles", str(max_cycles)]
         began = time.monotonic()

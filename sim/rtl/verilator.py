@@ -168,7 +168,7 @@ def build(
     Args:
         sources: SystemVerilog and ``.vlt`` files, packages first.
         top: the top module.
-        main: a C++ file with ``main``.
+        main: a C++ file with ``main``; headers beside it belong to it.
         trace: ``"vcd"`` or ``"fst"`` to build tracing in.
         defines: macros for ``main``.
         verilator_flags: more flags for Verilator.
@@ -198,7 +198,7 @@ def build(
         optimisation,
         *(f"{each.module} {each.variants}" for each in shared),
     )
-    key = _digest(tools, [*sources, main], options)
+    key = _digest(tools, [*sources, main, *sorted(main.parent.glob("*.h"))], options)
     folder = cache_folder() / f"{top}-{key}"
     executable = folder / "model"
     if executable.exists():

@@ -23,7 +23,7 @@ TOPS = [
     ("sn40l_expert_mgr", {"Slots": 41}),
     ("sn40l_kseq", {}),
     pytest.param("sn40l_coe", {}, marks=pytest.mark.slow),
-    pytest.param("sn40l_fabric", {}, marks=pytest.mark.slow),
+    pytest.param("sn40l_fabric", {"Rows": 2}, marks=pytest.mark.slow),
 ]
 
 

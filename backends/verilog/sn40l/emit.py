@@ -165,6 +165,7 @@ def _files(
     texts = {f"rtl/{name}": text for name, text in {**design, **bound}.items()}
     texts[f"rtl/{top}.sv"] = fill("sn40l/top.sv", names)
     texts[DRIVER] = fill("sn40l/sim_main.cpp", names)
+    texts["address.h"] = fill("sn40l/address.h", names)
     texts["README.md"] = fill("sn40l/README.md", names)
     texts["trace.vlt"] = fill("sn40l/trace.vlt", names)
     texts["memory.vlt"] = fill("sn40l/memory.vlt", names)

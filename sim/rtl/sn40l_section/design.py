@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..compare import SimResult, differing, relative_error
 from ..design import Design
 from ..run import Progress, Run
 from ..shared import Shared
+from ..window import Window
 from .functional import execute
 
 KIND = "sn40l_section"
@@ -25,7 +27,14 @@ ERROR_BOUND = 2e-3
 CYCLES_BOUND = 0.05
 """Of the model's cycles beside the RTL's."""
 TIERS = ("hbm", "ddr")
-TOTALS = ("cycles", "errors", "strays", "switch_stalls", "hbm_read", "hbm_written", "ddr_read", "ddr_written")
+TRACE_BYTES = 1 << 29
+"""A waveform file ends when it is so large."""
+TRACED = ("trace_first", "trace_cycles", "trace_full")
+TOTALS = (
+    *("cycles", "errors", "strays", "switch_stalls"),
+    *("hbm_read", "hbm_written", "ddr_read", "ddr_written"),
+    *TRACED,
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,9 @@ class SectionResult(SimResult):
 class SectionDesign(Design):
     """A section in Verilog, its configuration and its memory."""
 
+    # Handshakes, tokens, addresses and counters; no packets and no beats, which are wider.
+    trace_flags: ClassVar[tuple[str, ...]] = ("--trace-max-width", "2048")
+
     @cached_property
     def section(self) -> Section:
         """Units and flows."""
@@ -134,6 +146,21 @@ class SectionDesign(Design):
                 f"{image.stat().st_size} bytes", where=str(image), accepted="what design.json loads"
             )
         return ["--image", str(image), "--config", str(self.file(self.description["config"]))]
+
+    def trace_arguments(self, path: Path, window: Window | None) -> list[str]:
+        """File, window and the size at which the file ends."""
+        chosen = window or Window(0, None)
+        end = [] if chosen.end is None else ["--trace-end", str(chosen.end)]
+        limit = ["--trace-bytes", str(TRACE_BYTES)]
+        return ["--trace", str(path), "--trace-first", str(chosen.first), *end, *limit]
+
+    def trace_note(self, figures: Mapping[str, int]) -> str:
+        """Which cycles were written, where not all."""
+        (first, count, ended), cycles = (figures[name] for name in TRACED), figures["cycles"]
+        if first == 0 and count >= cycles:
+            return ""
+        full = f", where it had {TRACE_BYTES >> 20} MiB" if ended else ""
+        return f"cycles {first} to {first + count} of {cycles}{full}; --trace-window A:B shows others"
 
     def job(self) -> dict[str, Any]:
         """No cocotb driver.

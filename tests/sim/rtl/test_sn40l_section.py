@@ -23,6 +23,7 @@ from penstock.sim.rtl.designs import load as load_design
 from penstock.sim.rtl.record import record_run, runs_from_json
 from penstock.sim.rtl.simulate import simulate
 from penstock.sim.rtl.sn40l_section.design import SectionDesign, SectionResult
+from penstock.sim.rtl.window import Window
 
 Make = Callable[..., Block]
 SMALL = load("sn40l-small")
@@ -51,13 +52,40 @@ def test_a_design_says_what_is_wrong_with_it(tmp_path: Path, bert_block: Make) -
     design = load_design(folder)
     assert isinstance(design, SectionDesign)
     assert design.section.tiles == 2
-    assert len(design.figures) == 8 + 3 * 15 + 2 * 16, "totals, three counters a PCU, two a PMU"
+    assert len(design.figures) == 11 + 3 * 15 + 2 * 16, "totals, three counters a PCU, two a PMU"
     with pytest.raises(InputError, match="not driven by cocotb"):
         design.job()
     assert "3 packets were lost" in design.failure({"errors": 0, "strays": 3})
     (folder / "memory.bin").write_bytes(b"short")
     with pytest.raises(BundleError, match="5 bytes"):
         simulate(folder)
+    description = folder / "design.json"
+    description.write_text(description.read_text().replace('"loaded"', '"other"'))
+    with pytest.raises(BundleError, match=r"design\.json has no 'loaded'"):
+        simulate(folder)
+
+
+def test_a_driver_is_told_of_waveforms_and_tells_what_it_wrote(tmp_path: Path, bert_block: Make) -> None:
+    design = load_design(emit(tmp_path / "design", bert_block()))
+    path = tmp_path / "wave.fst"
+    assert design.trace_arguments(path, Window.of("20:30"))[:6] == [
+        *("--trace", str(path), "--trace-first", "20", "--trace-end", "30")
+    ]
+    assert "--trace-end" not in design.trace_arguments(path, None)
+    whole = {"cycles": 100, "trace_first": 0, "trace_cycles": 101, "trace_full": 0}
+    assert design.trace_note(whole) == ""
+    some = {**whole, "trace_first": 20, "trace_cycles": 10}
+    assert design.trace_note(some) == "cycles 20 to 30 of 100; --trace-window A:B shows others"
+    full = {**whole, "trace_cycles": 50, "trace_full": 1}
+    assert "cycles 0 to 50 of 100, where it had 512 MiB" in design.trace_note(full)
+    with pytest.raises(InputError, match="--trace-window"):
+        simulate(design.folder, window=Window(0, 5))
+
+
+@pytest.mark.parametrize("text", ["", "5", "5:5", "9:3", "a:b", "-1:4", "1:2:3"])
+def test_what_is_no_window_of_cycles_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--trace-window"):
+        Window.of(text)
 
 
 @pytest.mark.slow
@@ -107,7 +135,11 @@ def test_units_of_more_vectors_than_sequence_numbers_follow_each_other(tmp_path:
 @pytest.mark.slow
 def test_minilms_first_block_on_real_text(tmp_path: Path) -> None:
     bundle = api.compile(
-        "zoo:minilm-l6", target="sn40l-small", layer="encoder.layer.0", out=tmp_path / "b", shapes={"b": [1]}
+        "zoo:minilm-l6",
+        target="sn40l-small",
+        layer="encoder.layer.0",
+        out=tmp_path / "b",
+        shapes={"s": [8], "b": [1]},
     )
     result = bundle.simulate()
     assert isinstance(result, SectionResult)

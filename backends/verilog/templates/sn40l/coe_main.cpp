@@ -30,12 +30,12 @@
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
+#include "address.h"
 #include "verilated.h"
 
 namespace {
 
-constexpr uint64_t kBeat = 32, kPiece = 512, kChannels = 4;
-constexpr int kDdrBit = 38;
+constexpr uint64_t kChannels = 4;
 constexpr unsigned kProgramLoad = 0, kArgumentLoad = 1, kExecute = 2, kCounters = 9, kMemoryCounters = 30;
 
 [[noreturn]] void fail(const std::string& message) {
@@ -248,10 +248,9 @@ class Host {
   // The words of the memory's beat that holds an address.
   uint32_t* beat(uint64_t address) {
     auto& root = *top_.rootp;
-    const bool ddr = address >> kDdrBit & 1;
-    const uint64_t whole = (address & ((uint64_t(1) << kDdrBit) - 1)) / kBeat, beats = kPiece / kBeat;
-    const uint64_t piece = whole / beats, at = ddr ? whole : piece / kChannels * beats + whole % beats;
-    switch (ddr ? kChannels : piece % kChannels) {
+    const Place place = place_of(address, kChannels);
+    const uint64_t at = place.beat;
+    switch (place.channel) {
 #define CHANNEL(n) \
   case n: return root.sn40l_coe__DOT__i_memory__DOT__gen_channel__BRA__##n##__KET____DOT__i_chan__DOT__mem_q[at].data();
       CHANNEL(0) CHANNEL(1) CHANNEL(2) CHANNEL(3) CHANNEL(4)
