@@ -58,6 +58,7 @@ class Rules:
         flags: for Verilator.
         environment: for the cases.
         more: files to stand before the design.
+        asserted: whether the design's own assertions may notice, too: of rules that only they are about.
     """
 
     top: str
@@ -67,6 +68,7 @@ class Rules:
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, str] = field(default_factory=dict)
+    asserted: bool = False
 
     def build(self, folder: Path) -> Broken:
         """The design with its assertions and all edits as files in a folder, and the model of it."""
@@ -104,10 +106,11 @@ class Broken:
         ]
 
     def _fails(self, number: int, case: str, folder: Path) -> bool:
-        """Whether a case goes wrong with a mutant awake; the design's own assertions are not heeded."""
+        """Whether a case goes wrong with a mutant awake."""
         folder.mkdir()
         top, module = self.rules.top, self.rules.module
-        arguments = ("+verilator+rand+reset+2", "+verilator+noassert", f"+mutant={number}")
+        quiet = () if self.rules.asserted else ("+verilator+noassert",)
+        arguments = ("+verilator+rand+reset+2", f"+mutant={number}", *quiet)
         with patch.dict(os.environ, {**self.rules.environment, "COCOTB_TEST_FILTER": case}):
             process = run_module(self.model, top, module, folder, arguments, module_folder=HERE)
         status = process.wait(timeout=300)

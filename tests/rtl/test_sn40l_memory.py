@@ -157,9 +157,9 @@ AGCU = {
 PUBLIC = {"memory.vlt": PUBLIC_ARRAYS}
 
 BENCHES = {
-    "dma": Rules("sn40l_dma_harness", "cocotb_sn40l_dma", 9, DMA),
-    "memory": Rules("sn40l_memory_harness", "cocotb_sn40l_memory", 7, MEMORY),
-    "agcu": Rules("sn40l_agcu_harness", "cocotb_sn40l_agcu", 5, AGCU, more=PUBLIC),
+    "dma": Rules("sn40l_dma_harness", "cocotb_sn40l_dma", 9, DMA, asserted=True),
+    "memory": Rules("sn40l_memory_harness", "cocotb_sn40l_memory", 7, MEMORY, asserted=True),
+    "agcu": Rules("sn40l_agcu_harness", "cocotb_sn40l_agcu", 5, AGCU, more=PUBLIC, asserted=True),
 }
 
 
