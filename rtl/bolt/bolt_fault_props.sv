@@ -19,7 +19,8 @@ module bolt_fault_props #(
   a_notices: assert property (@(posedge clk_i) disable iff (!rst_ni) events_i != '0 |=> fault_o);
   a_sticky: assert property (@(posedge clk_i) disable iff (!rst_ni) fault_o |=> fault_o && $stable(code_o));
   a_code: assert property (@(posedge clk_i) disable iff (!rst_ni) fault_o == (code_o != bolt_pkg::FaultNone));
-  a_reason: assert property (@(posedge clk_i) disable iff (!rst_ni) $rose(fault_o) |-> $past(events_i[4'(code_o)]));
+  a_reason: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    $rose(fault_o) |-> ((($past(events_i) >> (4'(code_o) - 4'd1)) & (Codes - 1)'(1)) != '0));
 
 endmodule
 
