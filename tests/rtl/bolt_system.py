@@ -1,0 +1,251 @@
+"""BOLT's RTL as a whole: more than 20 000 accesses, and what an adversary learns of them (T1 to T4).
+
+    python tests/rtl/bolt_system.py -o docs/rtl/bolt_system.md
+
+Accesses of every pattern are held to a dict and to the software model: answers, host traffic, pages at the
+end, frames and stash. T1: with chosen bins, all patterns give one trace, to the cycle, whatever HBM's
+latencies. T2: an access's pages, spacing and number. T3: statistics of the bins it shows, and variant A,
+which must fail them. T4: an access's time against what is hidden, and a design whose flush ends early, which
+must fail T1 and T4. Then every attack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from bolt_attacks import trials, wrong
+from bolt_device import Device, colliding, commands_of, coupled, crowded, differences, early_exit
+from bolt_timing import alone, effects
+
+from penstock.bolt_rtl import Command
+from penstock.ir.errors import PenstockError
+from penstock.progress import Progress, bar
+from penstock.sim.bolt.adversary import (
+    LIMIT,
+    PATTERNS,
+    Load,
+    against_uniform,
+    failing,
+    first_difference,
+    pattern,
+    touched_by_access,
+    two_sample,
+    variant_a,
+)
+from penstock.sim.bolt.adversary.shape import page_counts
+from penstock.sim.bolt.config import BoltConfig, Op
+from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, Hardware, Host
+
+LARGE = Device(BoltConfig(), Hardware(in_flight=4))
+SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4))
+ALL_HOST = Device(BoltConfig(capacity=256, alpha=0.0), Hardware(in_flight=1))
+VARIANT_A_ACCESSES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the report.
+
+    Attributes:
+        name: what was asked.
+        said: figures.
+        wrong: what is not as it must be; nothing if all is well.
+    """
+
+    name: str
+    said: str
+    wrong: Sequence[str] = ()
+
+
+def primed(load: Load) -> list[Command]:
+    """A pattern's commands where each key's first GET is a PUT."""
+    seen: set[int] = set()
+    out: list[Command] = []
+    for number, (op, key, value) in enumerate(commands_of(load)):
+        if op is Op.GET and key not in seen:
+            op, value = Op.PUT, load.values[number].tobytes()
+        seen.add(key)
+        out.append((op, key, value))
+    return out
+
+
+def sequences(device: Device, length: int, seed: int) -> dict[str, list[Command]]:
+    """Every pattern, as many accesses each."""
+    loads = {name: pattern(name, device.config, length, seed) for name in PATTERNS}
+    found = {name: primed(load) for name, load in loads.items() if name != "absent"}
+    found["absent"] = commands_of(loads["absent"])
+    found["colliding"] = colliding(device.config, device.keys, length, seed)
+    return found
+
+
+def functional(device: Device, length: int) -> list[Result]:
+    """All patterns with the map's own random bins, and a crowd that needs the stash."""
+    results = []
+    touched = {}
+    for number, (name, commands) in enumerate(sequences(device, length, 11).items()):
+        mine = replace(device, keys=type(device.keys).from_seed(100 + number))
+        if name == "colliding":
+            mine = device  # its keys were chosen for these secrets
+        host = Host(hbm_seed=number + 1, stall=(0, 5, 9)[number % 3])
+        done, told = mine.run(commands, host), mine.modelled(commands)
+        bad = differences(mine, commands, done, told)
+        rate = done.run.cycles_per_access()
+        results.append(Result(f"{name}, {len(commands)} accesses", f"{rate:.1f} cycles an access", bad))
+        touched[name] = touched_by_access(mine.config, told.trace, len(commands))
+    commands, tape = crowded(device.config, 300, 12)
+    done, told = device.run(commands, None, tape), device.modelled(commands, tape)
+    said = f"{told.model.counters.max_stash} places of the stash at most"
+    results.append(Result("crowded, 300 accesses", said, differences(device, commands, done, told)))
+    return [*results, *statistics(device, touched)]
+
+
+def statistics(device: Device, touched: dict[str, np.ndarray]) -> list[Result]:
+    """T3: each pattern against chance, all against the first, and the power check."""
+    findings = {name: against_uniform(device.config, each) for name, each in touched.items()}
+    first = next(iter(touched))
+    for name in list(touched)[1:]:
+        findings[name].append(two_sample(device.config, touched[first], touched[name], f"{first}, {name}"))
+    everything = [each for group in findings.values() for each in group]
+    worst = max(everything, key=lambda each: abs(each.z))
+    bad = [f"{name}: {each.name} {each.z:.1f}" for name, group in findings.items() for each in failing(group)]
+    said = f"{len(everything)} tests, the largest |z| {abs(worst.z):.2f} ({worst.name}), limit {LIMIT}"
+    draw = np.random.default_rng(3)
+    keys = {
+        "one key": np.zeros(VARIANT_A_ACCESSES, int),
+        "uniform keys": draw.integers(0, device.config.capacity, VARIANT_A_ACCESSES),
+    }
+    power = []
+    for name, each in keys.items():
+        leaks = failing(against_uniform(device.config, variant_a(device.config, each, 5)))
+        most = max((abs(leak.z) for leak in leaks), default=0.0)
+        passes = [] if leaks else ["variant A passes"]
+        power.append(Result(f"T3: variant A, {name}, 1e6 accesses (model)", f"|z| up to {most:.1f}", passes))
+    return [Result("T3: bins shown", said, bad), *power]
+
+
+def coupling(device: Device, length: int) -> list[Result]:
+    """T1: every pattern on one tape, each with another seed of HBM."""
+    todo = sequences(device, length, 21)
+    runs = {
+        name: device.run(commands, Host(hbm_seed=500 + number), coupled(device.config, commands, 5)).run
+        for number, (name, commands) in enumerate(todo.items())
+    }
+    first = next(iter(runs.values()))
+    bad = []
+    for name, run in runs.items():
+        if (apart := first_difference(first.trace, run.trace)) or run.fault:
+            bad.append(f"{name}: {apart or run.fault}")
+    said = (
+        f"{len(runs)} sequences, {len(first.trace)} events each, all alike in cycle, kind, address and length"
+    )
+    return [Result(f"T1: {length} accesses of each pattern", said if not bad else "traces differ", bad)]
+
+
+def shape(length: int) -> list[Result]:
+    """T2: alpha 0, one at a time: R R W W at constant distances. Alpha 0.2: the number of pages by chance."""
+    commands = primed(pattern("mixed", ALL_HOST.config, length, 31))
+    times = alone(ALL_HOST, commands)
+    forms = {tuple(kind for kind, _ in each) for each in times}
+    distances = {tuple(np.diff([cycle for _, cycle in each]).tolist()) for each in times}
+    bad = []
+    if forms != {(COMMAND, READ, READ, WRITE, WRITE, RESPONSE)}:
+        bad.append(f"forms {forms}")
+    if len(distances) != 1:
+        bad.append(f"{len(distances)} spacings")
+    said = f"command, R, R, W, W, response in cycles {np.cumsum((0, *next(iter(distances)))).tolist()}, all alike"
+    results = [Result(f"T2: alpha 0, {length} accesses, one at a time", said, bad)]
+    told = LARGE.modelled(primed(pattern("mixed", LARGE.config, 20 * length, 32)))
+    finding = page_counts(LARGE.config, touched_by_access(LARGE.config, told.trace, 20 * length))
+    leak = [f"z {finding.z:.1f}"] if finding.leaks else []
+    results.append(Result("T2: alpha 0.2, pages an access, by chance", f"z {finding.z:.2f}", leak))
+    return results
+
+
+def timing(length: int) -> list[Result]:
+    """T4 on the design and on the one that ends its flush early; T1 on that one."""
+    results = []
+    early = replace(SMALL, design=early_exit())
+    commands = primed(pattern("overwrite", SMALL.config, length // 2, 41))
+    commands += primed(pattern("single", SMALL.config, length - length // 2, 42))
+    for name, device, leaks in (("the design", SMALL, False), ("flush that ends early", early, True)):
+        serial = replace(device, hardware=replace(device.hardware, in_flight=1))
+        findings = effects(serial, commands)
+        said = ", ".join(f"{each.name} t {each.z:.1f}" for each in findings)
+        bad = [] if bool(failing(findings)) == leaks else ["T4 fails" if not leaks else "T4 notices nothing"]
+        results.append(Result(f"T4: {name}, {length} accesses, one at a time", said, bad))
+    (told,) = coupling(early, 60)
+    noticed = [] if told.wrong else ["T1 notices nothing"]
+    results.append(Result("T1: flush that ends early", f"{len(told.wrong)} patterns differ", noticed))
+    return results
+
+
+def attacks() -> list[Result]:
+    """Every attack."""
+    return [
+        Result(f"attack: {name}", f"FAULT {trial.code} before access {trial.first}", wrong(SMALL, trial))
+        for name, trial in trials(SMALL).items()
+    ]
+
+
+def run(length: int, progress: Progress | None = None) -> list[Result]:
+    """Everything."""
+    parts: list[tuple[str, Callable[[], list[Result]]]] = [
+        ("attacks", attacks),
+        ("timing", lambda: timing(300)),
+        ("shape", lambda: shape(200)),
+        ("coupling", lambda: coupling(LARGE, min(length, 500))),
+        ("accesses", lambda: functional(LARGE, length)),
+    ]
+    results = []
+    for number, (name, part) in enumerate(parts):
+        if progress:
+            progress(name, number, len(parts))
+        results += part()
+    return results
+
+
+def report(results: Sequence[Result], command: str, seconds: float) -> str:
+    """The page docs/rtl/bolt_system.md."""
+    about = " ".join((__doc__ or "").split("\n\n")[2].split())
+    lines = ["# BOLT's RTL as a whole", "", f"Made by `{command}` in {seconds:.0f} s.", "", about, ""]
+    lines += [
+        f"N = {LARGE.config.capacity}, V = {LARGE.config.value_bytes}, alpha 0.2, 4 accesses in flight; "
+    ]
+    lines[-1] += f"attacks and T4 at N = {SMALL.config.capacity}, T2 at alpha 0. Host reads take 300 cycles."
+    lines += ["", "| what | figures | as it must be |", "|---|---|---|"]
+    for each in results:
+        lines.append(f"| {each.name} | {each.said} | {'yes' if not each.wrong else '; '.join(each.wrong)} |")
+    return "\n".join([*lines, ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 where all is as it must be, else 1."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--length", type=int, default=1500, help="accesses of each pattern (default 1500)")
+    parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        with bar() as progress:
+            results = run(options.length, progress)
+    except PenstockError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.o:
+        scratch = options.o.with_suffix(".tmp")
+        page = report(results, "python tests/rtl/bolt_system.py", time.monotonic() - began)
+        scratch.write_text(page, encoding="utf-8")
+        scratch.replace(options.o)
+    for each in results:
+        print(f"{'ok  ' if not each.wrong else 'FAIL'} {each.name}: {each.said} {'; '.join(each.wrong)}")
+    return 1 if any(each.wrong for each in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
