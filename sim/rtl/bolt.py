@@ -210,7 +210,7 @@ def run(
         if progress:
             progress("building the model", 0, None)
         built = model(sources, driver, config, hardware, folder=folder)
-        job = _lay(folder, config, keys, packets, image, host, tape, boot)
+        job = lay(folder, config, keys, packets, image, host, tape, boot)
         done = subprocess.run([str(built.executable), str(job), *arguments], capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr + done.stdout).strip()
@@ -218,7 +218,7 @@ def run(
         return _read(folder, config, built.seconds)
 
 
-def _lay(
+def lay(
     folder: Path,
     config: BoltConfig,
     keys: Keys,
@@ -228,7 +228,7 @@ def _lay(
     tape: Sequence[Words] | None,
     boot: BootImages | None,
 ) -> Path:
-    """The files of a job."""
+    """Write a job's files to a folder: what the driver reads, with `run`'s arguments."""
     (folder / "pages").write_bytes(image)
     (folder / "commands").write_bytes(b"".join(packets))
     lines = [

@@ -7,6 +7,7 @@ mask of what counts.
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -42,6 +43,8 @@ OUTPUTS: Fields = {
     **{"stash_place": 24, "stash_full": 1, "stash_count": 3, "stash_rdata": VALUE_BITS},
     **{"merge_done": 1, "merged_page": PAGE_BITS, "merge_hit": 1, "merge_value": VALUE_BITS, "merge_over": 1},
 }
+WIPED = b"i_merge i_stash "
+"""Units whose registers are all zero after a clear."""
 IN_BYTES, OUT_BYTES = 4 * 141, 4 * 77
 
 
@@ -117,6 +120,7 @@ def together(tracks: Iterable[Track]) -> list[Tick]:
 def write(ticks: Iterable[Tick], path: Path, seed: int = 1, slow: int = 0) -> Path:
     """A run as vectors_main.cpp reads it."""
     with path.open("wb") as file:
+        file.write(struct.pack("<I60s", list(INPUTS).index("clear"), WIPED))
         for tick in ticks:
             given = {"seed": seed, "slow": slow, **tick.given}
             mask = dict.fromkeys(tick.wanted, -1)

@@ -21,7 +21,11 @@ from mutate_bolt import PARTS, Part
 from penstock.ir.errors import PenstockError
 from penstock.progress import Progress, bar
 
-ABOUT = {"crypto": "the cryptographic units and the command front end of `rtl/bolt`"}
+ABOUT = {
+    "crypto": "the cryptographic units and the command front end of `rtl/bolt`",
+    "storage": "the position map, loads, frames, pending lists, stash and merge of `rtl/bolt`",
+    "core": "the scheduler, the value stage, the pages' DMA, faults and the top of `rtl/bolt`",
+}
 """What a part is, for people."""
 EXTRA = {"crypto": ("bolt_sbox_pkg.sv",)}
 """Files measured that are not mutated."""

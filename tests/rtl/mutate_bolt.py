@@ -3,7 +3,7 @@
     python tests/rtl/mutate_bolt.py crypto --per-module 24
 
 All mutants are compiled into each bench's model; a run chooses one. What is argued to change nothing is in
-bolt_equivalent.toml. Exit status 0 where at least 95 % of the others are killed.
+the part's *_equivalent.toml. Exit status 0 where at least 95 % of the others are killed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bolt_core_bench
 import bolt_crypto_bench
+import bolt_storage_bench
 import cast_widths
 import mutants
 from bench import Bench
@@ -29,7 +31,7 @@ from mutation_report import Verdict, summary
 from penstock.ir.errors import PenstockError
 from penstock.progress import Progress, bar
 
-EQUIVALENT = Path(__file__).parent / "bolt_equivalent.toml"
+HERE = Path(__file__).parent
 TARGET = 0.95
 
 
@@ -43,12 +45,14 @@ class Part:
         benches: which may notice, all of one top.
         scripts: file → names of the runs that can notice one of its mutants, first to last; all of
             them for a file that is not named.
+        equivalent: the file of this folder with the mutants argued to change nothing.
     """
 
     files: tuple[str, ...]
     texts: Callable[[], dict[str, str]]
     benches: tuple[Bench, ...]
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    equivalent: str = "bolt_equivalent.toml"
 
     @property
     def top(self) -> Top:
@@ -58,7 +62,7 @@ class Part:
     def edits(self, per_module: int | None, seed: int) -> list[Edit]:
         """The mutants of a run, file by file; all where ``per_module`` is None."""
         design = self.texts()
-        plain = {name: text for name, text in design.items() if not name.endswith("_props.sv")}
+        plain = {name: text for name, text in design.items() if name.endswith(".sv") and "_props" not in name}
         adding = cast_widths.adding(plain, [(bench.top, bench.parameters) for bench in self.benches])
         found = []
         for name in self.files:
@@ -82,6 +86,19 @@ PARTS = {
         bolt_crypto_bench.texts,
         (bolt_crypto_bench.CRYPTO,),
         bolt_crypto_bench.NOTICED_BY,
+    ),
+    "storage": Part(
+        bolt_storage_bench.FILES,
+        bolt_storage_bench.texts,
+        (bolt_storage_bench.STORAGE,),
+        bolt_storage_bench.NOTICED_BY,
+        "bolt_storage_equivalent.toml",
+    ),
+    "core": Part(
+        bolt_core_bench.FILES,
+        bolt_core_bench.texts,
+        (bolt_core_bench.CORE,),
+        equivalent="bolt_core_equivalent.toml",
     ),
 }
 
@@ -134,7 +151,10 @@ def run(
                 verdicts.append(verdict)
                 if progress:
                     progress("mutants", len(verdicts), len(left))
-    return [*argued(verdicts, part.texts(), EQUIVALENT), *(Verdict(edit, "invalid") for edit in bad)]
+    return [
+        *argued(verdicts, part.texts(), HERE / part.equivalent),
+        *(Verdict(edit, "invalid") for edit in bad),
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -57,7 +57,7 @@ def test_nearly_every_mutant_is_noticed(model: Model) -> None:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         verdicts = list(pool.map(one, enumerate(model.edits, 1)))
-    verdicts = argued(verdicts, PART.texts(), mutate_bolt.EQUIVALENT)
+    verdicts = argued(verdicts, PART.texts(), mutate_bolt.HERE / PART.equivalent)
     left = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
     assert summary(verdicts)["killed_of_not_equivalent"] >= mutate_bolt.TARGET, left
 

@@ -11,6 +11,7 @@ import bolt_storage as storage
 import bolt_ticks
 import numpy as np
 import pytest
+from bench import PUBLIC
 
 from penstock import rtl
 from penstock.sim.rtl.verilator import build
@@ -26,7 +27,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {**rtl.sources("common", "bolt"), **rtl.properties("bolt")}
     sources = write_sources(tmp_path_factory.mktemp("bolt"), texts)
     top = "bolt_storage_harness"
-    return build([*sources, HARNESS / f"{top}.sv"], top, HARNESS / "vectors_main.cpp").executable
+    public = write_sources(tmp_path_factory.mktemp("public"), {"public.vlt": PUBLIC})
+    harness = HARNESS / f"{top}.sv"
+    return build([*public, *sources, harness], top, HARNESS / "vectors_main.cpp").executable
 
 
 def run(
