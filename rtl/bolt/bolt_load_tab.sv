@@ -8,7 +8,7 @@
 // the less loaded one (x where they are equal) is incremented. All of it is done whatever is masked:
 // dec_en_i and inc_en_i only decide what is written. Where the chosen bin holds Slots already, full_o is set
 // and nothing is incremented. The answer is there 6 cycles after valid_i, for a cycle; the next request may
-// come with it. error_o (a cycle): a load of 0 was to be decremented; it stays.
+// come with it. error_o (a cycle): a load of 0 was to be decremented; it stays. x and y may be one bin.
 //
 // After a reset all loads are zeroed (init_done_o).
 

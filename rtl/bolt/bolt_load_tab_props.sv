@@ -2,19 +2,15 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// What bolt_load_tab promises, and asks for: no load above Slots, a request at a time, two bins to choose from.
+// What bolt_load_tab promises, and asks for: no load above Slots, a request at a time.
 
 /* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
 
-module bolt_load_tab_props #(
-  parameter int unsigned BinWidth = 9
-) (
+module bolt_load_tab_props (
   input logic                           clk_i,
   input logic                           rst_ni,
   input logic                           init_done_o,
   input logic                           valid_i,
-  input logic [BinWidth-1:0]            x_i,
-  input logic [BinWidth-1:0]            y_i,
   input logic                           valid_o,
   input logic                           we,
   input logic [bolt_pkg::LoadWidth-1:0] wdata
@@ -31,11 +27,8 @@ module bolt_load_tab_props #(
     we |-> (wdata <= bolt_pkg::LoadWidth'(bolt_pkg::Slots)));
   a_in_turn: assert property (@(posedge clk_i) disable iff (!rst_ni)
     valid_i |-> (init_done_o && since_q[4:0] == '0));
-  a_two_bins: assert property (@(posedge clk_i) disable iff (!rst_ni) valid_i |-> (x_i != y_i));
   a_constant_time: assert property (@(posedge clk_i) disable iff (!rst_ni) valid_o == since_q[5]);
 
 endmodule
 
-bind bolt_load_tab bolt_load_tab_props #(
-  .BinWidth(BinWidth)
-) i_props (.*);
+bind bolt_load_tab bolt_load_tab_props i_props (.*);

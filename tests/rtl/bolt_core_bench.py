@@ -11,12 +11,13 @@ import random
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from bench import Bench
+from bench import Bench, Job
 from bolt_attacks import trials
 from bolt_device import Device, commands_of, crowded
 
@@ -47,16 +48,10 @@ TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
-class WholeRun:
-    """A run of the driver, and what it must leave; as `bench.Job` where a bench wants one.
+class WholeRun(Job):
+    """A run of the driver, and what it must leave; its argument lies in a folder with all that it names."""
 
-    Attributes:
-        arguments: the job's file, in a folder with all it names.
-    """
-
-    arguments: tuple[Path, ...]
-
-    def fault(self, executable: Path, extra: tuple[str, ...] = ()) -> str | None:
+    def fault(self, executable: Path, extra: Sequence[str] = ()) -> str | None:
         """What is not as the first run left it; that run of all makes the reference."""
         folder, name = self.arguments[0].parent, self.arguments[0].name
         kept = folder / "reference"
@@ -111,7 +106,7 @@ def _run(
     return WholeRun((job.rename(work / name),))
 
 
-def jobs(folder: Path) -> list[WholeRun]:
+def jobs(folder: Path) -> list[Job]:
     """Runs, the cheapest first: attacks are told by the FAULT that comes, and when."""
     config = DEVICE.config
     mixed = commands_of(pattern("mixed", config, 90, 51))
@@ -126,11 +121,11 @@ def jobs(folder: Path) -> list[WholeRun]:
             ]
     stash, tape = crowded(config, 110, 52)
     attacks = trials(DEVICE, 53, 60)
-    found = [
+    found: list[Job] = [
         _run(folder, "again", again, Host(read_latency=20, write_latency=30)),
         _run(folder, "mixed", mixed, Host(stall=5, read_latency=90)),
         _run(folder, "slow", mixed[:40], Host(write_latency=900)),
-        _run(folder, "stash", stash, None, tape),
+        _run(folder, "stash", stash, Host(read_latency=20, write_latency=20), tape),
         _run(folder, "boot", *_booted()),
     ]
     for name in ATTACKS:

@@ -132,7 +132,7 @@ def loads(chance: random.Random, requests: int) -> Track:
     sweep(track, "load_init", BINS)
     load = [0] * BINS
     for number in range(requests):
-        x, y = chance.sample(range(BINS), 2)
+        x, y = chance.sample(range(BINS), 2) if chance.random() < 0.9 else [chance.randrange(BINS)] * 2
         old = x if chance.random() < 0.2 else chance.randrange(BINS)
         filling = number % 400 < 200
         dec, inc = chance.random() < (0.2 if filling else 0.9), chance.random() < (0.95 if filling else 0.1)
@@ -142,10 +142,11 @@ def loads(chance: random.Random, requests: int) -> Track:
             track.at(3).wanted |= {"load_error": 1}
         elif dec:
             load[old] -= 1
-        chosen = y if load[y] < load[x] else x
+        which = int(load[y] < load[x])
+        chosen = (x, y)[which]
         full = load[chosen] == SLOTS
         load[chosen] += int(inc and not full)
-        track.at(6).wanted |= {"load_done": 1, "load_which": int(chosen == y), "load_full": int(full)}
+        track.at(6).wanted |= {"load_done": 1, "load_which": which, "load_full": int(full)}
         track.wait(6 + chance.choice((0, 0, 0, 1, 7)))
         if chance.random() < 0.9:  # what is not asked for does not count
             track.at().given |= noise(chance, {"load_x": 3, "load_y": 3, "load_dec": 1, "load_inc": 1})
