@@ -16,6 +16,7 @@ from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.bolt.keys import Keys
 from penstock.sim.bolt.memory import Trace
 from penstock.sim.bolt.model import BoltMap
+from penstock.sim.bolt.pipeline import ANSWER, Pages, Pipeline
 from penstock.sim.bolt.start import Records
 from penstock.sim.rtl import bolt
 from penstock.sim.rtl.bolt import RESPONSE, Attack, Hardware, Host
@@ -77,6 +78,26 @@ def test_hosts_see_the_same_cycles_whatever_hbm_does() -> None:
         bolt_rtl.run(CONFIG, KEYS, commands, hardware=SERVES, host=Host(hbm_seed=seed)).run for seed in (1, 2)
     ]
     assert np.array_equal(runs[0].trace, runs[1].trace)
+
+
+@pytest.mark.parametrize("latency", [40, 300])
+def test_the_cycle_model_is_the_rtl_within_4_cycles_an_access(latency: int) -> None:
+    commands = mixed(150, seed=6)
+    model = BoltMap(CONFIG, keys=KEYS)
+    model.memory.trace = Trace()
+    for command in commands:
+        model.access(*command)
+    touched: list[list[int]] = [[] for _ in commands]
+    for event in model.memory.trace.array():
+        if event["direction"] == memory.READ:
+            touched[event["index"]].append(int(event["address"]))
+    pages: list[Pages] = [(its[0] if its else None, its[1] if len(its) > 1 else None) for its in touched]
+    done = bolt_rtl.run(CONFIG, KEYS, commands, hardware=SERVES, host=Host(latency, latency)).run
+    told = [0]
+    for commit in Pipeline(SERVES.in_flight, SERVES.deadline, latency, latency).commits(CONFIG, pages):
+        told.append(max(commit, told[-1] + ANSWER))
+    ends = done.trace["cycle"][done.trace["kind"] == RESPONSE].astype(int)
+    assert np.abs(np.diff(told[1:]) - np.diff(ends)).max() <= 4
 
 
 def test_a_changed_page_stops_it_for_good() -> None:
