@@ -103,6 +103,10 @@ _READ = "bursts keep to MaxBurst and 4 KiB, come in order and once, find room; i
 _SEGMENT = "what passes is inside with every byte of every row and allowed; what is refused is not"
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 _CREDITS = "ready while every counter in use is above zero, idle while nothing is out"
+_PAGES = (
+    "no page is read while an older access has yet to write it, none is written that was not read, nothing begins "
+    "after a fault; bursts and answers as AXI4 wants them"
+)
 _AEAD = "no beat of a record to open before its own tag is right, none after a wrong one, else zeros"
 _BOUNDED = "0 <= credits <= the initial ones, whatever is spent and given back; all back: idle"
 
@@ -167,6 +171,8 @@ PROOFS = (
         for bounded, claim in enumerate((_CREDITS, _BOUNDED))
     ),
     Proof("sn40l_segment_check", _SEGMENT, "segment_check_formal"),
+    Proof("bolt_page_dma", _PAGES, "page_dma_formal", {"InFlight": 1}),
+    Proof("bolt_page_dma", _PAGES, "page_dma_formal", {"InFlight": 2}, depth=12),
     *(
         Proof("bolt_aead", _AEAD, "aead_formal", {"Blocks": blocks}, depth=depth, instead="zero")
         for blocks, depth in ((1, None), (2, None))

@@ -22,6 +22,18 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "IdWidth'(i) > id_q",
         "IdWidth'(i) >= id_q",
     ),
+    "a page read before an older access wrote it": (
+        "page_dma_formal",
+        "bolt_page_dma.sv",
+        "        busy = 1'b1;",
+        "        busy = 1'b0;",
+    ),
+    "a write begun after a fault": (
+        "page_dma_formal",
+        "bolt_page_dma.sv",
+        "!sending_q && !aw_valid_q && !fault_i",
+        "!sending_q && !aw_valid_q",
+    ),
     "a burst across 4 KiB": (
         "read_dma_formal",
         "axi_read_dma.sv",
