@@ -74,7 +74,7 @@ def compile(
         precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
             (docs/precision.md). When None what the target's own is: bf16 on a GPU, else fp32.
         private: index inputs that nobody may see: look-ups by them go through an oblivious map
-            (docs/oblivious.md). CPU.
+            (docs/oblivious.md). CPU, bolt-u55c.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, of the module
             that attends, or of a transformer's block.
@@ -90,6 +90,7 @@ def compile(
     from .compiler import compile_mapped, compile_model, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
+    from .oblivious import compile_oblivious, has_map
     from .subject import resolve
 
     chosen = machine(target)
@@ -119,7 +120,11 @@ def compile(
         compile_composition(model, chosen, place, shapes, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
-    if chosen.backend == "verilog":
+    if has_map(chosen):
+        if pipeline:
+            raise InputError("a map has its own pipeline", where="--pipeline", accepted="no --pipeline")
+        compile_oblivious(subject, chosen, place, hidden, seed, progress)
+    elif chosen.backend == "verilog":
         _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
         compile_model(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
@@ -138,11 +143,17 @@ def _check_tuned(tune: bool | str | Path, target: Target, model: str | torch.nn.
 def _check_part(chosen: Target, layer: str | None, head: int | None, quantize: str | None) -> None:
     from .blocks import has_fabric
     from .heads import has_array
+    from .oblivious import has_map
 
     if chosen.backend in WHOLE and layer:
         raise InputError(f"{chosen.name} takes whole models, no --layer", accepted="--target bitmod-small")
     if head is not None and not has_array(chosen):
         raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
+    if has_map(chosen) and (layer or quantize):
+        raise InputError(
+            f"{chosen.name} takes whole models as they are, no --layer or --quantize",
+            accepted=f"--target {chosen.name} --private NAME",
+        )
     if quantize and has_array(chosen):
         raise InputError(
             "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
@@ -196,11 +207,12 @@ def _without_weights(
 
 def _check_private(private: Sequence[str], target: Target, model: str | torch.nn.Module) -> None:
     from .frontend.zoo import is_composition
+    from .oblivious import has_map
 
-    if private and (target.backend != "cpu" or (isinstance(model, str) and is_composition(model))):
-        raise InputError(
-            f"private inputs on {target.name}", where="--private", accepted="one model, --target cpu"
-        )
+    takes = target.backend == "cpu" or has_map(target)
+    if private and (not takes or (isinstance(model, str) and is_composition(model))):
+        accepted = "one model, --target cpu or bolt-u55c"
+        raise InputError(f"private inputs on {target.name}", where="--private", accepted=accepted)
 
 
 def _own_precision(target: Target, dtype: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .backends.cuda.loader import Program as CudaProgram
     from .sim.mapped import MapRuns
     from .sim.report import Report
+    from .sim.rtl.bolt_result import LookupResult
     from .sim.rtl.compare import SimResult
     from .sim.verification import Verification
     from .stepwise import Bound
@@ -288,6 +289,7 @@ class Bundle:
         from .heads import with_operands
         from .layers import with_activations
         from .sim.rtl import bitmod, fusemax
+        from .sim.rtl.bolt_result import LookupResult
         from .sim.rtl.design import describe
         from .sim.rtl.record import record_run
         from .sim.rtl.simulate import simulate
@@ -303,6 +305,11 @@ class Bundle:
             sn40l.KIND: with_sequences,
         }
         name, folder = self._design(design)
+        if describe(self.path / folder)["design"] == LookupResult.design:
+            found = self._ask(folder, driver, trace, max_cycles, memory_latency, inputs, progress)
+            if inputs is None:
+                record_run(self.path / SIMULATION, found)
+            return found
         with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
             place = self.path / folder
             if inputs is not None:
@@ -319,6 +326,26 @@ class Bundle:
         if inputs is None:
             record_run(self.path / SIMULATION, result)
         return result
+
+    def _ask(
+        self,
+        folder: str,
+        driver: str,
+        trace: str | None,
+        max_cycles: int | None,
+        memory_latency: int | None,
+        inputs: Mapping[str, np.ndarray] | None,
+        progress: Progress | None,
+    ) -> LookupResult:
+        from .oblivious import simulate_oblivious
+
+        if driver != "cpp" or trace is not None or max_cycles is not None:
+            raise InputError(
+                "a map runs with its program, to the program's end",
+                where=str(self.path / folder),
+                accepted="--driver cpp, no --trace and no --max-cycles",
+            )
+        return simulate_oblivious(self.files, folder, inputs, memory_latency, progress)
 
     def _execute(
         self, maps: Mapping[str, Any], inputs: Mapping[str, np.ndarray] | None, progress: Progress | None
@@ -340,7 +367,7 @@ class Bundle:
             raise InputError(
                 "the bundle holds no Verilog",
                 where=str(self.path),
-                accepted="a bundle compiled with --target bitmod-small, fusemax-small or sn40l-small",
+                accepted="a bundle of --target bitmod-small, fusemax-small, sn40l-small or bolt-u55c",
             )
         name = next(iter(held)) if design is None else design
         if name not in held:

@@ -98,8 +98,9 @@ def compile_model(
     private: Sequence[str],
     progress: Progress | None,
     tune: Tune = False,
+    also: Also | None = None,
 ) -> None:
-    """Compile a whole model, for a CPU or a GPU, and write the bundle.
+    """Compile a whole model, for a CPU or a GPU, and write the bundle; `also` adds another backend's part.
 
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
@@ -116,7 +117,7 @@ def compile_model(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, quantize, precision, private, progress, tune)
+    _compile(start, subject.name, target, out, pipeline, quantize, precision, private, progress, tune, also)
 
 
 def compile_mapped(
@@ -246,6 +247,19 @@ def compile_text(
 
 
 @dataclass(frozen=True)
+class Also:
+    """Another backend's part of a bundle, made when the CPU's is there.
+
+    Attributes:
+        target: whose bundle it is.
+        write: writes it; what the manifest says of its backends.
+    """
+
+    target: str
+    write: Callable[[BundleWriter], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Start:
     """What the passes begin with: a module, values of its parameters, and the recipe for the manifest."""
 
@@ -265,6 +279,7 @@ def _compile(
     private: Sequence[str],
     progress: Progress | None,
     tune: Tune,
+    also: Also | None = None,
 ) -> None:
     from .ir.entries import read_entries
     from .ir.module import print_module
@@ -294,16 +309,17 @@ def _compile(
             else quantized.arrays
         )
         facts = backend.build(module, params, writer, stages)
+        others = also.write(writer) if also is not None else {}
         entries = read_entries(module)
         writer.write_text(MODULE, print_module(module))
         writer.write_json(PLAN, plan_json(module))
         writer.write_json(COST, cost_json(module, [entry.name for entry in entries], target, stages))
         writer.commit(
             tools=tools(),
-            target=target.name,
+            target=also.target if also is not None else target.name,
             model={**given.recipe, **quantized.to_json(), **rounding},
             entries=entries_json(entries),
-            backends={target.backend: facts},
+            backends={target.backend: facts, **others},
         )
 
 

@@ -11,7 +11,8 @@ import math
 import mmap
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,18 @@ class Program:
 
             self.look_up_by(Rows(self.tables, self.weights.arrays))
         return self._rows
+
+    @contextmanager
+    def answered_by(self, rows: Rows) -> Iterator[None]:
+        """Another map answers inside the context."""
+        before = self._rows
+        self.look_up_by(rows)
+        try:
+            yield
+        finally:
+            self._rows = before
+            if before is not None:
+                self.look_up_by(before)
 
     def look_up_by(self, rows: Rows) -> None:
         """Let another map answer the look-ups."""

@@ -201,6 +201,32 @@ class Device(_Record):
 
 
 @dataclass(frozen=True)
+class MapUnit(_Record):
+    """An accelerator that keeps an oblivious map (rtl/bolt).
+
+    Attributes:
+        clock_hz: clock that cycles are stated at.
+        page_bytes: the most a page on the host has, one burst of the bus.
+        hbm_bins_share: of the map's bins, those in its own memory.
+        accesses_in_flight: at a time, a power of two.
+        hbm_deadline_cycles: after which a word of its own memory is used, whenever it came.
+        host_latency_cycles: of the host's memory, assumed in simulation.
+        aes_units: width of each AES core.
+        ghash_bits_per_cycle: of each GHASH core.
+    """
+
+    name: str = key(keys.NAME)
+    clock_hz: float = key(keys.POSITIVE)
+    page_bytes: int = key(keys.WHOLE)
+    hbm_bins_share: float = key(keys.NON_NEGATIVE)
+    accesses_in_flight: int = key(keys.WHOLE)
+    hbm_deadline_cycles: int = key(keys.WHOLE)
+    host_latency_cycles: int = key(keys.WHOLE)
+    aes_units: int = key(keys.WHOLE)
+    ghash_bits_per_cycle: int = key(keys.WHOLE)
+
+
+@dataclass(frozen=True)
 class Target(_Record):
     """A machine a program is compiled for or priced on.
 
@@ -226,6 +252,7 @@ class Target(_Record):
     register: tuple[RegisterFile, ...] = records(RegisterFile)
     datapath: tuple[Datapath, ...] = records(Datapath)
     device: tuple[Device, ...] = records(Device)
+    map: tuple[MapUnit, ...] = records(MapUnit)
 
     @property
     def main(self) -> Tier:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...ir.errors import BundleError
 from . import bitmod, bitmod_result, fusemax
+from .bolt_result import LookupResult
 from .compare import SimResult
 from .design import Design, describe
 from .sn40l_section import design as sn40l
@@ -14,9 +15,9 @@ from .sn40l_section import design as sn40l
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of design: the class that drives and compares it, and the class of its results."""
+    """A kind of design: the class that drives and compares it (None: a program does), and of its results."""
 
-    design: type[Design]
+    design: type[Design] | None
     result: type[SimResult]
 
 
@@ -24,6 +25,7 @@ KINDS = {
     bitmod.KIND: Kind(bitmod.ChainDesign, bitmod_result.ChainResult),
     fusemax.KIND: Kind(fusemax.AttentionDesign, fusemax.AttentionResult),
     sn40l.KIND: Kind(sn40l.SectionDesign, sn40l.SectionResult),
+    LookupResult.design: Kind(None, LookupResult),
 }
 
 
@@ -34,6 +36,8 @@ def load(folder: str | os.PathLike[str]) -> Design:
         BundleError: missing, damaged, of another schema version, or of a kind that is not known.
     """
     name = describe(folder).get("design")
-    if name not in KINDS:
-        raise BundleError(f"a design of kind {name!r}", where=str(folder), accepted=", ".join(KINDS))
-    return KINDS[name].design.load(folder)
+    kind = KINDS[name].design if name in KINDS else None
+    if kind is None:
+        accepted = ", ".join(each for each, held in KINDS.items() if held.design)
+        raise BundleError(f"a design of kind {name!r}", where=str(folder), accepted=accepted)
+    return kind.load(folder)
