@@ -103,7 +103,7 @@ def _emit(
 
 
 def own_inputs(subject: Subject) -> dict[str, np.ndarray]:
-    """What a simulation runs: of MiniLM a sentence, padded to the first entry's length; else example inputs."""
+    """What a simulation runs: of MiniLM a sentence, padded to its first entry; of others example inputs."""
     from .blocks import sentences
 
     given = next(iter(subject.entries.values()))

@@ -11,6 +11,27 @@ from .errors import InputError
 
 KEYS = 1 << 32
 """Keys are numbers of 32 bits."""
+PAGE_BYTES = 4096
+"""The most a page has unless told otherwise: one burst of the accelerator's bus."""
+SLOTS, KEY_BYTES, HEAD_BYTES = 16, 4, 24
+"""Of a page: values, bytes of a key, bytes of the mask and the tag."""
+LEAST_CAPACITY = 32
+
+
+def value_bytes_most(page_bytes: int) -> int:
+    """The widest value, a multiple of 4 bytes, whose page is no larger than this."""
+    return ((page_bytes - HEAD_BYTES) // SLOTS - KEY_BYTES) // 4 * 4
+
+
+def chunked(row_bytes: int, most: int) -> tuple[int, int]:
+    """Chunks of a row and bytes of each, a multiple of 4: as few as possible, then as small as possible."""
+    chunks = -(-row_bytes // most)
+    return chunks, -(-row_bytes // (4 * chunks)) * 4
+
+
+def capacity_for(keys: int) -> int:
+    """The capacity of a map for so many keys: a power of two, of a few bins at least."""
+    return max(LEAST_CAPACITY, 1 << (keys - 1).bit_length())
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,17 @@ def test_a_transformer_trains_under_a_cap_that_plain_pytorch_exceeds(checkout: P
     assert len(ours) == 3
 
 
+@pytest.mark.slow
+def test_words_are_looked_up_without_showing_which(checkout: Path) -> None:
+    program = checkout / "examples" / "private_lookup.py"
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[-4:]
+    assert [line.partition(": ")[2].partition(",")[0] for line in lines[:3]] == ["12 accesses"] * 3
+    assert all(float(line.rpartition(" ")[2]) < 1e-6 for line in lines[:3])
+    assert "pages of 4096 bytes" in lines[3]
+
+
 def test_every_example_says_how_it_is_run(checkout: Path) -> None:
     for path in (checkout / "examples").glob("*.py"):
         first = path.read_text(encoding="utf-8").partition('"""\n')[0]

@@ -13,11 +13,12 @@ from typing import ClassVar
 from ...ir.cascade import FUSED, walk
 from ...ir.entries import KIND, NAME, arguments, tables, text_attribute
 from ...ir.errors import InputError, PassError, PrivateUses
+from ...ir.lookup import PAGE_BYTES, value_bytes_most
 from ...ir.mlir import func, ir
 from ...ir.oblivious import LOOKUP, PRIVATE
 from ...ir.steps import functions, is_entry, is_upstream
 from ..base import Pass
-from .lookups import find_sites, layout, rewrite, value_bytes_most
+from .lookups import find_sites, layout, rewrite
 from .taint import Taint
 
 _WHOLE = ("i64", "i32")
@@ -37,7 +38,7 @@ class Oblivious(Pass):
     description: ClassVar[str] = "look-ups by private indices through an oblivious map"
 
     private: str = ""
-    page_bytes: int = 4096
+    page_bytes: int = PAGE_BYTES
     alpha: float = 0.2
 
     def __post_init__(self) -> None:

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from ...ir.cascade import shape_of
 from ...ir.entries import NAME, arguments, is_param, text_attribute
 from ...ir.errors import PassError, PrivateUse
-from ...ir.lookup import KEYS, Lookup, ObliviousMap
+from ...ir.lookup import KEYS, Lookup, ObliviousMap, capacity_for, chunked, value_bytes_most
 from ...ir.mlir import func, ir
 from ...ir.oblivious import LOOKUP, MAP, attribute
 from ...ir.steps import CALL, ROWS, body, callee, dtype_of, functions, is_entry, is_upstream, root
 from .taint import LOOK_UP, source_of
 
-SLOTS, KEY_BYTES, HEAD_BYTES = 16, 4, 24
-"""Of a page: values, bytes of a key, bytes of the mask and the tag."""
-LEAST_CAPACITY = 32
 SYMBOL = "oblivious_rows"
 
 
@@ -35,17 +32,6 @@ class Site:
     table: str
     rows: int
     row_bytes: int
-
-
-def value_bytes_most(page_bytes: int) -> int:
-    """The widest value, a multiple of 4 bytes, whose page is no larger than this."""
-    return ((page_bytes - HEAD_BYTES) // SLOTS - KEY_BYTES) // 4 * 4
-
-
-def chunked(row_bytes: int, most: int) -> tuple[int, int]:
-    """Chunks of a row and bytes of each, a multiple of 4: as few as possible, then as small as possible."""
-    chunks = -(-row_bytes // most)
-    return chunks, -(-row_bytes // (4 * chunks)) * 4
 
 
 def find_sites(module: ir.Module, values: set[ir.Value]) -> tuple[list[Site], list[PrivateUse]]:
@@ -105,8 +91,7 @@ def layout(sites: Iterable[Site], page_bytes: int, alpha: float) -> tuple[dict[s
             raise PassError(f"more than {KEYS} keys", where=name, accepted="a larger page_bytes")
         placed[name] = Lookup(name, site.rows, site.row_bytes, chunks, wide, first)
         first += placed[name].keys
-    capacity = max(LEAST_CAPACITY, 1 << (first - 1).bit_length())
-    return placed, ObliviousMap(first, capacity, wide, alpha)
+    return placed, ObliviousMap(first, capacity_for(first), wide, alpha)
 
 
 def rewrite(module: ir.Module, sites: Iterable[Site], placed: dict[str, Lookup], whole: ObliviousMap) -> None:

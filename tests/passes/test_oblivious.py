@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from penstock.compiler import raise_subject
 from penstock.ir.errors import InputError, PassError, PrivateUses
-from penstock.ir.lookup import Lookup, ObliviousMap
+from penstock.ir.lookup import Lookup, ObliviousMap, chunked, value_bytes_most
 from penstock.ir.mlir import ir
 from penstock.ir.module import parse_module, print_module
 from penstock.ir.oblivious import LOOKUP, MAP, PRIVATE, attribute, lookup_of, map_of, record
 from penstock.ir.steps import CALL, body, callee, functions
-from penstock.passes.oblivious.lookups import chunked, value_bytes_most
 from penstock.passes.pipeline import parse_pipeline, run_pipeline
 from penstock.subject import from_module
 
