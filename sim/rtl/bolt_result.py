@@ -10,7 +10,10 @@ from .compare import SimResult
 
 @dataclass(frozen=True)
 class LookupResult(SimResult):
-    """A program's run whose rows came from the RTL; ``results`` are the rows' and the outputs' bytes.
+    """A program's run whose rows came from the RTL.
+
+    ``results`` are bytes, of the values and of the program's outputs; cycles are from the first answer to the
+    last.
 
     Attributes:
         accesses: of the map.
@@ -42,7 +45,7 @@ class LookupResult(SimResult):
 
     @property
     def agreement(self) -> str:
-        """How far the cost model is off: accesses that wait for a page met again, it leaves out."""
+        """How far the cost model is off."""
         off = (self.cycles_model - self.cycles_rtl) / self.cycles_rtl if self.cycles_rtl else 0.0
         return f"{100 * off:+.1f} %"
 

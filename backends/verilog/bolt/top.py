@@ -10,7 +10,7 @@ from ....ir.errors import PassError
 from ..folder import fill
 
 MODULE = "bolt_top"
-TIED = {"tape_en_i": "1'b0", "tape_i": "'0", "tape_take_o": ""}
+TIED = {"tape_en_i": "1'b0", "tape_i": "'0", "tape_take_o": "unused_take"}
 """Ports by which a test chooses the random words: no card has them."""
 
 _HEADER = re.compile(rf"^module {MODULE} #\((.*?)\n\) \((.*?)\n\);", re.DOTALL | re.MULTILINE)

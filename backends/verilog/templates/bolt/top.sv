@@ -13,6 +13,8 @@ module @{top} #(
 @{ports}
 );
 
+  logic unused_take;
+
   @{module} #(
 @{parameters}
   ) i_map (
