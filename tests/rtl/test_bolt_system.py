@@ -26,6 +26,7 @@ CONFIG = BoltConfig(capacity=256, value_bytes=16)
 KEYS = Keys.from_seed(8)
 SERVES = Hardware(in_flight=4)
 """One build for all tests here."""
+pytestmark = pytest.mark.slow
 
 
 def mixed(count: int, seed: int, keys: int = 40) -> list[Command]:
