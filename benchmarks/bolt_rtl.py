@@ -8,6 +8,7 @@ Cycles are of the simulation; times are at a clock of 250 MHz, which no synthesi
 
     rate      accesses in flight 1, 4, 8 at the paper's V and alpha; host latency 300 cycles each way
     points    rates over values, HBM's share, latencies: what a cost model is fitted on and held to
+    arrivals  with NOPs in empty slots: host traffic is one and the same to the cycle whenever commands come
     patterns  20,000 and more commands, keys by the sheet's adversarial patterns, answers and pages compared
 
 Usage: python benchmarks/bolt_rtl.py [--only NAME] [--accesses N] [--store FILE] [--json]
@@ -125,6 +126,24 @@ def points(count: int) -> Iterator[dict[str, Any]]:
             yield _measure(config, Hardware(in_flight), Host(latency, latency), count // 4)
 
 
+def arrivals(count: int) -> Iterator[dict[str, Any]]:
+    """None, streaming, with gaps: what is sent is seen, what the host's memory is asked for is the same."""
+    config, hardware, first = BoltConfig(capacity=256), Hardware(fill_nop=True), None
+    absent: list[Command] = [(Op.GET, key, b"") for key in range(count)]
+    for name, commands, gap in (
+        ("none", [], 0),
+        ("streaming", absent, 0),
+        ("gaps", absent[: count // 3], 777),
+        ("long gaps", absent[: count // 6], 1500),
+    ):
+        host = Host(gap=gap, cycles=600 * count)
+        done = bolt_rtl.run(config, Keys.from_seed(SEED), commands, hardware=hardware, host=host)
+        first = done.run.host_trace if first is None else first
+        same = np.array_equal(done.run.host_trace, first)
+        ok = bool(same and done.run.fault == 0 and len(done.answers) == len(commands))
+        yield {"commands": name, "answered": len(done.answers), "pages": len(done.run.host_trace), "ok": ok}
+
+
 def _keys_by_pattern(draw: random.Random, count: int) -> Iterator[tuple[str, list[int]]]:
     small = CAPACITY // 16
     yield "single key", [7] * count
@@ -166,6 +185,7 @@ def patterns(count: int) -> Iterator[dict[str, Any]]:
 PARTS: dict[str, tuple[Callable[[int], Iterator[dict[str, Any]]], int]] = {
     "rate": (rate, 2000),
     "points": (points, 2000),
+    "arrivals": (arrivals, 60),
     "patterns": (patterns, 24000),
 }
 

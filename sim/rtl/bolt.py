@@ -85,6 +85,8 @@ class Host:
         stall: of so many cycles one takes and gives no beat; 0: none.
         gap: cycles at least from one command to the next.
         quiet: a run ends so many cycles after the last event, whatever is due.
+        cycles: it ends after so many cycles, whatever happens; 0: when all is answered. Hardware that fills
+            with NOPs never rests.
         attacks: on pages.
         hbm_seed: of HBM's latencies.
         slow_request: number of the HBM request that comes too late, 0: none; of frames' with slow_frame.
@@ -95,6 +97,7 @@ class Host:
     stall: int = 0
     gap: int = 0
     quiet: int = 20000
+    cycles: int = 0
     attacks: tuple[Attack, ...] = ()
     hbm_seed: int = 1
     slow_request: int = 0
@@ -238,7 +241,7 @@ def lay(
         f"stall {host.stall}",
         f"commands {folder / 'commands'} {config.packet_bytes} {host.gap}",
         f"hbm {host.hbm_seed} {host.slow_request} {int(host.slow_frame)}",
-        f"quiet {host.quiet}",
+        f"quiet {host.quiet} {host.cycles}",
         *(f"attack {each.kind} {each.number} {each.a} {each.b}" for each in host.attacks),
     ]
     if tape is not None:

@@ -10,7 +10,8 @@
 //   hbm SEED SLOW PORT             see bolt_system; PORT 1: the frames'
 //   image NAME FILE                words of "pm" or "frame" put into HBM before the start
 //   boot FILE                      4 bytes a record that the images hold: its bin; bit 31: it has a frame
-//   quiet CYCLES                   a run ends so long after the last thing that happened, whatever is due
+//   quiet CYCLES EXACTLY           a run ends so long after the last thing that happened, whatever is due; or after
+//                                 so many cycles in all, 0: not
 //   attack KIND NUMBER A B         of page read or write NUMBER (from 0):
 //     flip     the read's byte A, bit B is turned      page     the read is answered with page A
 //     old      the read is answered with what the page held before its last write
@@ -106,11 +107,11 @@ class Host {
 
   void serve() {
     uint64_t last = 0;
-    while (cycle_ - last < quiet_) {
+    while (cycles_ ? cycle_ < cycles_ : cycle_ - last < quiet_) {
       const size_t events = trace_.size();
       step();
       if (trace_.size() != events || w_beats_) last = cycle_;
-      if (responses_.size() == packets_.size() && top_.idle_o && answers_.empty()) {
+      if (!cycles_ && responses_.size() == packets_.size() && top_.idle_o && answers_.empty()) {
         if (!fault_ || cycle_ - last > 64) break;
       }
     }
@@ -126,7 +127,7 @@ class Host {
   std::multimap<uint64_t, Attack> attacks_;
   std::map<std::string, std::string> images_;
   std::deque<Burst> reads_, writes_, answers_;
-  uint64_t base_ = 0, cycle_ = 0, next_command_ = 0, quiet_ = 100000, read_number_ = 0, write_number_ = 0;
+  uint64_t base_ = 0, cycle_ = 0, next_command_ = 0, quiet_ = 100000, cycles_ = 0, read_number_ = 0, write_number_ = 0;
   uint64_t fault_cycle_ = 0;
   unsigned page_ = 0, packet_ = 64, gap_ = 0, read_latency_ = 1, write_latency_ = 1, stall_ = 0;
   unsigned r_beat_ = 0, w_beats_ = 0, fault_ = 0;
@@ -179,7 +180,7 @@ class Host {
         in >> path;
         records_ = read_file(path);
       } else if (word == "quiet") {
-        in >> quiet_;
+        in >> quiet_ >> cycles_;
       } else if (word == "attack") {
         Attack attack;
         uint64_t number;
