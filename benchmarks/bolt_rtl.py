@@ -111,10 +111,11 @@ def _measure(config: BoltConfig, hardware: Hardware, host: Host, count: int) -> 
 
 
 def rate(count: int) -> Iterator[dict[str, Any]]:
-    """The paper's sizes, but for the number of keys."""
+    """The paper's sizes, but for the number of keys, on which the rate hardly depends."""
     config = BoltConfig(capacity=CAPACITY, value_bytes=8)
     for in_flight in (1, 4, 8):
         yield _measure(config, Hardware(in_flight), Host(), count if in_flight > 1 else count // 2)
+    yield _measure(BoltConfig(capacity=16 * CAPACITY, value_bytes=8), Hardware(8), Host(), count)
 
 
 def points(count: int) -> Iterator[dict[str, Any]]:

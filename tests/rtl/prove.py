@@ -104,8 +104,8 @@ _SEGMENT = "what passes is inside with every byte of every row and allowed; what
 _WRITE = "bursts keep to 4 KiB, one answer each, at most MaxOutstanding; strobes are the words asked for"
 _CREDITS = "ready while every counter in use is above zero, idle while nothing is out"
 _PAGES = (
-    "no page is read while an older access has yet to write it, none is written that was not read, nothing begins "
-    "after a fault; bursts and answers as AXI4 wants them"
+    "no page is read while an older access has yet to write it, none is written that was not read, "
+    "nothing begins after a fault; bursts and answers as AXI4 wants them"
 )
 _AEAD = "no beat of a record to open before its own tag is right, none after a wrong one, else zeros"
 _BOUNDED = "0 <= credits <= the initial ones, whatever is spent and given back; all back: idle"
