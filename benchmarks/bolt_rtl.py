@@ -7,6 +7,7 @@ exit status is 1.
 Cycles are of the simulation; times are at a clock of 250 MHz, which no synthesis has confirmed.
 
     rate      accesses in flight 1, 4, 8 at the paper's V and alpha; host latency 300 cycles each way
+    scale     the rate at 16 times as many keys
     points    rates over values, HBM's share, latencies: what a cost model is fitted on and held to
     arrivals  with NOPs in empty slots: host traffic is one and the same to the cycle whenever commands come
     patterns  20,000 and more commands, keys by the sheet's adversarial patterns, answers and pages compared
@@ -111,10 +112,14 @@ def _measure(config: BoltConfig, hardware: Hardware, host: Host, count: int) -> 
 
 
 def rate(count: int) -> Iterator[dict[str, Any]]:
-    """The paper's sizes, but for the number of keys, on which the rate hardly depends."""
+    """The paper's sizes, but for the number of keys."""
     config = BoltConfig(capacity=CAPACITY, value_bytes=8)
     for in_flight in (1, 4, 8):
         yield _measure(config, Hardware(in_flight), Host(), count if in_flight > 1 else count // 2)
+
+
+def scale(count: int) -> Iterator[dict[str, Any]]:
+    """More keys: fewer accesses meet in a page, nothing else changes."""
     yield _measure(BoltConfig(capacity=16 * CAPACITY, value_bytes=8), Hardware(8), Host(), count)
 
 
@@ -185,6 +190,7 @@ def patterns(count: int) -> Iterator[dict[str, Any]]:
 
 PARTS: dict[str, tuple[Callable[[int], Iterator[dict[str, Any]]], int]] = {
     "rate": (rate, 2000),
+    "scale": (scale, 2000),
     "points": (points, 2000),
     "arrivals": (arrivals, 60),
     "patterns": (patterns, 24000),
