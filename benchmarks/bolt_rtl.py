@@ -142,7 +142,7 @@ def arrivals(count: int) -> Iterator[dict[str, Any]]:
         ("gaps", absent[: count // 3], 777),
         ("long gaps", absent[: count // 6], 1500),
     ):
-        host = Host(gap=gap, cycles=600 * count)
+        host = Host(gap=gap, cycles=4000 + 600 * count)
         done = bolt_rtl.run(config, Keys.from_seed(SEED), commands, hardware=hardware, host=host)
         first = done.run.host_trace if first is None else first
         same = np.array_equal(done.run.host_trace, first)
