@@ -8,6 +8,7 @@ and the page's layout are ours.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from dataclasses import dataclass
 
@@ -70,65 +71,65 @@ class BoltConfig:
                 found = getattr(self, name)
                 raise InputError(f"{found} cannot be", where=f"BoltConfig.{name}", accepted=accepted)
 
-    @property
+    @functools.cached_property
     def bins(self) -> int:
         """B, all bins."""
         return self.capacity // self.bin_keys
 
-    @property
+    @functools.cached_property
     def hbm_bins(self) -> int:
         """K; bins below it lie in HBM."""
         return math.floor(self.alpha * self.bins)
 
-    @property
+    @functools.cached_property
     def host_bins(self) -> int:
         """M, bins on the host: as many pages."""
         return self.bins - self.hbm_bins
 
-    @property
+    @functools.cached_property
     def load_bound(self) -> float:
         """l_max, the artifact's bound on a bin's load."""
         return self.bin_keys + math.log2(math.log2(self.capacity)) + 1
 
-    @property
+    @functools.cached_property
     def hbm_bound(self) -> float:
         """H, the artifact's bound on keys in HBM bins."""
         return self.hbm_bins * self.bin_keys + self.load_bound * math.sqrt(
             self.hbm_bins * math.log(self.capacity)
         )
 
-    @property
+    @functools.cached_property
     def queue_bound(self) -> float:
         """Q, the artifact's bound on keys awaiting their flush to a page."""
         host = self.host_bins
         return (1 + self.alpha) * host / 2 + self.load_bound * math.sqrt(host * math.log(self.capacity))
 
-    @property
+    @functools.cached_property
     def frames(self) -> int:
         """F, value frames in HBM; frame F itself is the scratch frame of accesses that store nothing."""
         return math.ceil(self.hbm_bound + self.queue_bound) + FRAME_SLACK
 
-    @property
+    @functools.cached_property
     def slot_bytes(self) -> int:
         """Of a key and its value."""
         return KEY_BYTES + self.value_bytes
 
-    @property
+    @functools.cached_property
     def page_bytes(self) -> int:
         """P, of a page in host memory, its tag with it: a power of two."""
         return 1 << (self.slots * self.slot_bytes + MASK_BYTES + TAG_BYTES - 1).bit_length()
 
-    @property
+    @functools.cached_property
     def body_bytes(self) -> int:
         """Of a page without its tag."""
         return self.page_bytes - TAG_BYTES
 
-    @property
+    @functools.cached_property
     def image_bytes(self) -> int:
         """Of all pages."""
         return self.host_bins * self.page_bytes
 
-    @property
+    @functools.cached_property
     def buckets(self) -> int:
         """NB, buckets of the position map: as many as keys, 48 bytes a key in the artifact's memory model.
 
@@ -136,7 +137,7 @@ class BoltConfig:
         """
         return self.capacity
 
-    @property
+    @functools.cached_property
     def packet_bytes(self) -> int:
         """Of a command or a response: sequence number, code, key, value, zeros, tag."""
         used = 8 + 1 + KEY_BYTES + self.value_bytes + TAG_BYTES
