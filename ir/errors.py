@@ -66,7 +66,7 @@ class VerifyError(PenstockError):
 
 
 class FaultError(PenstockError):
-    """An oblivious map that stopped for good: its host memory or a command was tampered with, or it is full."""
+    """An oblivious map that stopped for good: something was tampered with, or a bound overflowed."""
 
 
 class PassError(PenstockError):

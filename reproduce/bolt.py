@@ -17,7 +17,8 @@ from ..progress import Progress
 from ..sim.bolt import BoltConfig
 from ..sim.bolt.bounds import tail
 from ..sim.bolt.cost import Machine, bolt, latency_us, linear_scan, linear_scan_wins_up_to, path_oram
-from ..sim.bolt.cycles import Pipeline
+from ..sim.bolt.pipeline import Pipeline
+from ..sim.rtl.bolt import CLOCK_HZ
 from .bolt_bounds import ACCESSES, REGENERATE, SMALL, STORED, Run, compute, planned, stored
 from .bolt_text import MISSING, NOTES, QUIRKS, SOURCES, sections
 from .published import read
@@ -114,7 +115,7 @@ def _rtl_rows() -> Iterator[Row]:
         config = BoltConfig(run["capacity"], value_bytes=run["value_bytes"], alpha=run["alpha"])
         pipeline = Pipeline(run["in_flight"], run["deadline"], run["read_latency"], run["write_latency"])
         beside: dict[str, float | None] = {
-            "model": 1e6 * pipeline.seconds(config),
+            "model": 1e6 * pipeline.cycles_per_access(config) / CLOCK_HZ,
             "cycles": run["cycles_per_access"],
         }
         published = _figures()["latency_us/20pct"]

@@ -2,7 +2,7 @@
 
 Two constants are fitted once, to the artifact's logs at N = 10^6 and 8 bytes (2.61 + 1.19·2(1 − α) µs): time
 on the card, and time for each host page, which is read and written while nothing else goes on. What a
-pipeline reaches is bounded by the link's bandwidth and, on our RTL, by cycles an access.
+pipeline reaches is bounded by the link's bandwidth and, on our RTL, by `pipeline.py`.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from importlib import resources
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +21,6 @@ from penstock.sim.bolt.cost import (
     linear_scan_wins_up_to,
     path_oram,
 )
-from penstock.sim.bolt.cycles import Pipeline
 
 SIZES = st.builds(
     BoltConfig,
@@ -32,13 +28,6 @@ SIZES = st.builds(
     value_bytes=st.integers(1, 60).map(lambda words: 4 * words),
     alpha=st.floats(0, 1),
 )
-
-
-def measured() -> list[dict[str, Any]]:
-    """What the RTL took, as last stored."""
-    place = resources.files("penstock.reproduce") / "stored" / "bolt_rtl.json"
-    content = json.loads(place.read_text(encoding="utf-8"))
-    return content["rate"] + content["points"]
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.5])
@@ -90,35 +79,3 @@ def test_costs_are_sane(config: BoltConfig, rate: float, place: float) -> None:
     more = replace(config, alpha=min(1.0, config.alpha + 0.1))
     assert bolt(more).bytes <= traffic.bytes
     assert all(held >= 0 for held in hbm_bytes(config).values())
-
-
-@pytest.mark.parametrize(
-    "row",
-    measured(),
-    ids=lambda row: f"V{row['value_bytes']}-alpha{row['alpha']}-{row['in_flight']}-{row['read_latency']}",
-)
-def test_the_rtl_takes_the_predicted_cycles(row: dict[str, Any]) -> None:
-    config = BoltConfig(row["capacity"], value_bytes=row["value_bytes"], alpha=row["alpha"])
-    pipeline = Pipeline(row["in_flight"], row["deadline"], row["read_latency"], row["write_latency"])
-    assert row["ok"], "the run's answers were wrong"
-    assert pipeline.cycles(config) == pytest.approx(row["cycles_per_access"], rel=0.05)
-
-
-@given(SIZES, st.integers(1, 16), st.integers(0, 300), st.integers(0, 5000))
-def test_cycles_grow_with_what_slows_and_fall_with_what_hides(
-    config: BoltConfig, in_flight: int, deadline: int, latency: int
-) -> None:
-    pipeline = Pipeline(in_flight, deadline, latency, latency)
-    cycles = pipeline.cycles(config)
-    assert np.isfinite(cycles)
-    assert cycles >= pipeline.slot
-    assert replace(pipeline, read_latency=latency + 100).cycles(config) >= cycles
-    assert replace(pipeline, deadline=deadline + 10).cycles(config) >= cycles
-    alone = replace(pipeline, in_flight=1)
-    assert alone.cycles(replace(config, alpha=0.0)) >= alone.cycles(config)
-
-
-@pytest.mark.parametrize("wrong", [{"in_flight": 0}, {"deadline": -1}, {"write_latency": -5}])
-def test_a_pipeline_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(InputError, match="Pipeline"):
-        Pipeline(**wrong)
