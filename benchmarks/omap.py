@@ -8,7 +8,9 @@
 - our RTL: cycles an access, one at a time and pipelined, at a stated clock, beside the 4.57 µs that the
   paper's artifact has for a fifth of the bins in HBM; as `bolt_rtl.py` stored them, or anew with --rtl.
 
-Software runs on one thread. Usage: python benchmarks/omap.py [--logs 16 18 20] [--rounds N] [--rtl] [--json]
+Software runs on one thread, and its times are of that core.
+
+Usage: python benchmarks/omap.py [--logs 16 18 20] [--rounds N] [--rtl] [--json]
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ class Row:
     Attributes:
         way: which map.
         log: log2 of the keys it holds.
-        us: median microseconds an access.
-        init_s: to begin with all keys.
+        us: median microseconds of one core an access.
+        init_s: seconds of one core to begin with all keys.
         checked: accesses whose answers were compared.
     """
 
@@ -94,16 +96,16 @@ def software(log: int, count: int, rounds: int) -> Iterator[Row]:
     records = records_of(config)
     maps, init, taken, last = {}, {}, {name: [] for name in WAYS}, {}
     for name, build in WAYS.items():
-        begin = time.perf_counter()
+        begin = time.process_time()
         maps[name] = build(config, records)
-        init[name] = time.perf_counter() - begin
+        init[name] = time.process_time() - begin
     held = {int(key): value.tobytes() for key, value in zip(records.keys, records.values, strict=True)}
     for turn in range(rounds + 1):  # the first is not kept
         given = accesses_of(records, count, turn)
         for name, map_ in maps.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             last[name] = map_.run(*given)
-            taken[name].append(time.perf_counter() - begin)
+            taken[name].append(time.process_time() - begin)
         for answers in last.values():
             check(dict(held), given, answers)
         check(held, given, last["bolt"])

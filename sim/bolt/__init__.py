@@ -11,6 +11,7 @@ from .memory import HostMemory, Trace
 from .model import BoltMap
 from .native import NativeMap
 from .packet import Response, Status
+from .session import Session
 from .start import Records
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Op",
     "Records",
     "Response",
+    "Session",
     "Status",
     "Trace",
 ]

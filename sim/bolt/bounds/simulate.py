@@ -17,7 +17,6 @@ from ..config import BoltConfig
 PATTERNS = ("uniform", "round-robin", "sweep", "half", "hot", "zipf", "stride", "single")
 """Which keys are accessed, numbered as in `simulate.c`: any; in turn; in turn and back; any of one half; nine
 times in ten one in a hundred; by Zipf's law; a multiplicative stride; always the same."""
-STEP = 1 << 26
 _LOADS = 65
 _SIMULATE = Native(
     "bolt/bounds",

@@ -21,7 +21,7 @@ from ..memory import EVENT, HostMemory
 from ..packet import Response, Status
 from ..start import Records, input_address, input_pages, memory_bytes, pass_frames, ranges
 from ..tape import Tape
-from .library import FAULTS, Sizes, library
+from .library import FAULTS, TOLD, Sizes, library
 
 _STEP = 1 << 16
 """Accesses of a call into C, so that a long batch can be interrupted."""
@@ -75,6 +75,7 @@ class NativeMap(Accesses):
     ) -> None:
         super().__init__(config)
         self._opened = None
+        self._told: FaultError | None = None
         keys = keys or Keys.from_seed(seed)
         wanted = memory_bytes(config, initial)
         self.memory = memory or HostMemory.of(wanted)
@@ -112,10 +113,16 @@ class NativeMap(Accesses):
     def fault(self) -> FaultError | None:
         """What stopped the map for good."""
         state = self._state()[0]
-        if not state[0]:
-            return None
+        if not state[0] or self._told is not None:
+            return self._told
         where = f"host bin {state[1]}" if state[0] == 1 else "the oblivious map"
         return FaultError(FAULTS[int(state[0])], where=where)
+
+    def stop(self, error: FaultError) -> None:
+        """Stop for good, as for a fault of its own."""
+        if self.fault is None:
+            self._told = error
+            self._library.pst_bolt_stop(self._opened, TOLD, 0)
 
     @property
     def counters(self) -> Counters:

@@ -26,6 +26,8 @@ FAULTS = {
     5: "the tag of a page of records does not match",
     6: "a pass keeps more records than its frames hold",
 }
+TOLD = 7
+"""A fault found outside the engine."""
 """``pst_fault`` of map.h in words."""
 
 
@@ -72,6 +74,7 @@ def library() -> ctypes.CDLL:
     loaded.pst_bolt_open.restype = pointer
     loaded.pst_bolt_open.argtypes = (pointer, ctypes.c_char_p, pointer)
     loaded.pst_bolt_close.argtypes = (pointer,)
+    loaded.pst_bolt_stop.argtypes = (pointer, ctypes.c_int, ctypes.c_uint32)
     loaded.pst_bolt_empty.argtypes = (pointer, pointer)
     loaded.pst_bolt_lay.argtypes = (pointer, ctypes.c_uint64, size, pointer, pointer)
     loaded.pst_bolt_stream.argtypes = (

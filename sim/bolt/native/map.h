@@ -8,7 +8,7 @@ enum { PST_WAYS = 4, PST_CAM = 16, PST_STASH = 32, PST_MOST_SLOTS = 64 };
 enum pst_op { PST_NOP, PST_GET, PST_PUT, PST_DEL };
 // PENDING and HOST are one: the list and the page of a key's bin are both scanned anyway.
 enum pst_state { PST_EMPTY, PST_HBM, PST_HOST, PST_STASHED };
-enum pst_fault { PST_FINE, PST_BAD_PAGE, PST_NO_FRAME, PST_NO_STASH, PST_NO_CAM, PST_BAD_INPUT, PST_PASS_FULL };
+enum pst_fault { PST_FINE, PST_BAD_PAGE, PST_NO_FRAME, PST_NO_STASH, PST_NO_CAM, PST_BAD_INPUT, PST_PASS_FULL, PST_TOLD };
 
 typedef struct {
     uint64_t base;  // of the pages in host memory

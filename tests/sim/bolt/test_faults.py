@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from penstock.ir.errors import FaultError
-from penstock.sim.bolt import BoltConfig, BoltMap, HostMemory, NativeMap, Op, Trace
+from penstock.sim.bolt import BoltConfig, BoltMap, HostMemory, Keys, NativeMap, Op, Session, Status, Trace
 from penstock.sim.bolt.memory import READ, WRITE
+from penstock.sim.bolt.packet import PacketCipher
 
 CONFIG = BoltConfig(64, value_bytes=4, alpha=0.0)
 PAGE = CONFIG.page_bytes
@@ -164,6 +165,62 @@ def test_failing_memory_stops_the_map(how: str) -> None:
     writes = int((trace["direction"] == WRITE).sum())
     assert writes >= 7
     assert how.endswith("write") or writes == 8, "an access went on after its read failed"
+
+
+Send = Callable[[list[bytes]], list[bytes]]
+COMMANDS: dict[str, Send] = {
+    "changed": lambda sent: [*sent[:3], sent[3][:20] + bytes([sent[3][20] ^ 4]) + sent[3][21:], *sent[4:]],
+    "replayed": lambda sent: [*sent[:4], sent[3], *sent[4:]],
+    "left out": lambda sent: [*sent[:3], *sent[4:]],
+    "exchanged": lambda sent: [*sent[:3], sent[4], sent[3], *sent[5:]],
+    "cut short": lambda sent: [*sent[:3], sent[3][:-1], *sent[4:]],
+}
+
+
+@pytest.mark.parametrize("kind", [BoltMap, NativeMap])
+@pytest.mark.parametrize("how", COMMANDS)
+def test_commands_out_of_turn_stop_the_map_before_it_touches_memory(
+    kind: type[BoltMap] | type[NativeMap], how: str
+) -> None:
+    keys = Keys.from_seed(4)
+    map_, cipher = opened(kind), PacketCipher(CONFIG, keys.session)
+    session = Session(map_, keys)
+    sent = [cipher.seal_command(number, Op.GET, number) for number in range(8)]
+    got = [session.serve(packet) for packet in COMMANDS[how](sent)]
+    good = 4 if how == "replayed" else 3
+    for number, packet in enumerate(got[:good]):
+        assert cipher.open_response(number, packet).value == b"ZZZZ"
+    for number, packet in enumerate(got[good:], good):
+        assert packet == number.to_bytes(8, "big") + b"\xff" + bytes(CONFIG.packet_bytes - 9)
+    assert map_.fault
+    assert map_.memory.trace
+    assert len(map_.memory.trace.array()) == 4 * good
+    with pytest.raises(FaultError, match="tag"):
+        map_.access(Op.GET, 1)
+
+
+def test_a_session_serves_every_operation_and_refuses_after_a_fault_of_memory() -> None:
+    keys = Keys.from_seed(4)
+    map_, cipher = opened(NativeMap), PacketCipher(CONFIG, keys.session)
+    session = Session(map_, keys)
+    commands = [
+        (Op.PUT, 50, b"abcd"),
+        (Op.GET, 50, b""),
+        (Op.DEL, 50, b""),
+        (Op.GET, 50, b""),
+        (Op.NOP, 0, b""),
+    ]
+    answers = []
+    for number, command in enumerate(commands):
+        packet = session.serve(cipher.seal_command(number, *command))
+        response = cipher.open_response(number, packet)
+        answers.append((response.found, response.value))
+    none = (False, bytes(4))
+    assert answers == [none, (True, b"abcd"), (True, b"abcd"), none, none]
+    map_.memory.data[:] = bytes(len(map_.memory.data))
+    refused = session.serve(cipher.seal_command(5, Op.GET, 1))
+    assert refused[8] == Status.FAULT
+    assert session.serve(cipher.seal_command(6, Op.GET, 1))[8] == Status.FAULT
 
 
 @pytest.mark.parametrize("kind", [BoltMap, NativeMap])
