@@ -16,7 +16,15 @@ from ..ir.targets import load
 from ..progress import Progress
 from ..sim.bolt import BoltConfig
 from ..sim.bolt.bounds import tail
-from ..sim.bolt.cost import Machine, bolt, latency_us, linear_scan, linear_scan_wins_up_to, path_oram
+from ..sim.bolt.cost import (
+    Machine,
+    bolt,
+    hbm_bytes,
+    latency_us,
+    linear_scan,
+    linear_scan_wins_up_to,
+    path_oram,
+)
 from ..sim.bolt.pipeline import Pipeline
 from ..sim.rtl.bolt import CLOCK_HZ
 from .bolt_bounds import ACCESSES, REGENERATE, SMALL, STORED, Run, compute, planned, stored
@@ -41,7 +49,7 @@ def reproduce(full: bool = False, progress: Progress | None = None) -> Reproduct
     """Compute everything but the loads; those too with ``full``."""
     runs = _simulated(progress) if full else stored()
     rows = tuple(_rows(runs))
-    bounds = {"bounds": CLOSE, "latency_us": CLOSE, "fit": EXACT}
+    bounds = {"bounds": CLOSE, "latency_us": CLOSE, "fit": EXACT, "hbm_bytes": EXACT}
     checks = tuple(check(name, bound, _under(name, rows)) for name, bound in bounds.items())
     return Reproduction(
         paper="bolt",
@@ -134,6 +142,9 @@ def _traffic_rows(runs: Sequence[Run]) -> Iterator[Row]:
     yield _row("peer/pathoram_blocks", path_oram(SMALL, 8).blocks, "blocks")
     yield _row("peer/linear_blocks", linear_scan(SMALL, 8).blocks, "blocks")
     yield _row("peer/linear_wins_up_to", linear_scan_wins_up_to(config), "keys")
+    for name, held in hbm_bytes(config).items():
+        row = f"hbm_bytes/{name.replace(' ', '_')}"
+        yield _row(row, held, "bytes", _figures().get(row))
     machine = Machine.of(load(TARGET))
     yield _row("streamed_us/8", 1e6 * machine.streamed_s(bolt(config)), "us")
     wide = BoltConfig(SMALL, value_bytes=64)

@@ -17,6 +17,7 @@ SOURCES = {
     "latency_us": "artifact terminal_output.txt, N = 10^6, 8 B",
     "fit": "least squares of the artifact's four latencies",
     "streamed_us": "not published",
+    "hbm_bytes": "artifact mem_alocation/mem.cpp: N·4·12 bytes of hash table",
     "rtl_us": "artifact terminal_output.txt, N = 10^6, 8 B, a fifth in HBM: not to be reproduced but passed",
 }
 """First part of an id → where its figure is from."""
@@ -28,6 +29,7 @@ NOTES = {
     "peer": "Path ORAM is not recursive here: 4 slots a bucket, its positions for free",
     "latency_us": "a line fitted to these very figures: that they fit is all it says",
     "fit": "the model's constants, rounded to two places",
+    "hbm_bytes": "2^20 keys of 8 bytes",
     "streamed_us": "the link's bandwidth alone",
     "rtl_us": "Verilator's cycles at 250 MHz, which no synthesis confirms; 4096 keys; host 300 cycles away",
 }

@@ -166,12 +166,16 @@ size_t pst_bolt_secrets(const pst_bolt *map, uint8_t *out) {
     return sizeof map->page + values;
 }
 
-// The state, for tests: {fault, its bin, drawn words, frames in use, HBM keys, queued}, loads and write counters.
-void pst_bolt_state(const pst_bolt *map, uint64_t state[6], pst_counters *count, uint8_t *load, uint64_t *written) {
+// {fault, its bin, drawn words, frames in use, HBM keys, queued}, and what was counted.
+void pst_bolt_state(const pst_bolt *map, uint64_t state[6], pst_counters *count) {
     const uint64_t values[6] = {(uint64_t)map->fault, map->fault_at, map->drawn, map->size.frames - map->free_count,
                                 map->hbm, map->queued};
     memcpy(state, values, sizeof values);
     *count = map->count;
+}
+
+// Loads of all bins and write counters of those on the host, for tests.
+void pst_bolt_bins(const pst_bolt *map, uint8_t *load, uint64_t *written) {
     memcpy(load, map->load, map->size.bins);
     memcpy(written, map->written, (map->size.bins - map->size.hbm_bins) * sizeof *written);
 }

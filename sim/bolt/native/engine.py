@@ -131,7 +131,10 @@ class NativeMap(Accesses):
 
     def snapshot(self) -> Snapshot:
         """What the engine holds."""
-        state, _, loads, written = self._state()
+        state = self._state()[0]
+        loads = np.zeros(self.config.bins, np.uint8)
+        written = np.zeros(self.config.host_bins, np.uint64)
+        self._library.pst_bolt_bins(self._opened, _at(loads), _at(written))
         return Snapshot(loads, written, *map(int, state[3:]))
 
     def secrets(self) -> bytes:
@@ -225,12 +228,10 @@ class NativeMap(Accesses):
         if trace is not None and self.memory.trace is not None:
             self.memory.trace.extend(trace[:count])
 
-    def _state(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _state(self) -> tuple[np.ndarray, np.ndarray]:
         state, count = np.zeros(6, np.uint64), np.zeros(9, np.uint64)
-        loads = np.zeros(self.config.bins, np.uint8)
-        written = np.zeros(self.config.host_bins, np.uint64)
-        self._library.pst_bolt_state(self._opened, *map(_at, (state, count, loads, written)))
-        return state, count, loads, written
+        self._library.pst_bolt_state(self._opened, _at(state), _at(count))
+        return state, count
 
 
 def _at(array: np.ndarray | None) -> int | None:

@@ -90,5 +90,6 @@ def library() -> ctypes.CDLL:
     loaded.pst_bolt_run.argtypes = (pointer, size, *[pointer] * 9)
     loaded.pst_bolt_secrets.restype = size
     loaded.pst_bolt_secrets.argtypes = (pointer, pointer)
-    loaded.pst_bolt_state.argtypes = (pointer,) * 5
+    loaded.pst_bolt_state.argtypes = (pointer,) * 3
+    loaded.pst_bolt_bins.argtypes = (pointer,) * 3
     return loaded

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.ir.errors import InputError, TargetError
@@ -68,6 +68,7 @@ def test_the_line_through_the_published_latencies() -> None:
         Machine.of(load("h200"))
 
 
+@settings(deadline=None)
 @given(SIZES, st.floats(1e9, 1e12), st.floats(1e-7, 1e-5))
 def test_costs_are_sane(config: BoltConfig, rate: float, place: float) -> None:
     machine, traffic = Machine(2.61e-6, place, rate), bolt(config)
