@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penstock.ir.errors import InputError
-from penstock.sim.bolt import BoltConfig, BoltMap, HostMemory, NativeMap, Op, Trace
+from penstock.sim.bolt import BoltConfig, BoltMap, HostMemory, NativeMap, Op, Response, Trace
 from penstock.sim.bolt.adversary import (
     PATTERNS,
     Finding,
@@ -25,6 +25,8 @@ from penstock.sim.bolt.adversary import (
 )
 from penstock.sim.bolt.adversary.coupling import random_pairs
 from penstock.sim.bolt.adversary.shape import page_counts
+from penstock.sim.bolt.page import Slot
+from penstock.sim.bolt.position_map import Entry
 
 LONG = 250_000
 
@@ -87,6 +89,59 @@ def test_all_patterns_have_one_trace_when_the_pairs_are_fixed(
     assert len(hits) > 3, "patterns too much alike to prove anything"
     for name, trace in traces.items():
         assert first_difference(traces["uniform"], trace) is None, f"{name} can be told from uniform"
+
+
+class SkipsWrites(BoltMap):
+    """Leaves a page alone that holds what it held."""
+
+    opened: tuple[int, list[Slot]] | None = None
+
+    def _read(self, index: int, bin_: int) -> list[Slot]:
+        slots = super()._read(index, bin_)
+        self.opened = bin_, list(slots)
+        return slots
+
+    def _write(self, index: int, bin_: int, slots: list[Slot]) -> None:
+        if self.opened != (bin_, slots):
+            super()._write(index, bin_, slots)
+
+
+class Coalesces(BoltMap):
+    """Answers the same GET again from where it is at hand."""
+
+    last: tuple[Op, int, Response] | None = None
+
+    def access(self, op: Op, key: int = 0, value: bytes = b"") -> Response:
+        if self.last is not None and self.last[:2] == (op, key) and op is Op.GET:
+            self.counters.accesses += 1
+            return self.last[2]
+        response = super().access(op, key, value)
+        self.last = op, key, response
+        return response
+
+
+class KeepsPairs(BoltMap):
+    """Remaps only what is written."""
+
+    def _place(self, key: int, entry: Entry | None, pair: tuple[int, int]) -> Entry:
+        return super()._place(key, entry, entry.pair if entry else pair)
+
+
+@pytest.mark.parametrize("leaky", [SkipsWrites, Coalesces, KeepsPairs])
+def test_shortcuts_that_leak_are_told_by_the_coupling(leaky: type[BoltMap]) -> None:
+    config, length = BoltConfig(256, value_bytes=4, alpha=0.2), 80
+    pairs = random_pairs(config, 64 + length, seed=3)
+    fill = [(Op.PUT, key) for key in range(64)]
+    traces = []
+    for keys in (np.full(length, 7), np.arange(length) % 64):
+        commands = [*fill, *((Op.GET, int(key)) for key in keys)]
+        ops, asked = np.array([op for op, _ in commands]), np.array([key for _, key in commands])
+        memory = HostMemory.of(config.image_bytes, trace=Trace())
+        tape = tape_for(config, ops, asked, pairs)
+        leaky(config, memory=memory, tape=tape.__getitem__).run(ops, asked, np.zeros((len(ops), 4), np.uint8))
+        assert memory.trace
+        traces.append(memory.trace.array())
+    assert first_difference(*traces) is not None
 
 
 def test_a_difference_of_traces_is_found_and_named() -> None:
