@@ -114,7 +114,7 @@ def compile(
         mapped = _without_weights(model, shapes, dtype, seed, example_inputs)
         compile_mapped(mapped, target, chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
-    if isinstance(model, str) and is_composition(model) and chosen.backend == "cpu":
+    if isinstance(model, str) and is_composition(model) and chosen.backend in WHOLE:
         if quantize or pipeline or dtype != "f32":
             raise InputError("a composition is compiled as it is", accepted="no quantize, pipeline or dtype")
         compile_composition(model, chosen, place, shapes, precision, progress)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE
 from .compiler import compile_model, raise_subject, tools
@@ -17,6 +17,11 @@ from .ir.errors import InputError
 from .ir.targets import Target
 from .progress import Progress
 from .subject import SEQUENCE, Subject, from_module
+
+if TYPE_CHECKING:
+    from .backends.cpu.images import Images as CpuImages
+    from .backends.cuda.images import Images as CudaImages
+    from .ir.mlir import ir
 
 
 def compile_composition(
@@ -27,11 +32,11 @@ def compile_composition(
     precision: str,
     progress: Progress | None,
 ) -> None:
-    """Compile ``zoo:coe[,experts=N][,seed=S]`` for the CPU and write its bundle.
+    """Compile ``zoo:coe[,experts=N][,seed=S]`` for a CPU or a GPU and write its bundle.
 
     Args:
         spec: the composition.
-        target: a CPU.
+        target: the machine.
         out: the bundle's directory.
         shapes: one length of prompts, as ``s``.
         precision: as for other models.
@@ -40,9 +45,9 @@ def compile_composition(
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
-    from .backends.cpu.images import Images
     from .frontend.zoo.coe import Composition
     from .ir.module import parse_module
+    from .passes.precision import round_params
 
     composition = Composition.of(spec)
     length = _length(shapes)
@@ -52,14 +57,16 @@ def compile_composition(
         first = _subject(f"{spec}: expert 0", composition.expert(0), length)
         compile_model(first, target, writer.path(SHAPE), None, None, precision, (), progress)
         compiled = open_bundle(writer.path(SHAPE))
-        images = Images(parse_module(compiled.text(MODULE), where=str(out)))
+        module = parse_module(compiled.text(MODULE), where=str(out))
+        images = _images(module, target)
         known = raise_subject(first).params
         names = set(dict(first.module.named_buffers()))
         for number, expert in enumerate(composition.experts()):
             if progress is not None:
                 progress("images of experts", number, composition.count)
-            images.write(writer.path(IMAGE.format(number)), _params(known, expert, names))
-        facts = {"experts": composition.count, "length": length}
+            params = round_params(module, _params(known, expert, names))
+            images.write(writer.path(IMAGE.format(number)), params)
+        facts = {"experts": composition.count, "length": length, "machine": target.backend}
         writer.commit(
             tools=tools(),
             target=target.name,
@@ -67,6 +74,18 @@ def compile_composition(
             entries={},
             backends={BACKEND: facts},
         )
+
+
+def _images(module: ir.Module, target: Target) -> CpuImages | CudaImages:
+    """What writes images for the target's program."""
+    if target.backend == "cpu":
+        from .backends.cpu.images import Images
+
+        return Images(module)
+    from .backends.cuda.images import Images
+    from .backends.cuda.kernel import arch_named
+
+    return Images(module, arch_named(target.device[0].architecture))
 
 
 def _length(shapes: Mapping[str, Sequence[int]] | None) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .ir.bundle import open_bundle
 from .ir.errors import InputError
 from .progress import Progress
 from .sim.cost.coe import Expert, Node, Served, Workload, batches_of, hit_rate, popularity
 from .sim.cost.coe import serve as serve_modelled
+
+if TYPE_CHECKING:
+    from .backends.cpu.experts import Machine
 
 ROUTED = "routed"
 COUNTS = ("requests", "hits", "misses", "evictions", "copied_bytes", "written_back_bytes")
@@ -94,7 +98,7 @@ def serve(
     from .frontend.zoo.coe import prompts
 
     exponent = exponent_of(requests)
-    with Composition(path, slots, ahead=ahead, threads=threads) as composition:
+    with Composition(path, slots, ahead=ahead, threads=threads, machine=_machine(path)) as composition:
         asked = prompts(batch * batches, composition.length, seed).numpy().reshape(batches, batch, -1)
         drawn = None
         if exponent is not None:
@@ -120,6 +124,18 @@ def serve(
         if exponent is not None:
             expected = hit_rate(popularity(composition.count, exponent), slots)
         return Serving(counted.to_json(), modelled, expected, composition.count, slots, ahead)
+
+
+def _machine(path: str | Path) -> Machine | None:
+    """The GPU, where the bundle is for one; None: this machine's CPU."""
+    from .backends.cpu.experts import BACKEND
+
+    facts = open_bundle(path).manifest["backends"].get(BACKEND) or {}
+    if facts.get("machine") != "cuda":
+        return None
+    from .backends.cuda.slots import GpuMachine
+
+    return GpuMachine()
 
 
 def exponent_of(requests: str) -> float | None:

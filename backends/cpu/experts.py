@@ -1,4 +1,4 @@
-"""Runs a Composition of Experts on the CPU: images mapped from files are the far memory, slots the near one.
+"""Runs a Composition of Experts: images mapped from files are the far memory, a machine's slots the near one.
 
 A table of experts, least recently used first, says who is in a slot (SN40L, MICRO 2024, section V-B). The
 router names an expert for every prompt of a batch; an expert that is not in a slot is copied into one, and
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,6 +59,67 @@ class Answer:
     logits: np.ndarray
 
 
+class Runner(Protocol):
+    """A program that may be given other weights than its own, by their address."""
+
+    def run(
+        self, inputs: Mapping[str, Any], *, threads: int | None = None, weights: int | None = None
+    ) -> dict[str, Any]:
+        """Outputs by name."""
+        ...
+
+
+class Slots(Protocol):
+    """Places for images in the near memory."""
+
+    def address(self, slot: int) -> int:
+        """Where a program finds a slot's image."""
+        ...
+
+    def copy(self, slot: int, image: np.ndarray) -> None:
+        """Bring an image into a slot; returns when it is there. Any thread may call it."""
+        ...
+
+
+class Machine(Protocol):
+    """What runs a composition."""
+
+    def load(self, path: Path) -> Runner:
+        """A bundle's program."""
+        ...
+
+    def slots(self, count: int, size: int) -> Slots:
+        """Room for ``count`` images of ``size`` bytes."""
+        ...
+
+
+class HostSlots:
+    """Places for images in main memory, on pages of their own."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.places = [np.frombuffer(mmap.mmap(-1, size), np.uint8) for _ in range(count)]
+
+    def address(self, slot: int) -> int:
+        """See `Slots`."""
+        return self.places[slot].ctypes.data
+
+    def copy(self, slot: int, image: np.ndarray) -> None:
+        """See `Slots`."""
+        np.copyto(self.places[slot], image)
+
+
+class Host:
+    """This machine's CPU."""
+
+    def load(self, path: Path) -> Program:
+        """See `Machine`."""
+        return load(path)
+
+    def slots(self, count: int, size: int) -> HostSlots:
+        """See `Machine`."""
+        return HostSlots(count, size)
+
+
 class Composition:
     """An opened composition. A context manager: leaving it ends the copying thread.
 
@@ -67,13 +128,22 @@ class Composition:
         slots: experts the near memory holds.
         ahead: of a batch's next experts, how many are copied while one runs.
         threads: of a run; as many as the process may use when None.
+        machine: what it was compiled for; this machine's CPU when None.
 
     Raises:
         BundleError: the bundle is missing, corrupt, or no composition.
         InputError: no slot, or a negative number ahead.
     """
 
-    def __init__(self, path: str | Path, slots: int, *, ahead: int = 0, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        slots: int,
+        *,
+        ahead: int = 0,
+        threads: int | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         if ahead < 0:
             raise InputError(f"{ahead} experts ahead", accepted="0 or more")
         files = open_bundle(path)
@@ -82,14 +152,15 @@ class Composition:
             raise BundleError("holds no experts", where=str(path), accepted="a bundle of zoo:coe")
         self.count: int = facts["experts"]
         self.length: int = facts["length"]
-        self.router: Program = load(files.path / ROUTER)
-        self.program: Program = load(files.path / SHAPE)
+        machine = machine or Host()
+        self.router, self.program = machine.load(files.path / ROUTER), machine.load(files.path / SHAPE)
         self.images: list[Weights] = [map_weights(files.file(IMAGE.format(n))) for n in range(self.count)]
         self.ahead, self.threads = ahead, threads
         self.cache = ExpertCache(slots)
         self.counters = Counters()
-        self._slots = _slots(min(slots, self.count), self.image_bytes)
-        self._free = list(range(len(self._slots)))
+        near = min(slots, self.count)
+        self._slots = machine.slots(near, self.image_bytes)
+        self._free = list(range(near))
         self._slot_of: dict[int, int] = {}
         self._coming: dict[int, Future[float]] = {}
         self._copier = ThreadPoolExecutor(1, "copy")
@@ -151,7 +222,7 @@ class Composition:
             answers.append(Answer(expert, logits))
         return answers
 
-    def _ask(self, program: Program, prompt: np.ndarray, weights: int | None = None) -> dict[str, Any]:
+    def _ask(self, program: Runner, prompt: np.ndarray, weights: int | None = None) -> dict[str, Any]:
         return program.run({INPUT: prompt[None]}, threads=self.threads, weights=weights)
 
     def _check(self, prompts: np.ndarray) -> None:
@@ -183,13 +254,13 @@ class Composition:
 
     def _copy_now(self, expert: int, slot: int) -> None:
         """Copy on this thread: nobody runs meanwhile."""
-        took = _copy(self._slots[slot], self.images[expert].data)
+        took = self._copy(expert, slot)
         self.counters.copy_s += took
         self.counters.wait_s += took
 
     def _copy_beside(self, expert: int, slot: int) -> None:
         """Copy on the other thread, one after another."""
-        self._coming[expert] = self._copier.submit(_copy, self._slots[slot], self.images[expert].data)
+        self._coming[expert] = self._copier.submit(self._copy, expert, slot)
 
     def _arrived(self, expert: int) -> int:
         """Wait until an expert is near; the address of its weights."""
@@ -198,19 +269,13 @@ class Composition:
         if coming is not None:
             self.counters.copy_s += coming.result()
             self.counters.wait_s += time.perf_counter() - begin
-        return self._slots[self._slot_of[expert]].ctypes.data
+        return self._slots.address(self._slot_of[expert])
 
-
-def _slots(count: int, size: int) -> list[np.ndarray]:
-    """Places for images, on pages of their own."""
-    return [np.frombuffer(mmap.mmap(-1, size), np.uint8) for _ in range(count)]
-
-
-def _copy(slot: np.ndarray, image: np.ndarray) -> float:
-    """Copy an image into a slot; the seconds it took."""
-    begin = time.perf_counter()
-    np.copyto(slot, image)
-    return time.perf_counter() - begin
+    def _copy(self, expert: int, slot: int) -> float:
+        """Copy an expert's image into a slot; the seconds it took."""
+        begin = time.perf_counter()
+        self._slots.copy(slot, self.images[expert].data)
+        return time.perf_counter() - begin
 
 
 def _only(outputs: dict[str, Any]) -> np.ndarray:

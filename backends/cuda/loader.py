@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ...ir.errors import BundleError
 from ...ir.signature import Entry
 from ..cpu.inputs import choose_entry, cut, fill
 from .device import Arguments, Device
+from .held import Held
 from .plan import EntryPlan, Plan, Step
 
 BACKEND = "cuda"
@@ -53,7 +53,7 @@ class Program:
         self.device = device or Device()
         self.device.hold(self.plan.arch, str(bundle.path))
         self._lock = threading.Lock()
-        self._resources = _Held(self.device)
+        self._resources = Held(self.device)
         weakref.finalize(self, self._resources.release)
         self._functions = {
             name: self._resources.function(bundle.file(facts.cubin).read_bytes(), facts.kernel)
@@ -64,7 +64,8 @@ class Program:
             self._resources.stream()
             for _ in range(max((entry.lanes for entry in self.plan.entries.values()), default=1))
         ]
-        self._graphs: dict[str, Any] = {}
+        self._graphs: dict[tuple[str, int | None], Any] = {}
+        self._weights: int | None = None
         self._arguments: dict[object, Arguments] = {}
         self._upload_weights()
         self.reset()
@@ -76,6 +77,7 @@ class Program:
         threads: int | None = None,
         probe: Callable[..., None] | None = None,
         profile: bool = False,
+        weights: int | None = None,
     ) -> dict[str, Any]:
         """Run the model.
 
@@ -86,6 +88,8 @@ class Program:
             probe: likewise; nothing is probed.
             profile: runs step by step, and adds each one's time under ``__profile__``: rows of ``step``,
                 ``kernel``, ``instance`` and ``ms``.
+            weights: device address of another model's image to run with, in the same layout; the program's
+                own when None. A graph is kept for each address.
 
         Returns:
             Outputs by name, new arrays at every call.
@@ -102,6 +106,7 @@ class Program:
             plan, stream = self.plan.entries[chosen.name], self._streams[0]
             for name, array in given.items():
                 self._upload(plan.inputs[name], array, stream)
+            self._weights = weights
             rows = self._profiled(plan) if profile else self._launched(chosen.name, plan)
             for name, array in outputs.items():
                 self._download(array, plan.outputs[name], stream)
@@ -121,10 +126,18 @@ class Program:
     # Runs.
 
     def _launched(self, name: str, plan: EntryPlan) -> list[dict[str, Any]]:
-        if name not in self._graphs:
-            self._graphs[name] = self._resources.graph(lambda: self._enqueue(plan), self._streams[0])
-        self.device.call("cuGraphLaunch", self._graphs[name], self._streams[0])
+        key = name, self._weights
+        if key not in self._graphs:
+            self._graphs[key] = self._resources.graph(lambda: self._enqueue(plan), self._streams[0])
+        self.device.call("cuGraphLaunch", self._graphs[key], self._streams[0])
         return []
+
+    def _at(self, offset: int) -> int:
+        """The address of a place of the plan: weights may be another model's."""
+        start, size = self.plan.sections["weights"]
+        if self._weights is not None and start <= offset < start + size:
+            return self._weights + offset - start
+        return self.base + offset
 
     def _enqueue(self, plan: EntryPlan) -> None:
         """All steps on their lanes, which leave the first stream at the start and join it at the end."""
@@ -155,7 +168,7 @@ class Program:
     def _step(self, step: Step, stream: Any) -> None:
         call = self.device.call
         if step.kind == "copy":
-            target, source = (self.base + step.places[end] for end in ("to", "from"))
+            target, source = (self._at(step.places[end]) for end in ("to", "from"))
             call("cuMemcpyDtoDAsync", target, source, step.bytes, stream)
         elif step.kind == "clear":
             call("cuMemsetD8Async", self.base + step.places["to"], 0, step.bytes, stream)
@@ -165,10 +178,10 @@ class Program:
 
     def _argument_block(self, step: Step) -> Arguments:
         """Made once a step and kept: a graph may read it again."""
-        key = (step.name, *sorted(step.places.items()))
+        key = (step.name, self._weights, *sorted(step.places.items()))
         if key not in self._arguments:
             kernel = self.plan.kernels[step.name].kernel
-            places = {name: self.base + start for name, start in step.places.items()}
+            places = {name: self._at(start) for name, start in step.places.items()}
             self._arguments[key] = Arguments(self.device, kernel, places)
         return self._arguments[key]
 
@@ -214,59 +227,6 @@ class Program:
         if array.nbytes:
             target = array.__array_interface__["data"][0]
             self.device.call("cuMemcpyDtoHAsync", target, self.base + offset, array.nbytes, stream)
-
-
-@dataclass
-class _Held:
-    """What a program holds of a device, let go of together, the last first."""
-
-    device: Device
-    lets: list[Callable[[], Any]] = field(default_factory=list)
-
-    def allocate(self, size: int) -> int:
-        (address,) = self.device.call("cuMemAlloc", max(size, 1))
-        self._later("cuMemFree", address)
-        return int(address)
-
-    def stream(self) -> Any:
-        kinds = self.device.api.CUstream_flags
-        (stream,) = self.device.call("cuStreamCreate", kinds.CU_STREAM_NON_BLOCKING)
-        self._later("cuStreamDestroy", stream)
-        return stream
-
-    def event(self) -> Any:
-        kinds = self.device.api.CUevent_flags
-        (event,) = self.device.call("cuEventCreate", kinds.CU_EVENT_DISABLE_TIMING)
-        self._later("cuEventDestroy", event)
-        return event
-
-    def function(self, cubin: bytes, kernel: Any) -> Any:
-        module, function = self.device.function(cubin, kernel)
-        self._later("cuModuleUnload", module)
-        return function
-
-    def graph(self, enqueue: Callable[[], None], stream: Any) -> Any:
-        """What is enqueued by a function, starting and ending on a stream, as a graph to launch."""
-        mode = self.device.api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-        self.device.call("cuStreamBeginCapture", stream, mode)
-        try:
-            enqueue()
-        finally:
-            (captured,) = self.device.call("cuStreamEndCapture", stream)
-        (graph,) = self.device.call("cuGraphInstantiate", captured, 0)
-        self.device.call("cuGraphDestroy", captured)
-        self._later("cuGraphExecDestroy", graph)
-        return graph
-
-    def _later(self, name: str, handle: Any) -> None:
-        self.lets.append(lambda: self.device.call(name, handle))
-
-    def release(self) -> None:
-        """Let go of everything."""
-        if self.lets:
-            self.device.enter()
-        while self.lets:
-            self.lets.pop()()
 
 
 def _array(shape: Any, dtype: str) -> np.ndarray:
