@@ -1,0 +1,108 @@
+"""Whole models from the zoo through the loader, every launch carried out by the emulated machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import penstock
+from penstock import cli
+from penstock.backends.cuda.build import compile_kernels
+from penstock.backends.cuda.device import Device
+from penstock.backends.cuda.emit import emit
+from penstock.backends.cuda.emulate import emulate
+from penstock.backends.cuda.loader import Program
+from penstock.backends.cuda.plan import Plan
+from penstock.ir.errors import UnsupportedOps
+from penstock.ir.interpreter.engine import interpret
+from penstock.ir.module import parse_module
+
+from .fake_driver import FakeDriver
+
+pytest.importorskip("cuda.bindings.nvrtc", reason="penstock[cuda] is not installed")
+BOUND = 1e-2  # of contractions rounded to bf16
+
+
+def distance(bundle: penstock.Bundle) -> float:
+    """How far the launch list's outputs are from the interpreter's, of the first entry."""
+    plan = Plan.from_json(bundle.files.json("cuda/plan.json"), "plan")
+    kernels = {
+        name: replace(facts.kernel, source=bundle.files.text(f"cuda/{name}.cu"))
+        for name, facts in plan.kernels.items()
+    }
+    program = Program(bundle.files, Device(FakeDriver(kernels, emulate)))
+    inputs = bundle.example_inputs()
+    entry = next(iter(program.entries))
+    got = program.run(inputs, entry)
+    module = parse_module(bundle.files.text("module.mlir"))
+    states = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.entries[entry].states}
+    wanted = interpret(module, entry, {**bundle.files.weights().arrays, **inputs, **states})
+    return max(float(np.linalg.norm(got[name] - wanted[name]) / np.linalg.norm(wanted[name])) for name in got)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["zoo:llama-tiny,layers=1", "zoo:minilm-l6,layers=1"])
+def test_a_model_of_the_zoo_is_what_the_interpreter_says(model: str, tmp_path: Path) -> None:
+    bundle = penstock.compile(model, target="h200", shapes={"s": [6]}, out=tmp_path / "b")
+    assert distance(bundle) < BOUND
+
+
+@pytest.mark.slow
+def test_packed_weights_in_a_model_in_float32(tmp_path: Path) -> None:
+    bundle = penstock.compile(
+        "zoo:llama-tiny,layers=1",
+        target="h200",
+        shapes={"s": [3]},
+        quantize="bitmod4",
+        precision="fp32",
+        out=tmp_path / "b",
+    )
+    plan = bundle.files.json("cuda/plan.json")
+    assert any("BitMoD FP4" in kernel["note"] for kernel in plan["kernels"].values())
+    assert distance(bundle) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["sm_80", "sm_100a"])
+def test_a_model_compiles_for_the_other_architectures(arch: str, tmp_path: Path) -> None:
+    text = penstock.api.lower("zoo:llama-tiny,layers=1", None, shapes={"s": [6]}, precision="bf16")
+    emitted = emit(parse_module(text), arch)
+    assert {kernel.arch for kernel in emitted.kernels.values()} == {"sm_80"}
+    compiled = compile_kernels(emitted.kernels, arch)
+    assert all(made.resources[name].spill_bytes == 0 for name, made in compiled.items())
+
+
+UNKNOWN = """
+func.func private @odd(%a: tensor<4xf32>) -> tensor<4xf32> attributes {penstock.upstream} {
+  %0 = tensor.empty() : tensor<4xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+      iterator_types = ["parallel"]} ins(%a : tensor<4xf32>) outs(%0 : tensor<4xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      %2 = math.cbrt %x : f32
+      %3 = math.acos %2 : f32
+      linalg.yield %3 : f32
+  } -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+func.func @main(%a: tensor<4xf32> {penstock.name = "a", penstock.kind = "input"}) -> tensor<4xf32>
+    attributes {tier.frame_bytes = 0 : i64} {
+  %0 = call @odd(%a) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+"""
+
+
+def test_everything_unsupported_is_said_at_once() -> None:
+    with pytest.raises(UnsupportedOps) as refused:
+        emit(parse_module(UNKNOWN), "sm_90a")
+    assert {each.op for each in refused.value.ops} == {"math.cbrt", "math.acos"}
+
+
+def test_the_command_says_what_a_gpu_has_not(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for options in (["--layer", "x"], ["--tune"], ["--precision", "bf8"]):
+        assert cli.main(["compile", "zoo:mlp", "--target", "h200", "-o", str(tmp_path / "b"), *options]) == 2
+        assert "Traceback" not in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
