@@ -6,6 +6,7 @@ Package versions are compared with the pins of penstock's own metadata, so the p
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import platform
 import re
@@ -172,6 +173,10 @@ def tools() -> Iterator[Check]:
     yield Check("c++", first_line("c++", "--version"), rtl, "apt-get install g++")
     yield Check("ar", first_line("ar", "--version"), rtl, "apt-get install binutils")
     yield Check("make", first_line("make", "--version"), "make demo, make test", "apt-get install make")
+    driver = ctypes.util.find_library("cuda")
+    yield Check(
+        "NVIDIA driver", driver, "running CUDA bundles", "a machine with an NVIDIA GPU and its driver"
+    )
     for header, holder in (("lz4.h", "liblz4-dev"), ("zlib.h", "zlib1g-dev")):
         found = "found" if has_header(header) else None
         yield Check(header, found, "FST waveforms (VCD needs nothing)", f"apt-get install {holder}")
