@@ -1,14 +1,14 @@
 """A linear layer with BitMoD weights on a GPU: penstock in FP4 and FP3 beside cuBLAS in bf16.
 
-A shape is TOKENSxINPUTSxOUTPUTS. Every way multiplies bf16 tokens on the device; weights are copied as often
-as it takes to fill more than the second-level cache, and launches cycle through the copies, so that each reads
-its own from memory. Launches are captured into a graph, since one is shorter than what it costs to be asked
-for. Ways take turns within each round, and a turn counts as the share of one launch.
+A shape is TOKENSxINPUTSxOUTPUTS. Every way multiplies bf16 tokens on the device; weights are copied as
+often as it takes to fill more than the second-level cache, and launches cycle through the copies, so that
+each reads its own from memory. Launches are captured into a graph, since one is shorter than what it costs to
+be asked for. Ways take turns within each round, and a turn counts as the share of one launch.
 
 The rate is that of the weights as they are stored (codes, scales, special values) over the time; the roof is
-the target's read bandwidth (`ir/targets/h200.toml`). The error is ‖out − ref‖ / ‖ref‖ against float64 with the
-weights that the codes stand for; cuBLAS is given the float weights rounded to bf16, and its error is against
-them in float64.
+the target's read bandwidth (`ir/targets/h200.toml`). The error is ‖out − ref‖ / ‖ref‖ against float64 with
+the weights that the codes stand for; cuBLAS is given the float weights rounded to bf16, and its error is
+against them in float64.
 
 `--emulate` runs penstock's kernels on the emulated multiprocessor instead, on the CPU and without times.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def distances(got: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -
     ],
 )
 def test_a_bundle_is_what_the_cpu_says(
-    model: str, shapes: dict[str, list[int]], options: dict[str, str], bound: float, tmp_path: Path
+    model: str, shapes: dict[str, list[int]], options: dict[str, Any], bound: float, tmp_path: Path
 ) -> None:
     on_gpu = penstock.compile(model, target="h200", shapes=shapes, out=tmp_path / "gpu", **options)
     options = {"precision": "bf16", **options}

@@ -45,10 +45,10 @@ def words(weights: BitmodWeights) -> NDArray[np.uint32]:
     if weights.format.bits == 4:
         whole = _join(nibbles)  # [.., step, lane]
         return whole.reshape(blocks, groups, 2, 4, _LANES).swapaxes(3, 4).reshape(blocks, groups, -1)
-    three = nibbles >> 1
-    magnitudes, signs = _join(three & 3), _join(three >> 2)
+    three = nibbles >> np.uint32(1)
+    magnitudes, signs = _join(three & np.uint32(3)), _join(three >> np.uint32(2))
     by_two = magnitudes.reshape(blocks, groups, 4, 2, _LANES)
-    planes = (by_two[:, :, :, 0] | by_two[:, :, :, 1] << 2).swapaxes(2, 3)  # [.., lane, step/2]
+    planes = (by_two[:, :, :, 0] | by_two[:, :, :, 1] << np.uint32(2)).swapaxes(2, 3)  # [.., lane, step/2]
     by_four = signs.reshape(blocks, groups, 2, 4, _LANES)
     bits = (by_four << np.arange(4, dtype=np.uint32)[:, None]).sum(axis=3, dtype=np.uint32)
     return np.concatenate(
@@ -60,8 +60,8 @@ def marks(weights: BitmodWeights) -> NDArray[np.uint32]:
     """Scales and special values, ``[rows/16, groups, 8]``."""
     special = _specials(weights.format)[_filled(weights.special)].astype(np.uint32)  # [blocks, 16, groups]
     scale = _filled(weights.group_scale).astype(np.uint32)
-    both = (scale | special << 8).reshape(len(scale), 2, 8, -1)
-    return np.ascontiguousarray((both[:, 0] | both[:, 1] << 16).swapaxes(1, 2))
+    both = (scale | special << np.uint32(8)).reshape(len(scale), 2, 8, -1)
+    return np.ascontiguousarray((both[:, 0] | both[:, 1] << np.uint32(16)).swapaxes(1, 2))
 
 
 def channels(weights: BitmodWeights) -> NDArray[np.float32]:

@@ -47,13 +47,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> penstock.Bundle:
 Loaded = tuple[Program, FakeDriver]
 
 
-def load(bundle: penstock.Bundle, execute: Execute | None = None, **facts: tuple[int, int]) -> Loaded:
+def load(
+    bundle: penstock.Bundle, execute: Execute | None = None, capability: tuple[int, int] = (9, 0)
+) -> Loaded:
     plan = Plan.from_json(bundle.files.json("cuda/plan.json"), "plan")
     kernels = {
         name: replace(facts.kernel, source=bundle.files.text(f"cuda/{name}.cu"))
         for name, facts in plan.kernels.items()
     }
-    driver = FakeDriver(kernels, execute, **facts)
+    driver = FakeDriver(kernels, execute, capability)
     return Program(bundle.files, Device(driver)), driver
 
 

@@ -14,6 +14,7 @@ from penstock.backends.cuda.build import compile_kernels
 from penstock.backends.cuda.device import Device
 from penstock.backends.cuda.emit import emit
 from penstock.backends.cuda.emulate import emulate
+from penstock.backends.cuda.kernel import Arch
 from penstock.backends.cuda.loader import Program
 from penstock.backends.cuda.plan import Plan
 from penstock.ir.errors import UnsupportedOps
@@ -67,7 +68,7 @@ def test_packed_weights_in_a_model_in_float32(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["sm_80", "sm_100a"])
-def test_a_model_compiles_for_the_other_architectures(arch: str, tmp_path: Path) -> None:
+def test_a_model_compiles_for_the_other_architectures(arch: Arch, tmp_path: Path) -> None:
     text = penstock.api.lower("zoo:llama-tiny,layers=1", None, shapes={"s": [6]}, precision="bf16")
     emitted = emit(parse_module(text), arch)
     assert {kernel.arch for kernel in emitted.kernels.values()} == {"sm_80"}
