@@ -15,7 +15,9 @@ refuses the shape, is left out with a line saying so. The roof is the target's b
 can be checked of this script where there is no GPU. Shapes should be small then.
 
 Usage: python benchmarks/cuda_attention.py [--shapes 4x16x4096x128,4x16x4096x128c,…] [--ways penstock,cudnn,…]
-           [--rounds N] [--burst N] [--seed N] [--emulate] [--json]
+           [--cuts 128x2,176x2,128x3] [--rounds N] [--burst N] [--seed N] [--emulate] [--json]
+
+`--cuts` has more ways: penstock's kernel with tiles of so many keys and so many warpgroups that multiply.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from penstock.backends.cpu.kernels.group import read_group
 from penstock.backends.cuda.device import Arguments, Device
 from penstock.backends.cuda.emulate import emulate
 from penstock.backends.cuda.kernel import Arch, Kernel
+from penstock.backends.cuda.kernels.hopper_streamed import Cut, stream_hopper
 from penstock.backends.cuda.kernels.stream import stream
 from penstock.backends.cuda.nvrtc import compile_source
 from penstock.frontend.torch_export import raise_programs
@@ -132,7 +136,9 @@ def slopes_of(heads: int) -> torch.Tensor:
     return 2.0 ** (-8.0 * torch.arange(1, heads + 1).float() / heads)
 
 
-def kernel_for(shape: Shape, arch: Arch = "sm_90a") -> tuple[Kernel, dict[str, np.ndarray]]:
+def kernel_for(
+    shape: Shape, arch: Arch = "sm_90a", cut: Cut | None = None
+) -> tuple[Kernel, dict[str, np.ndarray]]:
     """Penstock's kernel for a shape, from the module through the frontend and fusion; parameters it reads.
 
     The frontend may have worked something out from the parameters beforehand.
@@ -143,9 +149,10 @@ def kernel_for(shape: Shape, arch: Arch = "sm_90a") -> tuple[Kernel, dict[str, n
     raised = raise_programs({"main": program})
     lowered, _ = run_pipeline(raised.module, parse_pipeline(_PIPELINE))
     (group,) = (op for op in walk(lowered.operation) if op.name == FUSED and _loops(op))
-    kernel = stream(group, "attention", arch)[
-        -1
-    ].kernel  # what comes before rounds inputs: they are bf16 here
+    launches = (
+        stream_hopper(read_group(group, []), "attention", cut) if cut else stream(group, "attention", arch)
+    )
+    kernel = launches[-1].kernel  # what comes before rounds inputs: they are bf16 here
     read = [tensor for tensor in kernel.tensors() if tensor.role == "in" and tensor.dtype == "f32"]
     by_shape = {array.shape: array for array in raised.params.values()}
     return kernel, {tensor.name: by_shape[tensor.shape] for tensor in read}
@@ -183,11 +190,18 @@ def error_of(out: torch.Tensor, wanted: Mapping[tuple[int, int], Any]) -> float:
 Way = Callable[[], torch.Tensor]
 
 
-def penstock_way(shape: Shape, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Way:
+def cut_way(cut: Cut) -> Callable[..., Way]:
+    """Penstock's kernel for Hopper, cut in another way."""
+    return lambda *given: penstock_way(*given, cut=cut)
+
+
+def penstock_way(
+    shape: Shape, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cut: Cut | None = None
+) -> Way:
     """Penstock's kernel on torch's current stream."""
     device = Device()
     arch: Arch = "sm_90a" if device.capability == (9, 0) else "sm_80"
-    kernel, params = kernel_for(shape, arch)
+    kernel, params = kernel_for(shape, arch, cut)
     native = f"sm_{device.capability[0]}{device.capability[1]}" if arch == "sm_80" else arch
     compiled = compile_source(kernel.name, kernel.source, native)
     module, function = device.function(compiled.cubin, kernel)
@@ -266,15 +280,15 @@ def triton_way(shape: Shape, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) 
     return lambda: attention(q, k, v, shape.kind == "c")
 
 
-MAKERS: Mapping[str, Callable[..., Way]] = {
+MAKERS: dict[str, Callable[..., Way]] = {
     "penstock": penstock_way,
     "cudnn": sdpa_way("CUDNN_ATTENTION"),
     "flash": sdpa_way("FLASH_ATTENTION"),
     "flex": flex_way,
     "triton": triton_way,
 }
-OWN_SCORES = ("penstock", "flex")
-"""Ways that take a score function."""
+MASK_ONLY = ("cudnn", "flash", "triton")
+"""Ways that take no score function."""
 
 
 @dataclass(frozen=True)
@@ -322,7 +336,7 @@ def measured(shape: Shape, names: tuple[str, ...], rounds: int, burst: int, seed
     wanted = reference(shape, q, k, v)
     ways, errors = {}, {}
     for name in names:
-        if shape.kind == "s" and name not in OWN_SCORES:
+        if shape.kind == "s" and name in MASK_ONLY:
             continue
         try:
             ways[name] = MAKERS[name](shape, q, k, v)
@@ -372,6 +386,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--cuts", default="")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--burst", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -383,6 +398,12 @@ def main() -> int:
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
     names = tuple(given.ways.split(","))
+    for text in filter(None, given.cuts.split(",")):
+        try:
+            MAKERS[text] = cut_way(Cut.of(*(int(word) for word in text.split("x"))))
+        except (KeyError, TypeError, ValueError):
+            parser.error(f"{text}: not KEYSxWARPGROUPS, such as 176x2")
+        names = (*names, text)
     unknown = [name for name in names if name not in MAKERS]
     if unknown:
         parser.error(f"no way '{unknown[0]}' (accepted: {', '.join(MAKERS)})")

@@ -31,6 +31,7 @@ SHARED_LIMIT = 232448
 REGISTERS = 65536
 _ATOM = 1024  # bytes after which the swizzle repeats
 _COLUMNS = 64  # of 16 bits in a swizzled row
+_REGISTERS_OF = {1: (24, 240), 2: (24, 240), 3: (32, 160)}  # the producer's and a consumer's, by consumers
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Cut:
     stages: int = 2
     producer_registers: int = 24
     consumer_registers: int = 240
+
+    @staticmethod
+    def of(keys: int, consumers: int = 2) -> Cut:
+        """A cut whose warpgroups share all registers."""
+        producer, consumer = _REGISTERS_OF[consumers]
+        return Cut(keys, consumers, producer_registers=producer, consumer_registers=consumer)
 
     @property
     def rows(self) -> int:
@@ -86,11 +93,12 @@ def cut_for(cascade: Streamed) -> Cut:
     """Tiles as large as registers allow: scores, weights and sums of a row live in four threads."""
     extent = max(cascade.extents[cascade.depth], cascade.extents[cascade.width])
     if extent > 128:
-        return Cut(64 if computes(cascade) else 80)
-    if extent > 64 and computes(cascade):  # what the chain holds at a time needs registers too
-        return Cut(96)
-    # Behind a mask of coordinates large tiles are hidden in part.
-    return Cut(176 if extent > 64 and not has_mask(cascade) else 128)
+        return Cut.of(64 if computes(cascade) else 80)
+    if computes(cascade):  # what the chain holds at a time needs registers too
+        return Cut.of(96 if extent > 64 else 128)
+    if has_mask(cascade):  # large tiles are hidden in part
+        return Cut.of(128)
+    return Cut.of(176) if extent > 64 else Cut.of(128, consumers=3)
 
 
 def computes(cascade: Streamed) -> bool:
