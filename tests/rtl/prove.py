@@ -175,7 +175,7 @@ PROOFS = (
     Proof("bolt_page_dma", _PAGES, "page_dma_formal", {"InFlight": 2}, depth=12),
     *(
         Proof("bolt_aead", _AEAD, "aead_formal", {"Blocks": blocks}, depth=depth, instead="zero")
-        for blocks, depth in ((1, None), (2, None))
+        for blocks, depth in ((2, 28), (1, 32))
     ),
 )
 

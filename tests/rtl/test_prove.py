@@ -102,6 +102,13 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "high > $signed(SumWidth'(limit_i))",
         "high >= $signed(SumWidth'(limit_i))",
     ),
+    "a wrong tag passes": ("aead_formal", "bolt_aead.sv", "&& tag != word", "&& 1'b0"),
+    "a wrong tag forgotten in a clear": (
+        "aead_formal",
+        "bolt_aead.sv",
+        "if (wrong || state_q == Dead)",
+        "if ((wrong && !clear_i) || state_q == Dead)",
+    ),
     "ties to odd": ("shift_formal", "bitmod_step_pkg.sv", "odd & mask[0]", "~odd & mask[0]"),
     "a digit's window moved": ("terms_formal", "bitmod_term_booth.sv", "code_i[5:3]", "code_i[6:4]"),
 }
