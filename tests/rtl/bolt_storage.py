@@ -23,7 +23,6 @@ from bolt_ticks import (
     WAYS,
     Tick,
     Track,
-    noise,
     pack,
     quiet,
     sweep,
@@ -50,14 +49,15 @@ def position_map(chance: random.Random, accesses: int, keys: int = 40) -> Track:
     shown = 0
     for number in range(accesses):
         key = names[0] if number % 7 == 3 else chance.choice(names)
-        first, second = homes[key]
+        above = chance.getrandbits(22) << 2  # of the bucket's number; HBM here has no more of them
+        first, second = (above | low for low in homes[key])
         track.at().given |= {"pm_lookup": 1, "pm_key": key, "pm_bucket0": first, "pm_bucket1": second}
         for ahead, bucket in ((2, first), (3, second)):
             track.at(ahead).wanted |= {"pm_valid": 1, "pm_we": 0, "pm_addr": bucket}
         for ahead in range(DEADLINE + 4):
             track.at(ahead).wanted |= {"pm_found_entry": shown}
         track.wait(DEADLINE + 4)
-        holders = (buckets[first], buckets[second], cam)
+        holders = (buckets[first % BUCKETS], buckets[second % BUCKETS], cam)
         place = next(
             (
                 (holder, way)
@@ -77,16 +77,17 @@ def position_map(chance: random.Random, accesses: int, keys: int = 40) -> Track:
         new = entry_bits(
             key=chance.getrandbits(32), x=chance.getrandbits(24), y=chance.getrandbits(24),
             frame=chance.getrandbits(24), state=chance.randint(1, 4), which=chance.getrandbits(1),
+            zero=chance.getrandbits(20),
         )  # fmt: skip
         track.at().given |= {"pm_update": 1, "pm_keep": keep, "pm_entry": new}
         stored = new >> 32 << 32 | key if keep else 0
         written, full = first, 0
         if place:
             place[0][place[1]] = stored
-            written = second if place[0] is buckets[second] else first
+            written = second if place[0] is holders[1] else first
         elif any(0 in holder for holder in holders[:2]):
             holder = min(holders[:2], key=lambda each: WAYS - each.count(0))
-            written = second if holder is buckets[second] else first
+            written = second if holder is holders[1] else first
             if keep:
                 holder[holder.index(0)] = stored
         elif keep and 0 in cam:
@@ -148,8 +149,6 @@ def loads(chance: random.Random, requests: int) -> Track:
         load[chosen] += int(inc and not full)
         track.at(6).wanted |= {"load_done": 1, "load_which": which, "load_full": int(full)}
         track.wait(6 + chance.choice((0, 0, 0, 1, 7)))
-        if chance.random() < 0.9:  # what is not asked for does not count
-            track.at().given |= noise(chance, {"load_x": 3, "load_y": 3, "load_dec": 1, "load_inc": 1})
     track.wait(8)
     return track
 
@@ -332,8 +331,6 @@ def merges(chance: random.Random, requests: int) -> Track:
             value << VALUE_BITS * at for at, (_, value) in enumerate(queue)
         )
         track.at(MERGE_CYCLES).wanted |= wanted
-        for ahead in range(1, MERGE_CYCLES):
-            track.at(ahead).given |= noise(chance, {"merge_key": 32, "merge_en": 1})
         track.wait(MERGE_CYCLES + chance.choice((0, 0, 2)))
     track.wait(MERGE_CYCLES)
     return track

@@ -45,6 +45,7 @@ OUTPUTS: Fields = {
 }
 WIPED = b"i_merge i_stash "
 """Units whose registers are all zero after a clear."""
+HELD = ("seed", "slow")
 IN_BYTES, OUT_BYTES = 4 * 141, 4 * 77
 
 
@@ -74,11 +75,6 @@ class Track:
         """Go on."""
         self.now += cycles
         self.at()
-
-
-def noise(chance: random.Random, fields: Fields) -> dict[str, int]:
-    """Random bits on inputs that do not count."""
-    return {name: chance.getrandbits(width) for name, width in fields.items()}
 
 
 def quiet(*names: str) -> dict[str, int]:
@@ -118,11 +114,14 @@ def together(tracks: Iterable[Track]) -> list[Tick]:
 
 
 def write(ticks: Iterable[Tick], path: Path, seed: int = 1, slow: int = 0) -> Path:
-    """A run as vectors_main.cpp reads it."""
+    """A run as vectors_main.cpp reads it; numbers and words that are not given are noise."""
+    chance = random.Random(seed)
+    data = {name: width for name, width in INPUTS.items() if name not in HELD and width > 1}
     with path.open("wb") as file:
         file.write(struct.pack("<I60s", list(INPUTS).index("clear"), WIPED))
         for tick in ticks:
-            given = {"seed": seed, "slow": slow, **tick.given}
+            noise = {name: chance.getrandbits(width) for name, width in data.items()}
+            given = {**noise, "seed": seed, "slow": slow, **tick.given}
             mask = dict.fromkeys(tick.wanted, -1)
             file.write(pack(given, INPUTS).to_bytes(IN_BYTES, "little"))
             file.write(pack(tick.wanted, OUTPUTS).to_bytes(OUT_BYTES, "little"))
