@@ -87,7 +87,7 @@ def _run(
     name: str,
     commands: list[Command],
     host: Host | None = None,
-    tape: list[Words] | None = None,
+    tape: Sequence[Words] | None = None,
     packets: list[bytes] | None = None,
     boot: BootImages | None = None,
 ) -> WholeRun:

@@ -74,12 +74,14 @@ UNITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_unit_does_what_its_model_says_when_it_says(model: Model, unit: str, tmp_path: Path) -> None:
     make, size = UNITS[unit]
     run(model, make(random.Random(unit), size).ticks, tmp_path)
 
 
+@pytest.mark.slow
 def test_hbm_answers_when_it_likes_and_nothing_behind_the_deadline_shows_it(
     model: Model, tmp_path: Path
 ) -> None:
@@ -90,10 +92,12 @@ def test_hbm_answers_when_it_likes_and_nothing_behind_the_deadline_shows_it(
         assert (seen(outs[0], steady) == seen(outs[1], steady)).all()
 
 
+@pytest.mark.slow
 def test_an_answer_behind_its_deadline_is_told_and_is_no_data(model: Model, tmp_path: Path) -> None:
     run(model, storage.late(), tmp_path, slow=storage.LATE)
 
 
+@pytest.mark.slow
 def test_a_clear_wipes_values_whatever_is_under_way(model: Model, tmp_path: Path) -> None:
     run(model, storage.cleared(random.Random(5)), tmp_path)
 
