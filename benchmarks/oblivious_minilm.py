@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/oblivious_minilm.py [--length 32] [-o reproduce/stored/oblivious_minilm.json]
 
-Compiles the real weights once with plain look-ups, once with the map in software, once for ``bolt-u55c``; runs
-one sentence through all three; compares every output bit for bit; and times the two on the CPU. The RTL takes
-some minutes: building it, booting 213,654 records, 7 accesses a token.
+Compiles the real weights once with plain look-ups, once with the map in software, once for ``bolt-u55c``,
+runs one sentence through all three, compares every output bit for bit, and times the two on the CPU. The RTL
+takes some minutes: building it, booting 213,654 records, 7 accesses a token.
 """
 
 from __future__ import annotations
