@@ -306,7 +306,13 @@ class Bundle:
         }
         name, folder = self._design(design)
         if describe(self.path / folder)["design"] == LookupResult.design:
-            found = self._ask(folder, driver, trace, max_cycles, memory_latency, inputs, progress)
+            wants = {
+                "--driver": driver != "cpp",
+                "--trace": trace is not None,
+                "--max-cycles": max_cycles is not None,
+                "--trace-window": trace_window is not None,
+            }
+            found = self._ask(folder, wants, memory_latency, inputs, progress)
             if inputs is None:
                 record_run(self.path / SIMULATION, found)
             return found
@@ -330,20 +336,19 @@ class Bundle:
     def _ask(
         self,
         folder: str,
-        driver: str,
-        trace: str | None,
-        max_cycles: int | None,
+        wants: Mapping[str, bool],
         memory_latency: int | None,
         inputs: Mapping[str, np.ndarray] | None,
         progress: Progress | None,
     ) -> LookupResult:
         from .oblivious import simulate_oblivious
 
-        if driver != "cpp" or trace is not None or max_cycles is not None:
+        refused = [option for option, wanted in wants.items() if wanted]
+        if refused:
             raise InputError(
                 "a map runs with its program, to the program's end",
                 where=str(self.path / folder),
-                accepted="--driver cpp, no --trace and no --max-cycles",
+                accepted=f"no {', '.join(refused)}",
             )
         return simulate_oblivious(self.files, folder, inputs, memory_latency, progress)
 

@@ -7,11 +7,12 @@ What would show a value is an address, a branch, a count of steps or a shape tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ...ir.build import string
 from ...ir.cascade import walk
+from ...ir.entries import NAME, arguments, is_state, text_attribute
 from ...ir.errors import PrivateUse
 from ...ir.mlir import func, ir
 from ...ir.oblivious import LOOKUP
@@ -89,6 +90,7 @@ class Taint:
 
     def __post_init__(self) -> None:
         self.table = functions(self.module)
+        self._states_private: set[str] = set()
 
     def follow(self, sources: Iterable[ir.Value]) -> None:
         """Find everything that is made from these values, and every use that would show one."""
@@ -108,10 +110,13 @@ class Taint:
             self._states(function)
 
     def _states(self, function: func.FuncOp) -> None:
-        """A state updated with a private value is private when the next run begins."""
+        """A state updated with a private value is private when the next run begins, of whichever entry."""
+        held = {value: name for name, value in _states_of(function)}
         for value in returned(function):
             if value in self.values and updated(viewed(value)) is not None:
                 self.values.add(root(value))
+                self._states_private.add(held.get(root(value), ""))
+        self.values.update(value for value, name in held.items() if name in self._states_private)
 
     def _op(self, op: ir.Operation, shown: ir.Operation) -> None:
         """Follow one op; `shown` is the op of the model that it belongs to."""
@@ -204,6 +209,13 @@ class Taint:
 
     def _report(self, op: ir.Operation, reason: str, accepted: str) -> None:
         self.uses[PrivateUse(_name(op), source_of(op.location), reason, accepted)] = None
+
+
+def _states_of(function: func.FuncOp) -> Iterator[tuple[str, ir.Value]]:
+    """The states of an entry by name; all entries share them."""
+    for value, table in zip(function.entry_block.arguments, arguments(function), strict=True):
+        if is_state(table):
+            yield text_attribute(table, NAME, ""), value
 
 
 def _counts(op: ir.Operation) -> bool:

@@ -207,6 +207,40 @@ func.func private @put(%state: tensor<8x4xf32>, %index: tensor<2xi64>, %slices: 
     assert refused(text.replace("AT", mark).replace("IDS", "")) == ["put: writes to an address made from it"]
 
 
+def test_a_state_made_private_by_one_entry_is_private_in_the_others() -> None:
+    put = """
+func.func private @put(%state: tensor<8xi64>, %index: tensor<2xi64>, %slices: tensor<2xi64>) -> tensor<8xi64>
+    attributes {penstock.put = 0 : i64, penstock.upstream} {
+  return %state : tensor<8xi64>
+}"""
+    state = '%kept: tensor<8xi64> {penstock.kind = "state", penstock.name = "kept"}'
+    ids = '%ids: tensor<2xi64> {penstock.kind = "input", penstock.name = "ids", penstock.private}'
+    at = '%at: tensor<2xi64> {penstock.kind = "input", penstock.name = "at"}'
+    reads = f"""
+func.func @first({state}, %x: tensor<8xf32> {{penstock.kind = "input", penstock.name = "x"}})
+    -> tensor<8xf32> {{
+  %0 = call @look(%x, %kept) : (tensor<8xf32>, tensor<8xi64>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}}
+func.func private @look(%x: tensor<8xf32>, %kept: tensor<8xi64>) -> tensor<8xf32>
+    attributes {{penstock.upstream}} {{
+  %c0 = arith.constant 0 : index
+  %first = tensor.extract %kept[%c0] : tensor<8xi64>
+  %place = arith.index_cast %first : i64 to index
+  %y = tensor.extract %x[%place] : tensor<8xf32>
+  %r = tensor.splat %y : tensor<8xf32>
+  return %r : tensor<8xf32>
+}}"""
+    writes = f"""
+func.func @second({ids}, {at}, {state}) -> tensor<8xi64> {{
+  %0 = call @put(%kept, %at, %ids) {{penstock.updates = array<i64: 0>}}
+    : (tensor<8xi64>, tensor<2xi64>, tensor<2xi64>) -> tensor<8xi64>
+  return %0 : tensor<8xi64>
+}}"""
+    assert refused(reads + writes + put) == ["look: reads at an address made from it"]
+    run_pipeline(parse_module(reads), parse_pipeline("oblivious"))
+
+
 def test_a_table_that_is_not_one_parameter_of_the_model_is_refused() -> None:
     inside = ROWS.replace('{penstock.kind = "param", penstock.name = "marks"}', '{penstock.name = "marks"}')
     with pytest.raises(PrivateUses, match="not one parameter of the whole model"):
