@@ -283,6 +283,7 @@ def _compile(
 ) -> None:
     from .ir.entries import read_entries
     from .ir.module import print_module
+    from .ir.oblivious import map_of
     from .passes.pipeline import FULL, parse_pipeline, rounds, run_pipeline, with_options
     from .passes.precision import round_params
     from .passes.quantize.mixed import WIDTHS, budget, mix
@@ -300,6 +301,8 @@ def _compile(
         module = given.module
         for one in passes:
             module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
+        if map_of(module) is not None and target.backend != "cpu":
+            raise TargetError(f"{target.name} has no oblivious map", accepted="--target cpu or bolt-u55c")
         if average is not None:
             stages.run("formats", lambda: mix(module, given.params, average))
         quantized = stages.run("weights", lambda: quantize_params(module, given.params))

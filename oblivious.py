@@ -50,7 +50,7 @@ def compile_oblivious(
         InputError: nothing is private, or nothing is looked up by it.
         PenstockError: whatever a stage refuses; nothing is left half-written.
     """
-    from .compiler import Also, compile_cpu, machine
+    from .compiler import Also, compile_model, machine
     from .passes.pipeline import DEFAULT, FULL
 
     if not private:
@@ -68,7 +68,7 @@ def compile_oblivious(
 
     pipeline = ",".join((first, *DEFAULT))
     cpu, part = machine("cpu"), Also(target.name, also)
-    compile_cpu(subject, cpu, out, pipeline, None, FULL, (), progress, also=part)
+    compile_model(subject, cpu, out, pipeline, None, FULL, (), progress, also=part)
 
 
 def _emit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from penstock.ir.bundle import open_bundle
 from penstock.ir.errors import BundleError, InputError
 from penstock.ir.targets import load
 from penstock.oblivious import simulate_oblivious
+from penstock.sim.bolt import BoltConfig
+from penstock.sim.bolt.cycles import Pipeline
 from penstock.sim.report import report
 from penstock.sim.rtl.bolt_result import LookupResult
 from penstock.sim.rtl.verilator import lint
@@ -133,3 +136,24 @@ def test_a_private_input_that_looks_nothing_up_needs_no_card(tmp_path: Path) -> 
 def test_the_target_says_what_the_accelerator_is_built_with() -> None:
     (unit,) = load("bolt-u55c").map
     assert (unit.page_bytes, unit.hbm_bins_share, unit.clock_hz) == (4096, 0.2, 250e6)
+
+
+def test_a_sentence_went_through_minilm_bit_for_bit_in_the_cycles_of_the_model() -> None:
+    """The stored run of the real weights: benchmarks/oblivious_minilm.py."""
+    place = resources.files("penstock.reproduce") / "stored" / "oblivious_minilm.json"
+    stored = json.loads(place.read_text(encoding="utf-8"))
+    rtl = stored["rtl"]
+    assert stored["software_bit_exact"]
+    assert rtl["ok"]
+    assert rtl["bit_exact"]
+    assert rtl["trace_as_model"]
+    assert rtl["pages_as_model"]
+    assert rtl["accesses"] == 7 * stored["length"]
+    assert rtl["results"] == rtl["accesses"] * 220 + stored["length"] * 384 * 4
+    assert rtl["cycles_model"] == pytest.approx(rtl["cycles_rtl"], rel=0.05)
+    config = BoltConfig(capacity=1 << 18, value_bytes=220)
+    (unit,) = load("bolt-u55c").map
+    latency = unit.host_latency_cycles
+    pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency)
+    each = rtl["cycles_rtl"] / (rtl["accesses"] - 1)
+    assert pipeline.cycles(config) == pytest.approx(each, rel=0.05), "uniform pairs cost as these did"
