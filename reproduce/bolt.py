@@ -7,6 +7,7 @@ accesses are simulated and stored (`bolt_bounds.py`); bandwidth, peers and the f
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
@@ -80,7 +81,7 @@ def _simulated(progress: Progress | None) -> list[Run]:
         if progress is not None:
             progress(f"loads of {run.pattern} accesses", done, total)
 
-    return compute(ACCESSES, tell=tell)
+    return compute(ACCESSES, os.cpu_count() or 1, tell)
 
 
 def _rows(runs: Sequence[Run]) -> Iterator[Row]:
