@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from penstock.backends.cuda import nvrtc
+from penstock.backends.cuda import emit, nvrtc
 from penstock.backends.cuda.matmul import hopper
 from penstock.backends.cuda.matmul.hopper import TILES
 
@@ -132,7 +132,7 @@ def test_elementwise_chains_of_mixed_types() -> None:
 def test_rows_with_nothing_finite_in_them() -> None:
     x = extremes(6, 70)
     x[4] = float("-inf")
-    hold(compared(Loss(), PLAIN, x=x), FLOAT, "a block of")
+    hold(compared(Loss(), PLAIN, x=x), FLOAT)
 
 
 @pytest.mark.slow
@@ -144,7 +144,8 @@ def test_norm_and_softmax_of_ragged_rows() -> None:
 
 
 @pytest.mark.slow
-def test_attention_in_float32_falls_back_to_a_block_a_row() -> None:
+def test_attention_in_float32_falls_back_to_a_block_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emit, "EMITTERS", [emit._rows])
     pipeline = "relabel,simplify,fuse{m_tile=16},place"
     found = compared(
         Attention(), pipeline, q=normal(1, 2, 37, 8), k=normal(1, 2, 37, 8), v=normal(1, 2, 37, 8)
