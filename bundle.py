@@ -224,7 +224,8 @@ class Bundle:
         recipe = self.manifest["model"]
         weights = self._quantized() if recipe.get("quantized") else None
         compiled = self._compiled() if "precision" in recipe else None
-        found = verify(self.subject(), self.program(), recipe, lengths, seed, progress, weights, compiled)
+        program = self.cuda_program() if "cuda" in self.manifest["backends"] else self.program()
+        found = verify(self.subject(), program, recipe, lengths, seed, progress, weights, compiled)
         (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
         return VerifyReport(found)
 

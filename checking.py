@@ -18,8 +18,12 @@ from .subject import DTYPES, MAIN, SEQUENCE, Subject, fingerprint
 if TYPE_CHECKING:
     import torch
 
-    from .backends.cpu.loader import Program, Step
+    from .backends.cpu.loader import Program as CpuProgram
+    from .backends.cpu.loader import Step
+    from .backends.cuda.loader import Program as CudaProgram
     from .stepwise import Bound
+
+    Program = CpuProgram | CudaProgram
 
 REFERENCE = "eager PyTorch"
 WIDE = "eager PyTorch in float64"
@@ -89,7 +93,7 @@ def verify(
             for real in _masks(subject, length):
                 inputs = _inputs(subject, length, real, seed + number)
                 runs.append((real, inputs, *_compare(subject, program, inputs, length, real, recipe, wide)))
-        if compiled is not None:
+        if compiled is not None and program.probed:
             if progress is not None:
                 progress("compare kernel by kernel", len(wanted), None)
             entry = min(program.entries, key=lambda name: program.entries[name].extents.get(SEQUENCE, 0))

@@ -21,7 +21,8 @@ from .sim.verification import Case, OutputError
 from .subject import Subject
 
 if TYPE_CHECKING:
-    from .backends.cpu.loader import Program, Step
+    from .backends.cpu.loader import Step
+    from .checking import Program
 
 
 @dataclass(frozen=True)

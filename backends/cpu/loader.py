@@ -107,7 +107,13 @@ def aligned_array(shape: Sequence[int], dtype: str) -> np.ndarray:
 
 
 class Program:
-    """A compiled model in this process. Use `load`."""
+    """A compiled model in this process. Use `load`.
+
+    Attributes:
+        probed: whether runs call a probe after every step.
+    """
+
+    probed = True
 
     def __init__(self, bundle: BundleFiles) -> None:
         self.bundle = bundle

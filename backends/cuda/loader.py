@@ -39,7 +39,13 @@ def load(path: str | Path, device: Device | None = None) -> Program:
 
 
 class Program:
-    """A compiled model on a device. Use `load`."""
+    """A compiled model on a device. Use `load`.
+
+    Attributes:
+        probed: whether runs call a probe after every step.
+    """
+
+    probed = False
 
     def __init__(self, bundle: BundleFiles, device: Device | None = None) -> None:
         facts = bundle.manifest["backends"].get(BACKEND)

@@ -131,3 +131,15 @@ def test_the_bundle_holds_what_is_needed_to_build_it_elsewhere(bundle: penstock.
     report = bundle.report()
     assert "registers" in report.text()
     assert [kernel.spill_bytes for kernel in report.bundles[0].kernels] == [0] * len(plan.kernels)
+
+
+@pytest.mark.slow
+def test_outputs_are_verified_against_eager_pytorch(
+    bundle: penstock.Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, _ = load(bundle, emulate)
+    monkeypatch.setattr(penstock.Bundle, "cuda_program", lambda self: program)
+    report = bundle.verify()
+    assert report.ok
+    (case,) = report.verification.cases
+    assert 0 < case.outputs[0].relative < case.bound
