@@ -17,6 +17,8 @@ from .layout import CHANNELS, CODES, MARKS, ROWS, shapes
 MULTIPROCESSORS = 132
 _PARTS = {"f32": 2, "bf16": 1}
 """Halves that stand for a number."""
+_MOST_COLUMNS = 32
+"""Columns of halves a block multiplies by: four fragments, whose sums and totals fit a thread's registers."""
 _MOST_SHARED = 200 * 1024
 
 
@@ -82,11 +84,12 @@ class _Streaming:
         self._cut()
 
     def _cut(self) -> None:
-        """As many tokens as a fragment and shared memory hold; rows so that all processors have work."""
-        most = 8 // self.parts
+        """As many tokens as fragments and shared memory hold; rows so that all processors have work."""
+        most = _MOST_COLUMNS // self.parts
         while most > 1 and self._shared(most, 2) > _MOST_SHARED:
             most -= 1
-        self.tile = min(self.tokens, most)
+        passes = -(-self.tokens // most)
+        self.tile = -(-self.tokens // passes)
         self.row_blocks = 2 if self.blocks >= 2 * MULTIPROCESSORS * 3 // 4 else 1
         self.warps = max(1, min(8, self.groups))
 

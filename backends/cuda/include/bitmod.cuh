@@ -118,12 +118,12 @@ __device__ __forceinline__ float lower_half(u32 pair) {
 
 // A few tokens by all rows: a block has kRowBlocks x 16 rows, its warps take turns at the groups of the depth.
 //   kParts: halves that stand for a number: 2 for float32 (22 bits and more), 1 for bf16.
-//   kTokens: at most 8 / kParts.
+//   kTokens: as many as shared memory holds; every eight columns of them are a fragment.
 template <int kBits, int kParts, int kTokens, int kWarps, int kRowBlocks>
 struct Stream {
     static constexpr int kColumns = kParts * kTokens;
     static constexpr int kThreads = 32 * kWarps, kRows = 16 * kRowBlocks;
-    static_assert(kColumns <= 8, "one fragment holds eight columns");
+    static constexpr int kFragments = (kColumns + 7) / 8;
 
     // sums[warp][row][token] in shared memory, behind the tokens as halves; every warp's scales of tokens come
     // last. x(token, k) is 0 where there is none.
@@ -141,7 +141,7 @@ struct Stream {
         }
         __syncwarp();
 
-        float total[kRowBlocks][4] = {};
+        float total[kRowBlocks][kFragments][4] = {};
         Codes<kBits> next[kRowBlocks];
         Marks next_marks[kRowBlocks];
         auto fetch = [&](int group) {
@@ -160,26 +160,34 @@ struct Stream {
 #pragma unroll
             for (int r = 0; r < kRowBlocks; ++r) own[r] = next[r], own_marks[r] = next_marks[r];
             if (group + kWarps < groups) fetch(group + kWarps);  // on its way while this one is multiplied
-            float sums[kRowBlocks][4] = {};
+            float sums[kRowBlocks][kFragments][4] = {};
             const u32* const column = halves + (group * kColumns + lane / 4) * (kGroup / 2);
 #pragma unroll
             for (int two = 0; two < kSteps / 2; ++two) {
-                Quad b = {};
-                if (lane / 4 < kColumns) b = reinterpret_cast<const Quad*>(column)[two * 4 + lane % 4];
+                Quad b[kFragments] = {};
+#pragma unroll
+                for (int f = 0; f < kFragments; ++f)
+                    if (f * 8 + lane / 4 < kColumns)
+                        b[f] = reinterpret_cast<const Quad*>(column + f * 8 * (kGroup / 2))[two * 4 + lane % 4];
 #pragma unroll
                 for (int one = 0; one < 2; ++one)
 #pragma unroll
                     for (int r = 0; r < kRowBlocks; ++r) {
                         u32 a[4];
                         own[r].step(two * 2 + one, own_marks[r].special(), own_marks[r].special_below(), a);
-                        multiply_add<f16>(sums[r], a, b.word[one * 2], b.word[one * 2 + 1]);
+#pragma unroll
+                        for (int f = 0; f < kFragments; ++f)
+                            multiply_add<f16>(sums[r][f], a, b[f].word[one * 2], b[f].word[one * 2 + 1]);
                     }
             }
 #pragma unroll
             for (int r = 0; r < kRowBlocks; ++r) {
                 const float scale = own_marks[r].scale(), below = own_marks[r].scale_below();
-                total[r][0] += scale * sums[r][0], total[r][1] += scale * sums[r][1];
-                total[r][2] += below * sums[r][2], total[r][3] += below * sums[r][3];
+#pragma unroll
+                for (int f = 0; f < kFragments; ++f) {
+                    total[r][f][0] += scale * sums[r][f][0], total[r][f][1] += scale * sums[r][f][1];
+                    total[r][f][2] += below * sums[r][f][2], total[r][f][3] += below * sums[r][f][3];
+                }
             }
         }
         lay(results + warp * kRows * kTokens, total, down);
@@ -215,7 +223,7 @@ struct Stream {
     }
 
     // A warp's sums by row and token; the parts of a number come together.
-    __device__ __forceinline__ static void lay(float* results, const float (&total)[kRowBlocks][4],
+    __device__ __forceinline__ static void lay(float* results, const float (&total)[kRowBlocks][kFragments][4],
                                                const float* down) {
         const int lane = threadIdx.x % 32;
         constexpr int kEach = 2 / kParts;  // tokens in two columns
@@ -225,12 +233,14 @@ struct Stream {
             for (int half = 0; half < 2; ++half) {
                 float* const row = results + (r * 16 + half * 8 + lane / 4) * kTokens;
 #pragma unroll
-                for (int i = 0; i < kEach; ++i) {
-                    const int token = lane % 4 * kEach + i;
-                    const float sum =
-                        kParts == 2 ? total[r][half * 2] + total[r][half * 2 + 1] : total[r][half * 2 + i];
-                    if (token < kTokens) row[token] = sum * down[token];
-                }
+                for (int f = 0; f < kFragments; ++f)
+#pragma unroll
+                    for (int i = 0; i < kEach; ++i) {
+                        const int token = (f * 4 + lane % 4) * kEach + i;
+                        const float(&own)[4] = total[r][f];
+                        const float sum = kParts == 2 ? own[half * 2] + own[half * 2 + 1] : own[half * 2 + i];
+                        if (token < kTokens) row[token] = sum * down[token];
+                    }
             }
     }
 
