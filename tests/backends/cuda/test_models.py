@@ -27,20 +27,23 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="penstock[cuda] is not install
 BOUND = 1e-2  # of contractions rounded to bf16
 
 
-def distance(bundle: penstock.Bundle) -> float:
-    """How far the launch list's outputs are from the interpreter's, of the first entry."""
+def emulated(bundle: penstock.Bundle) -> Program:
+    """The bundle's program on the emulated machine."""
     plan = Plan.from_json(bundle.files.json("cuda/plan.json"), "plan")
     kernels = {
         name: replace(facts.kernel, source=bundle.files.text(f"cuda/{name}.cu"))
         for name, facts in plan.kernels.items()
     }
-    program = Program(bundle.files, Device(FakeDriver(kernels, emulate)))
-    inputs = bundle.example_inputs()
+    return Program(bundle.files, Device(FakeDriver(kernels, emulate)))
+
+
+def distance(bundle: penstock.Bundle) -> float:
+    """How far the launch list's outputs are from the interpreter's, of the first entry."""
+    program, inputs = emulated(bundle), bundle.example_inputs()
     entry = next(iter(program.entries))
     got = program.run(inputs, entry)
     module = parse_module(bundle.files.text("module.mlir"))
-    states = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.entries[entry].states}
-    wanted = interpret(module, entry, {**bundle.files.weights().arrays, **inputs, **states})
+    wanted = interpret(module, entry, {**bundle.files.weights().arrays, **inputs})
     return max(float(np.linalg.norm(got[name] - wanted[name]) / np.linalg.norm(wanted[name])) for name in got)
 
 
@@ -64,6 +67,29 @@ def test_packed_weights_in_a_model_in_float32(tmp_path: Path) -> None:
     plan = bundle.files.json("cuda/plan.json")
     assert any("BitMoD FP4" in kernel["note"] for kernel in plan["kernels"].values())
     assert distance(bundle) < 1e-5
+
+
+@pytest.mark.slow
+def test_keys_and_values_are_kept_from_run_to_run(tmp_path: Path) -> None:
+    bundle = penstock.compile("zoo:llama-tiny,layers=1,cache=8", target="h200", out=tmp_path / "b")
+    program = emulated(bundle)
+    entry = min(program.entries.values(), key=lambda each: each.inputs[0].shape)
+    module, weights = parse_module(bundle.files.text("module.mlir")), bundle.files.weights().arrays
+    states = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in entry.states}
+    assert states
+    for position, token in enumerate((5, 9, 7)):
+        if position == 2:  # from the start again
+            program.reset()
+            states = {name: np.zeros_like(array) for name, array in states.items()}
+        inputs = {
+            spec.name: np.full(spec.shape, token if "ids" in spec.name else position % 2, spec.dtype)
+            for spec in entry.inputs
+        }
+        got = program.run(inputs, entry.name)
+        wanted = interpret(module, entry.name, {**weights, **inputs, **states})
+        for name, array in got.items():
+            assert np.linalg.norm(array - wanted[name]) < BOUND * np.linalg.norm(wanted[name])
+        states = {name: wanted[name].astype(array.dtype) for name, array in states.items()}
 
 
 @pytest.mark.slow
