@@ -12,6 +12,8 @@ from penstock.backends.cuda.nvrtc import compile_source
 from .attended import distance, lower, tensors
 from .modules import CappedAlibiWindow, Sdpa
 
+SLOW = pytest.mark.slow
+
 
 class LogSumExp(nn.Module):
     """The part of a loss over a vocabulary whose logits need not be stored."""
@@ -29,8 +31,8 @@ class LogSumExp(nn.Module):
     ("module", "inputs"),
     [
         pytest.param(LogSumExp(300, 20), {"x": torch.randn(37, 20)}, id="logsumexp"),
-        pytest.param(Sdpa(is_causal=True), tensors((1, 2, 37, 24), (1, 2, 150, 24)), id="float32-attention"),
-        pytest.param(CappedAlibiWindow(2, 9.0, 40), tensors((1, 2, 70, 9), (1, 2, 70, 9)), id="own-scores"),
+        pytest.param(Sdpa(is_causal=True), tensors((1, 2, 37, 24), (1, 2, 150, 24)), id="float32", marks=SLOW),
+        pytest.param(CappedAlibiWindow(2, 9.0, 40), tensors((1, 2, 70, 9), (1, 2, 70, 9)), id="own-scores", marks=SLOW),
     ],
 )  # fmt: skip
 def test_float32_matches_the_interpreter(module: nn.Module, inputs: dict[str, Tensor]) -> None:
@@ -45,6 +47,7 @@ def test_infinities_in_logits_are_as_defined() -> None:
     assert distance(case.emulated(stream_generations), case.wanted) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a", "sm_100a"])
 def test_nothing_is_spilled(arch: str) -> None:
     (launch,) = stream_generations(lower(LogSumExp(3000, 256), {"x": torch.randn(64, 256)}).group(), "loss")

@@ -33,6 +33,7 @@ def check(kernel: Kernel, arch: Arch) -> None:
     assert found.registers * warps * 32 <= 65536
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_generic_kernel_fits_every_architecture(arch: Arch) -> None:
     check(kernel_of(MODULES["own-scores"], 64, stream_sync), arch)
