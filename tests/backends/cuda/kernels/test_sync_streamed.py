@@ -21,7 +21,7 @@ SLOW = pytest.mark.slow
     [
         pytest.param(Sdpa(), (1, 2, 70, 64), (1, 2, 90, 64), id="plain-ragged"),
         pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 70, 64), (1, 2, 130, 64), id="causal-gqa"),
-        pytest.param(CappedAlibiWindow(2, 9.0, 32), (1, 2, 99, 64), (1, 2, 99, 64), id="own-scores", marks=SLOW),
+        pytest.param(CappedAlibiWindow(2, 9.0, 32), (1, 2, 99, 64), (1, 2, 99, 64), id="own", marks=SLOW),
         pytest.param(Sigmoided(2), (1, 2, 33, 64), (1, 2, 65, 64), id="gated", marks=SLOW),
         pytest.param(Sdpa(), (1, 1, 17, 128), (1, 1, 40, 128), id="wide", marks=SLOW),
         pytest.param(Sdpa(is_causal=True), (1, 1, 70, 256), (1, 1, 70, 256), id="widest-causal", marks=SLOW),
