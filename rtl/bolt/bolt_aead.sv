@@ -4,18 +4,18 @@
 
 // AES-128-GCM (NIST SP 800-38D) of records of one size: Blocks blocks of 16 bytes and a tag.
 //
-// load_i takes a key while nothing is under way; hdr_ready_o rises 23 cycles later. A record begins with its
-// header at hdr_valid_i and hdr_ready_o, then its beats come: with encrypt_i, Blocks of plaintext in and
-// Blocks + 1 of ciphertext and tag out; else Blocks + 1 in and Blocks out, of which none leaves before the tag
-// of the whole record was found right (tag_ok_o, a pulse). A wrong tag gives the pulse tag_bad_o and nothing
-// else: the unit forgets everything and does nothing more until reset. clear_i, a level, forgets everything
-// too, the buffers in 4 * 2^$clog2(Blocks + 2) cycles.
+// load_i takes a key while nothing is under way; hdr_ready_o rises 23 cycles later. A record begins with
+// its header at hdr_valid_i and hdr_ready_o, then its beats come: with encrypt_i, Blocks of plaintext in
+// and Blocks + 1 of ciphertext and tag out; else Blocks + 1 in and Blocks out, of which none leaves
+// before the tag of the whole record was found right (tag_ok_o, a pulse). A wrong tag gives the pulse
+// tag_bad_o and nothing else: the unit forgets everything and does nothing more until reset. clear_i, a
+// level, forgets everything too, the buffers in 4 * 2^$clog2(Blocks + 2) cycles.
 //
-// From a record's last beat in to its first beat out it takes 16 + Blocks * Interval + 2 * Cycles cycles at
-// rest, whatever is in it: Interval is that of blocks in the slower of AES and GHASH, Cycles that of GHASH. The
-// next record comes in and the last one leaves meanwhile, so that one is done every 2 cycles less than that,
-// if its beats come and go as fast. Associated data, where Aad, are the nonce and AadWord, 4 bytes big endian. Byte
-// 0 of keys, nonces and beats is the lowest.
+// From a record's last beat in to its first beat out it takes 16 + Blocks * Interval + 2 * Cycles cycles
+// at rest, whatever is in it: Interval is that of blocks in the slower of AES and GHASH, Cycles that of
+// GHASH. The next record comes in and the last one leaves meanwhile, so that one is done every 2 cycles
+// less than that, if its beats come and go as fast. Associated data, where Aad, are the nonce and
+// AadWord, 4 bytes big endian. Byte 0 of keys, nonces and beats is the lowest.
 
 module bolt_aead #(
   parameter  int unsigned Blocks   = 31,

@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// What bolt_aead promises: no beat of a record to open before its tag was found right, none after a wrong one, and
-// beats that stay until they are taken.
+// What bolt_aead promises: no beat of a record to open before its tag was found right, none after a wrong
+// one, and beats that stay until they are taken.
 
 /* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
 

@@ -44,7 +44,8 @@ package bolt_aes_pkg;
   function automatic logic [127:0] next_key(input logic [127:0] key, input logic [7:0] rcon);
     // verilator no_inline_task
     logic [31:0] a, b, c, d;
-    a = key[127:96] ^ {sub_byte(key[23:16]) ^ rcon, sub_byte(key[15:8]), sub_byte(key[7:0]), sub_byte(key[31:24])};
+    a = key[127:96] ^ {sub_byte(key[23:16]) ^ rcon, sub_byte(key[15:8]), sub_byte(key[7:0]),
+                       sub_byte(key[31:24])};
     b = key[95:64] ^ a;
     c = key[63:32] ^ b;
     d = key[31:0] ^ c;

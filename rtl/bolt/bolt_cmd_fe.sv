@@ -5,18 +5,19 @@
 // Commands in, answers out: packets of one size on 512-bit streams, AES-128-GCM with the session key.
 //
 // Plaintext of a packet: sequence number (8 bytes, big endian, from 0), operation or status (1), key (4,
-// little endian), value (ValueBytes), zeros; then the tag. The nonce is "CMD" or "RSP", a zero and the sequence
-// number that the receiver expects; no associated data. Byte 0 of beats, keys and values is the lowest.
+// little endian), value (ValueBytes), zeros; then the tag. The nonce is "CMD" or "RSP", a zero and the
+// sequence number that the receiver expects; no associated data. Byte 0 of beats, keys and values is the
+// lowest.
 //
 // A command whose tag, number or operation is wrong gives bad_o, a pulse, and ends all work until reset.
 // Commands wait in a queue of QueueDepth. ans_valid_i answers in order and cannot be held back, so
-// op_valid_o is withheld while InFlight answers are due or have not left. With FillNop, op_valid_o comes with
-// a NOP where the queue is empty, which a command may replace while it waits; no answer to it is sent. Where
-// nothing waits, the first beat of a response
-// follows ans_valid_i 71 cycles later (Beats 1), whatever is in it.
+// op_valid_o is withheld while InFlight answers are due or have not left. With FillNop, op_valid_o comes
+// with a NOP where the queue is empty, which a command may replace while it waits; no answer to it is
+// sent. Where nothing waits, the first beat of a response follows ans_valid_i 71 cycles later (Beats 1),
+// whatever is in it.
 //
-// After fault_i or bad_o keys and queues are forgotten, and every packet that came or comes and has no answer
-// yet gets one in the clear: its number, StatusFault, zeros.
+// After fault_i or bad_o keys and queues are forgotten, and every packet that came or comes and has no
+// answer yet gets one in the clear: its number, StatusFault, zeros.
 
 module bolt_cmd_fe #(
   parameter  int unsigned ValueBytes = 16,

@@ -4,9 +4,10 @@
 
 // Command packets of bolt_cmd_fe, opened one at a time: beats in, an operation out.
 //
-// came_o pulses with a packet's last beat. op_valid_o follows a constant time later, unless the last operation
-// still waits. bad_o pulses where the tag, the sequence number or the operation is wrong. While clear_i, which
-// stays once it came, packets are taken as far as room_i allows, and forgotten. Byte 0 of beats is the lowest.
+// came_o pulses with a packet's last beat. op_valid_o follows a constant time later, unless the last
+// operation still waits. bad_o pulses where the tag, the sequence number or the operation is wrong. While
+// clear_i, which stays once it came, packets are taken as far as room_i allows, and forgotten. Byte 0 of
+// beats is the lowest.
 
 module bolt_cmd_rx #(
   parameter  int unsigned ValueWidth = 128,

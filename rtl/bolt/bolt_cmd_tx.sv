@@ -4,10 +4,10 @@
 
 // Response packets of bolt_cmd_fe, sealed one at a time: an answer in, beats out.
 //
-// An answer is taken at ans_valid_i and ans_ready_o; its first beat is there a constant time later. One with
-// ans_drop_i is taken and gives nothing. sent_o pulses when a packet begins to leave: that one leaves whole,
-// come what may. While clear_i, which stays once it came, a packet that says StatusFault in the clear leaves for
-// each that is owed_i. Byte 0 of beats is the lowest.
+// An answer is taken at ans_valid_i and ans_ready_o; its first beat is there a constant time later. One
+// with ans_drop_i is taken and gives nothing. sent_o pulses when a packet begins to leave: that one
+// leaves whole, come what may. While clear_i, which stays once it came, a packet that says StatusFault in
+// the clear leaves for each that is owed_i. Byte 0 of beats is the lowest.
 
 module bolt_cmd_tx #(
   parameter  int unsigned ValueWidth = 128,

@@ -2,11 +2,12 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Random words: AES-128 in counter mode from counter 0, four 64-bit words a draw, highest half of a block first.
+// Random words: AES-128 in counter mode from counter 0, four 64-bit words a draw, highest half of a block
+// first.
 //
-// seed_i takes a key and begins anew; valid_o comes 33 cycles later. take_i, with valid_o, goes on to the next
-// four words; valid_o is low for the 22 cycles after it. Words are made ahead, so that taking costs nothing, and
-// times depend on nothing else. While tape_en_i, words_o are the tape's, for tests that
+// seed_i takes a key and begins anew; valid_o comes 33 cycles later. take_i, with valid_o, goes on to the
+// next four words; valid_o is low for the 22 cycles after it. Words are made ahead, so that taking costs
+// nothing, and times depend on nothing else. While tape_en_i, words_o are the tape's, for tests that
 // choose the bins; the state goes on as ever. clear_i forgets key and words.
 
 module bolt_drbg (

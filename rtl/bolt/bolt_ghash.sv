@@ -2,11 +2,13 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// GHASH (NIST SP 800-38D, 6.4): y <- (y ^ block) * h in GF(2^128), Digit bits of the first factor a cycle.
+// GHASH (NIST SP 800-38D, 6.4): y <- (y ^ block) * h in GF(2^128), Digit bits of the first factor a
+// cycle.
 //
-// A block is taken at valid_i and ready_o, every 128 / Digit cycles at most; start_i with it forgets what was
-// before. hash_o is right while idle_o, 128 / Digit + 1 cycles after the last block was taken. h_i is stable meanwhile.
-// The highest bit of a block is the coefficient of x^0, as the standard writes it. clear_i forgets.
+// A block is taken at valid_i and ready_o, every 128 / Digit cycles at most; start_i with it forgets what
+// was before. hash_o is right while idle_o, 128 / Digit + 1 cycles after the last block was taken. h_i is
+// stable meanwhile. The highest bit of a block is the coefficient of x^0, as the standard writes it.
+// clear_i forgets.
 
 module bolt_ghash #(
   parameter  int unsigned Digit  = 64,  // 1, 2, 4 .. 128

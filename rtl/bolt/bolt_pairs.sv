@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// Two distinct bins of two random words, without a rejection loop: x = w0 * Bins >> 64; y is drawn the same way
-// from Bins - 1 and steps over x. Uniform up to Bins / 2^64.
+// Two distinct bins of two random words, without a rejection loop: x = w0 * Bins >> 64; y is drawn the
+// same way from Bins - 1 and steps over x. Uniform up to Bins / 2^64.
 //
 // pair_o is right from 2 cycles after words_i on, valid_o 2 cycles after valid_i. clear_i forgets.
 

@@ -4,10 +4,10 @@
 
 // The two buckets of a key: SipHash-2-4 of its 4 bytes, then multiply and shift.
 //
-// With the hash's low half l and high half m and Buckets = n, a power of two: bucket0 = l * n >> 32, bucket1 =
-// bucket0 + 1 + (m * (n - 1) >> 32) mod n, which is another one. start_i takes a key, if 9 cycles at
-// least after the last one; done_o comes 8 cycles later, whatever the key, and the buckets stay until the next
-// start. hash_key_i is stable, its byte 0 the lowest. clear_i forgets.
+// With the hash's low half l and high half m and Buckets = n, a power of two: bucket0 = l * n >> 32,
+// bucket1 = bucket0 + 1 + (m * (n - 1) >> 32) mod n, which is another one. start_i takes a key, if 9
+// cycles at least after the last one; done_o comes 8 cycles later, whatever the key, and the buckets stay
+// until the next start. hash_key_i is stable, its byte 0 the lowest. clear_i forgets.
 
 module bolt_prf #(
   parameter int unsigned Buckets = 2048
@@ -42,7 +42,8 @@ module bolt_prf #(
   assign low    = Width'(hash[31:0]) * Width'(Buckets);
   assign high   = Width'(hash[63:32]) * Width'(Buckets - 1);
   assign first  = low[Width-1:32];
-  assign second = (first + bolt_pkg::BucketWidth'(1) + high[Width-1:32]) & bolt_pkg::BucketWidth'(Buckets - 1);
+  assign second = (first + bolt_pkg::BucketWidth'(1) + high[Width-1:32]) &
+                  bolt_pkg::BucketWidth'(Buckets - 1);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -69,7 +70,8 @@ module bolt_prf #(
   logic unused;
   assign unused = ready ^ ^low[31:0] ^ ^high[31:0];
 
-  if (Buckets < 2 || 2 ** $clog2(Buckets) != Buckets || $clog2(Buckets) > bolt_pkg::BucketWidth) begin : gen_bad_buckets
+  if (Buckets < 2 || 2 ** $clog2(Buckets) != Buckets ||
+      $clog2(Buckets) > bolt_pkg::BucketWidth) begin : gen_bad_buckets
     $error("bolt_prf: Buckets must be a power of two from 2 to 2^24");
   end
 

@@ -4,10 +4,10 @@
 
 // SipHash-2-4 (Aumasson and Bernstein, 2012) of a message of 64-bit words, one round a cycle.
 //
-// A word is taken at valid_i and ready_o, every 3 cycles at most; first_i with the first one, last_i with the
-// last one, which holds the message's last bytes and its length (the paper's section 2.2). hash_o is right in the
-// cycle of valid_o, 7 cycles after the last word was taken, and until the next word. key_i is stable while the first word
-// comes. Byte 0 of key and message is the lowest. clear_i forgets.
+// A word is taken at valid_i and ready_o, every 3 cycles at most; first_i with the first one, last_i with
+// the last one, which holds the message's last bytes and its length (the paper's section 2.2). hash_o is
+// right in the cycle of valid_o, 7 cycles after the last word was taken, and until the next word. key_i
+// is stable while the first word comes. Byte 0 of key and message is the lowest. clear_i forgets.
 
 module bolt_siphash (
   input  logic         clk_i,

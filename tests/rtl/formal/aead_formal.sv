@@ -1,7 +1,7 @@
-// bolt_aead lets no beat of a record to open out before the record's own tag was found right, none of any record
-// after a wrong one, and nothing but zeros where no beat is valid; for all sequences of records to seal and to
-// open, pauses on both sides and clears. Cipher and hash are those of zero/, so a tag is right where it is zero; beats are 0 or 1.
-// A key is loaded at the beginning and after a clear.
+// bolt_aead lets no beat of a record to open out before the record's own tag was found right, none of any
+// record after a wrong one, and nothing but zeros where no beat is valid; for all sequences of records to
+// seal and to open, pauses on both sides and clears. Cipher and hash are those of zero/, so a tag is
+// right where it is zero; beats are 0 or 1. A key is loaded at the beginning and after a clear.
 
 module aead_formal #(
   parameter int unsigned Blocks = 1

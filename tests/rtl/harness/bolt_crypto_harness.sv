@@ -2,8 +2,8 @@
 // Licensed under the Apache License, Version 2.0, see LICENSE for details.
 // SPDX-License-Identifier: Apache-2.0
 
-// The cryptographic units of BOLT and its command front end, in several sizes, as channels of words: what goes in
-// and what comes out, numbered as in bolt_crypto_bench.py. clear_i and the faults are levels.
+// The cryptographic units of BOLT and its command front end, in several sizes, as channels of words: what
+// goes in and what comes out, numbered as in bolt_crypto_bench.py. clear_i and the faults are levels.
 
 module bolt_crypto_harness #(
   localparam int unsigned Ins  = 29,
@@ -63,7 +63,8 @@ module bolt_crypto_harness #(
     assign out_data_o[4+i]  = 512'(hash);
   end
 
-  // 9, 12, 15: keys; 10, 13, 16: headers; 11, 14, 17: beats. Out: beats with a mark on the last; verdicts on tags.
+  // 9, 12, 15: keys; 10, 13, 16: headers; 11, 14, 17: beats. Out: beats with a mark on the last;
+  // verdicts on tags.
   for (genvar i = 0; i < 3; i++) begin : gen_aead
     logic         last, ok, bad;
     logic [127:0] data;
@@ -79,7 +80,8 @@ module bolt_crypto_harness #(
       .hdr_valid_i(in_valid_i[10+3*i]), .hdr_ready_o(in_ready_o[10+3*i]),
       .encrypt_i  (in_data_i[10+3*i][96]), .nonce_i(in_data_i[10+3*i][95:0]),
       .in_valid_i (in_valid_i[11+3*i]), .in_ready_o(in_ready_o[11+3*i]), .in_data_i(in_data_i[11+3*i][127:0]),
-      .out_valid_o(out_valid_o[7+2*i]), .out_ready_i(out_ready_i[7+2*i]), .out_data_o(data), .out_last_o(last),
+      .out_valid_o(out_valid_o[7+2*i]), .out_ready_i(out_ready_i[7+2*i]),
+      .out_data_o (data), .out_last_o(last),
       .tag_ok_o   (ok), .tag_bad_o(bad)
     );
     assign out_data_o[7+2*i]  = 512'({last, data});
@@ -140,8 +142,8 @@ module bolt_crypto_harness #(
     assign out_data_o[16+i] = 512'(pair);
   end
 
-  // 24: session key, of both front ends; 25, 27: commands; 26, 28: answers {value, key, status}. Out: responses, operations
-  // {value, key, operation}. Out 22: what is bad.
+  // 24: session key, of both front ends; 25, 27: commands; 26, 28: answers {value, key, status}. Out:
+  // responses, operations {value, key, operation}. Out 22: what is bad.
   logic [1:0] bad;
   assign in_ready_o[24] = 1'b1;
   for (genvar i = 0; i < 2; i++) begin : gen_fe

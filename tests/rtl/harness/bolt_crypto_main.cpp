@@ -7,17 +7,17 @@
 //   a OUT IN              every operation of OUT is answered on IN: status 16, its key, its value; operations
 //                         that are all zero are not compared
 //   h CHANNEL             an output channel is closed, until the next p
-//   r                     run until all words went in and came out, then some cycles in which nothing may come
+//   r                     run until all words went in and came out, then some cycles in which nothing comes
 //   c CYCLES              run so long, whatever comes out; what did not go in is forgotten
 //   q CYCLES              the same, but nothing comes out
 //   s CYCLES              run so long
-//   m CHANNEL BITS        the words of an output all have bits of these, and all of these come, in the next run
+//   m CHANNEL BITS        words of an output have no bits but these, and all of these come, in the next run
 //   d IN OUT CYCLES       in the last run: from the last word into IN to the first out of OUT
 //   e IN OUT CYCLES       in the last run: from the first word into IN to the last out of OUT
 //   n OUT COUNT           in the last run: so many operations, or more, were all zero
 //   x                     reset; every register is then zero
 //   z LEVEL, f LEVEL      clear_i, fault_i
-//   w PART NAME ...       run 300 cycles; then all registers and memories of a part are zero, but those so named
+//   w PART NAME ...       run 300 cycles; then registers and memories of a part are zero, but those so named
 
 #include <array>
 #include <cstdlib>
@@ -115,7 +115,9 @@ class Bench {
     for (int i = 0; i < kIns; ++i) {
       bool offer = !in_[i].empty() && (offered_ >> i & 1 || !pauses(pause_in_));
       valid |= uint32_t{offer} << i;
-      for (int w = 0; w < kWords; ++w) top_->in_data_i[i * kWords + w] = offer ? in_[i].front().part[w] : random_();
+      for (int w = 0; w < kWords; ++w) {
+        top_->in_data_i[i * kWords + w] = offer ? in_[i].front().part[w] : random_();
+      }
     }
     for (int o = 0; o < kOuts; ++o) ready |= uint32_t{!closed_.count(o) && !pauses(pause_out_)} << o;
     top_->in_valid_i = watch ? valid : 0;
@@ -147,7 +149,8 @@ class Bench {
       bool there = top_->out_valid_o >> o & 1;
       Word word;
       for (int w = 0; w < kWords; ++w) word.part[w] = top_->out_data_o[o * kWords + w];
-      if (held_ >> o & 1 && (!there || !(word == holds_[o] || changes(o)))) wrong("a word is withdrawn", o, cycle_);
+      bool same = there && (word == holds_[o] || changes(o));
+      if (held_ >> o & 1 && !same) wrong("a word is withdrawn", o, cycle_);
       held_ = (held_ & ~(1u << o)) | uint32_t{stallable(o) && there && !(ready >> o & 1)} << o;
       holds_[o] = word;
       if (!there || (stallable(o) && !(ready >> o & 1))) continue;

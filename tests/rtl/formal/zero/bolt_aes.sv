@@ -1,5 +1,5 @@
-// In the place of bolt_aes: the same ports, every block becomes zero, after two cycles. With bolt_ghash beside it
-// the tag of every record is zero, which a prover can follow.
+// In the place of bolt_aes: the same ports, every block becomes zero, after two cycles. With bolt_ghash
+// beside it the tag of every record is zero, which a prover can follow.
 
 module bolt_aes #(
   parameter  int unsigned Units    = 5,
