@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from bench import Bench, Job
 from bolt_attacks import trials
-from bolt_device import Device, commands_of, crowded
+from bolt_device import Device, brimming, commands_of, crowded
 
 from penstock import bolt_rtl
 from penstock.bolt_rtl import Command
@@ -120,11 +120,13 @@ def jobs(folder: Path) -> list[Job]:
                 (Op.DEL if turn % 3 == 2 else Op.GET, key, b""),
             ]
     stash, tape = crowded(config, 110, 52)
+    waiting, shown = brimming(config)
     attacks = trials(DEVICE, 53, 60)
     found: list[Job] = [
         _run(folder, "again", again, Host(read_latency=20, write_latency=30)),
         _run(folder, "mixed", mixed, Host(stall=5, read_latency=90)),
         _run(folder, "slow", mixed[:40], Host(write_latency=900)),
+        _run(folder, "full", waiting, Host(read_latency=20, write_latency=20), shown),
         _run(folder, "stash", stash, Host(read_latency=20, write_latency=20), tape),
         _run(folder, "boot", *_booted()),
     ]

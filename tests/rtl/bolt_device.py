@@ -14,7 +14,7 @@ from penstock.sim.bolt import memory
 from penstock.sim.bolt.adversary import Load, tape_for
 from penstock.sim.bolt.adversary.coupling import random_pairs
 from penstock.sim.bolt.config import BoltConfig, Op
-from penstock.sim.bolt.drbg import Words
+from penstock.sim.bolt.drbg import Words, words_of_pair
 from penstock.sim.bolt.keys import Keys
 from penstock.sim.bolt.memory import Trace
 from penstock.sim.bolt.model import BoltMap
@@ -208,3 +208,13 @@ def crowded(config: BoltConfig, count: int, seed: int) -> tuple[list[Command], l
     bins = (config.bins - 1, config.hbm_bins)
     pairs = np.tile(np.array(bins), (count, 1))
     return commands, tape_for(config, ops, keys, pairs)
+
+
+def brimming(config: BoltConfig) -> tuple[list[Command], list[Words]]:
+    """As many keys await a pair of pages as these hold, then both are shown, then every key is asked for."""
+    shown = words_of_pair(config.hbm_bins, config.hbm_bins + 1, config.bins)
+    waits = words_of_pair(config.bins - 1, config.bins - 2, config.bins)
+    many = 2 * config.slots
+    commands: list[Command] = [(Op.PUT, key, bytes([key]) * config.value_bytes) for key in range(many)]
+    commands += [(Op.NOP, 0, b""), *((Op.GET, key, b"") for key in range(many))]
+    return commands, [(*shown, *waits)] * many + [(*waits, *shown)] * (1 + many)

@@ -218,7 +218,7 @@ def pending(chance: random.Random, requests: int) -> Track:
             track.wait(SLOTS + 2)
             track.at().wanted |= shown
         else:
-            frame, key = free[0], chance.getrandbits(32)
+            frame, key = free[0] if en else chance.randrange(FRAMES), chance.getrandbits(32)
             track.at().given |= {"pend_append": 1, "pend_append_en": en, "pend_append_bin": bin_}
             track.at().given |= {"pend_append_key": key, "pend_append_frame": frame}
             track.at(1).wanted |= {"pend_ready": 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bolt_attacks import PAGE_TAG, Trial, trials, wrong
-from bolt_device import Device, commands_of, coupled, crowded, differences
+from bolt_device import Device, brimming, commands_of, coupled, crowded, differences
 from bolt_timing import effects, spread
 
 from penstock.sim.bolt.adversary import failing, first_difference, pattern
@@ -43,6 +43,15 @@ def test_a_crowd_in_two_bins_is_served_from_the_stash() -> None:
     host = Host(read_latency=20, write_latency=20)
     done, told = DEVICE.run(commands, host, tape), DEVICE.modelled(commands, tape)
     assert told.model.counters.max_stash > 8
+    assert differences(DEVICE, commands, done, told) == []
+
+
+@pytest.mark.slow
+def test_lists_and_pages_hold_as_many_keys_as_they_have_slots() -> None:
+    commands, tape = brimming(DEVICE.config)
+    host = Host(read_latency=20, write_latency=20)
+    done, told = DEVICE.run(commands, host, tape), DEVICE.modelled(commands, tape)
+    assert told.model.counters.max_queue == 2 * DEVICE.config.slots
     assert differences(DEVICE, commands, done, told) == []
 
 

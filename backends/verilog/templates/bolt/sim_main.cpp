@@ -343,6 +343,7 @@ class Host {
 
   void take_beat() {
     if (writes_.empty()) fail("a beat is written before its address");
+    if (~top_.w_strb_o) fail("bytes of a beat are left out");
     Burst& burst = writes_.front();
     const uint64_t at = offset(burst.address);
     if (w_beats_ == 0 && !attacked("drop", burst.number)) {
