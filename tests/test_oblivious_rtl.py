@@ -48,6 +48,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> penstock.Bundle:
     return penstock.compile(Twice(), {"ids": IDS}, target="bolt-u55c", private="ids", out=out)
 
 
+@pytest.mark.slow
 def test_the_bundle_holds_a_filled_map_as_hardware(bundle: penstock.Bundle) -> None:
     folder = bundle.path / bundle.manifest["backends"]["verilog"]["designs"]["map"]
     design = json.loads((folder / "design.json").read_text())
@@ -93,6 +94,7 @@ def test_rows_through_the_rtl_are_plain_rows_and_the_host_sees_what_the_model_sa
     np.testing.assert_allclose(got, wanted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_changed_image_and_options_that_do_not_fit_are_refused(
     bundle: penstock.Bundle, tmp_path: Path
 ) -> None:
