@@ -228,7 +228,7 @@ def _compared(
 
 def _expected(design: MapDesign, seen: np.ndarray, accesses: int, latency: int) -> int:
     """Cycles from the first answer to the last, by the pages that the software model touched."""
-    from .sim.bolt.cycles import ANSWER, Pipeline
+    from .sim.bolt.pipeline import ANSWER, Pipeline
 
     touched: list[list[int]] = [[] for _ in range(accesses)]
     for event in seen[seen["direction"] == 0]:

@@ -20,7 +20,7 @@ from penstock.ir.errors import BundleError, InputError
 from penstock.ir.targets import load
 from penstock.oblivious import simulate_oblivious
 from penstock.sim.bolt import BoltConfig
-from penstock.sim.bolt.cycles import Pipeline
+from penstock.sim.bolt.pipeline import Pipeline
 from penstock.sim.report import report
 from penstock.sim.rtl.bolt_result import LookupResult
 from penstock.sim.rtl.verilator import lint
@@ -158,4 +158,4 @@ def test_a_sentence_went_through_minilm_bit_for_bit_in_the_cycles_of_the_model()
     latency = unit.host_latency_cycles
     pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency)
     each = rtl["cycles_rtl"] / (rtl["accesses"] - 1)
-    assert pipeline.cycles(config) == pytest.approx(each, rel=0.05), "uniform pairs cost as these did"
+    assert pipeline.cycles_per_access(config) == pytest.approx(each, rel=0.05), "uniform pairs cost as these did"
