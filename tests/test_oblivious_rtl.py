@@ -158,4 +158,6 @@ def test_a_sentence_went_through_minilm_bit_for_bit_in_the_cycles_of_the_model()
     latency = unit.host_latency_cycles
     pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency)
     each = rtl["cycles_rtl"] / (rtl["accesses"] - 1)
-    assert pipeline.cycles_per_access(config) == pytest.approx(each, rel=0.05), "uniform pairs cost as these did"
+    assert pipeline.cycles_per_access(config) == pytest.approx(each, rel=0.05), (
+        "uniform pairs cost as these did"
+    )
