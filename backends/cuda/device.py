@@ -11,25 +11,14 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from ...ir.dtypes import BY_MLIR
 from ...ir.errors import PenstockError, TargetError, ToolMissing
-from .kernel import Buffer, Kernel, Scalar, TensorMap
+from .kernel import Buffer, Kernel, Scalar
 from .nvrtc import EXTRA
+from .tensor_map import MAP_ALIGNMENT, encoded
 
 _SCALARS = {"i32": "<i", "i64": "<q", "f32": "<f", "f64": "<d"}
-_MAP_TYPES = {
-    "bf16": "BFLOAT16",
-    "f16": "FLOAT16",
-    "f32": "FLOAT32",
-    "i32": "INT32",
-    "i64": "INT64",
-    "i16": "UINT16",
-    "ui8": "UINT8",
-    "i8": "UINT8",
-}
-_MAP_BYTES, _MAP_ALIGNMENT = 128, 64
-_DEFAULT_SHARED = 48 * 1024
-"""Bytes of dynamic shared memory that a launch may ask for without saying so before."""
+_API_VERSION = 12000
+"""Of the driver's functions that are called by their address: tensor maps came with it."""
 
 
 class DeviceError(PenstockError):
@@ -115,7 +104,7 @@ class Device:
         """Load a kernel; its module, which must live as long, and the function."""
         (module,) = self.call("cuModuleLoadData", cubin)
         (function,) = self.call("cuModuleGetFunction", module, kernel.name.encode())
-        if kernel.shared_bytes > _DEFAULT_SHARED:
+        if kernel.shared_bytes:  # what the source declares counts too towards the 48 KiB that need no word
             attribute = self.api.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             self.call("cuFuncSetAttribute", function, attribute, kernel.shared_bytes)
         return module, function
@@ -140,27 +129,19 @@ class Device:
         config.attrs, config.numAttrs = [attribute], 1
         self.call("cuLaunchKernelEx", config, function, arguments.address, 0)
 
-    def tensor_map(self, argument: TensorMap, address: int) -> bytes:
-        """A TMA descriptor of a tensor at an address, as the driver encodes it."""
-        api, tensor = self.api, argument.tensor
-        size = BY_MLIR[tensor.dtype].size
-        kind = getattr(api.CUtensorMapDataType, f"CU_TENSOR_MAP_DATA_TYPE_{_MAP_TYPES[tensor.dtype]}")
-        swizzle = f"{argument.swizzle}B" if argument.swizzle else "NONE"
-        (made,) = self.call(
-            "cuTensorMapEncodeTiled",
-            kind,
-            len(tensor.shape),
-            address,
-            [api.cuuint64_t(extent) for extent in reversed(tensor.shape)],
-            [api.cuuint64_t(stride * size) for stride in reversed(tensor.strides[:-1])],
-            [api.cuuint32_t(side) for side in reversed(argument.box)],
-            [api.cuuint32_t(1)] * len(tensor.shape),
-            api.CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE,
-            getattr(api.CUtensorMapSwizzle, f"CU_TENSOR_MAP_SWIZZLE_{swizzle}"),
-            api.CUtensorMapL2promotion.CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-            api.CUtensorMapFloatOOBfill.CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
-        )
-        return ctypes.string_at(made.getPtr(), _MAP_BYTES)
+    def entry(self, name: str) -> int:
+        """The address of a driver function in C."""
+        address, _ = self.call("cuGetProcAddress", name.encode(), _API_VERSION, 0)
+        return int(address)
+
+    def hold_status(self, status: int, where: str) -> None:
+        """Check what a function called by its address gave.
+
+        Raises:
+            DeviceError: it failed.
+        """
+        if status != 0:
+            raise DeviceError(self._said(self.api.CUresult(status)), where=where)
 
 
 class Arguments:
@@ -174,9 +155,9 @@ class Arguments:
 
     def __init__(self, device: Device, kernel: Kernel, places: Mapping[str, int]) -> None:
         values = list(self._values(device, kernel, places))
-        sizes = [-(-len(value) // _MAP_ALIGNMENT) * _MAP_ALIGNMENT for value in values]
-        self._block = ctypes.create_string_buffer(sum(sizes) + _MAP_ALIGNMENT)
-        start = -(-ctypes.addressof(self._block) // _MAP_ALIGNMENT) * _MAP_ALIGNMENT
+        sizes = [-(-len(value) // MAP_ALIGNMENT) * MAP_ALIGNMENT for value in values]
+        self._block = ctypes.create_string_buffer(sum(sizes) + MAP_ALIGNMENT)
+        start = -(-ctypes.addressof(self._block) // MAP_ALIGNMENT) * MAP_ALIGNMENT
         pointers = []
         for value, size in zip(values, sizes, strict=True):
             ctypes.memmove(start, value, len(value))
@@ -194,7 +175,7 @@ class Arguments:
                 value = int(argument.value) if whole else argument.value
                 yield struct.pack(_SCALARS[argument.dtype], value)
             else:
-                yield device.tensor_map(argument, places[argument.tensor.name])
+                yield encoded(device, argument, places[argument.tensor.name])
 
     @property
     def address(self) -> int:

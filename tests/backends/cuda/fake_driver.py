@@ -7,6 +7,7 @@ addresses; a graph is the list of what was captured; streams and events are held
 from __future__ import annotations
 
 import ctypes
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,18 @@ from typing import Any
 import numpy as np
 
 from penstock.backends.cuda.kernel import Buffer, Kernel, Scalar, TensorMap
+from penstock.backends.cuda.tensor_map import ENCODE
 from penstock.ir.dtypes import BY_MLIR
 
 OK, BASE = 0, 0x7F0000000000
+_STATIC = re.compile(r"(?<!extern )__shared__ (\w+|long long) \w+\[(\d+)\];")
+_SIZES = {"float": 4, "int": 4, "double": 8, "long long": 8}
 Execute = Callable[[Kernel, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+
+
+def declared_bytes(source: str) -> int:
+    """Shared memory that a source declares itself: it counts beside what a launch asks for."""
+    return sum(_SIZES[kind] * int(count) for kind, count in _STATIC.findall(source))
 
 
 class Misuse(AssertionError):
@@ -61,7 +70,8 @@ class FakeDriver:
         self.graphs: dict[int, list[Recorded]] = {}
         self.functions: dict[int, Kernel] = {}
         self.shared: dict[int, int] = {}
-        self.maps: dict[bytes, TensorMap] = {}
+        self.maps: dict[bytes, SimpleNamespace] = {}
+        self.encode = ENCODE(self._encode)
         self.recorded: dict[int, int] = {}  # event → stream
         self.next = 100
         self.CUdevice_attribute = SimpleNamespace(
@@ -82,9 +92,9 @@ class FakeDriver:
         self.CUtensorMapFloatOOBfill = SimpleNamespace(CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE=0)
         types = ("BFLOAT16", "FLOAT16", "FLOAT32", "INT32", "INT64", "UINT16", "UINT8")
         self.CUtensorMapDataType = SimpleNamespace(
-            **{f"CU_TENSOR_MAP_DATA_TYPE_{name}": name for name in types}
+            **{f"CU_TENSOR_MAP_DATA_TYPE_{name}": number for number, name in enumerate(types)}
         )
-        self.cuuint64_t = self.cuuint32_t = int
+        self.CUresult = int
 
     # The device.
 
@@ -185,18 +195,32 @@ class FakeDriver:
         self.shared[function] = value
         return (OK,)
 
-    def cuTensorMapEncodeTiled(
-        self, kind: str, rank: int, address: int, dims: list[int], strides: list[int], *rest: Any
-    ) -> tuple[int, Any]:
-        box, steps, _, swizzle, _, _ = rest
-        if address % 16 or any(stride % 16 for stride in strides) or rank != len(dims):
-            raise Misuse(f"a tensor map at {address:#x} with strides {strides}")
-        if len(strides) != rank - 1 or len(box) != rank or set(steps) != {1}:
-            raise Misuse("a tensor map of another rank")
+    def cuGetProcAddress(self, name: bytes, version: int, flags: int) -> tuple[int, int, int]:
+        if name != b"cuTensorMapEncodeTiled":
+            raise Misuse(f"no function {name!r}")
+        address = ctypes.cast(self.encode, ctypes.c_void_p).value
+        assert address is not None
+        return OK, address, 0
+
+    def _encode(self, place: int, *given: Any) -> int:
+        """A tensor map as 128 bytes: the address, and which map it is; 1 for what the driver refuses."""
+        _, rank, address, extents, strides, box, steps, _, swizzle, _, _ = given
+        dims, sides = extents[:rank], box[:rank]
+        apart = strides[: rank - 1]
+        refused = (
+            place % 64,
+            address % 16,
+            any(stride % 16 or not 0 < stride < 1 << 40 for stride in apart),
+            any(not 0 < extent <= 1 << 32 for extent in dims),
+            any(not 0 < side <= 256 for side in sides),
+            steps[:rank] != [1] * rank,
+        )
+        if any(refused):
+            return 1
         text = struct.pack("<QQ", address, len(self.maps)).ljust(128, b"\0")
-        self.maps[text] = SimpleNamespace(dims=dims, strides=strides, box=box, swizzle=swizzle)  # type: ignore
-        held = ctypes.create_string_buffer(text, 128)
-        return OK, SimpleNamespace(getPtr=lambda: ctypes.addressof(held), held=held)
+        self.maps[text] = SimpleNamespace(dims=dims, strides=apart, box=sides, swizzle=swizzle)
+        ctypes.memmove(place, text, 128)
+        return 0
 
     # Streams, events, graphs.
 
@@ -294,7 +318,7 @@ class FakeDriver:
         *dims, shared, stream, pointers, extra = given
         if tuple(dims) != (*kernel.grid, *kernel.block) or shared != kernel.shared_bytes or extra:
             raise Misuse(f"{kernel.name} is launched as {dims} with {shared} bytes")
-        if shared > max(48 * 1024, self.shared.get(function, 0)):
+        if shared > max(48 * 1024 - declared_bytes(kernel.source), self.shared.get(function, 0)):
             raise Misuse(f"{kernel.name} takes {shared} bytes of shared memory without having said so")
         places = self._places(kernel, pointers)
         return self._do(kernel.name, stream, lambda: self._carry_out(kernel, places))
