@@ -40,6 +40,13 @@ in the second.
 """
 
 
+MOST_BLOCKS = (2**31 - 1, 65535, 65535)
+MOST_THREADS = (1024, 1024, 64)
+"""Of a launch along x, y and z (CUDA programming guide, *Technical Specifications*)."""
+MOST_EXTENT, MOST_STRIDE = 2**32, 2**40
+"""Of a tensor map: elements along an axis; bytes from one to the next, which must be fewer."""
+
+
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Strides in elements of a tensor without gaps."""
     return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
@@ -120,6 +127,10 @@ class TensorMap:
             "the box has another rank than the tensor": len(self.box) != len(self.tensor.shape),
             "more than five axes": len(self.box) > 5,
             "a box side above 256": max(self.box) > 256,
+            "an axis without elements, or with too many": not all(
+                0 < extent <= MOST_EXTENT for extent in self.tensor.shape
+            ),
+            "a stride of 2^40 bytes": any(s * size >= MOST_STRIDE for s in self.tensor.strides),
             "a last stride other than 1": self.tensor.strides[-1] != 1,
             "a stride that is no multiple of 16 bytes": any(s * size % 16 for s in self.tensor.strides[:-1]),
             "a row of the box that is no multiple of 16 bytes": wide % 16 != 0,
@@ -161,6 +172,14 @@ class Kernel:
     einsums: tuple[str, ...] = ()
     note: str = ""
     cluster: tuple[int, int, int] = (1, 1, 1)
+
+    def __post_init__(self) -> None:
+        limits = ((self.grid, MOST_BLOCKS, "blocks"), (self.block, MOST_THREADS, "threads"))
+        for given, most, what in limits:
+            if not all(0 < count <= limit for count, limit in zip(given, most, strict=True)):
+                raise PassError(f"{given} {what}", where=self.name, accepted=f"at most {most}")
+        if prod(self.block) > MOST_THREADS[0]:
+            raise PassError(f"{self.block} threads", where=self.name, accepted=f"{MOST_THREADS[0]} in all")
 
     def tensors(self) -> Iterator[Buffer]:
         """What its arguments point to, each once, in order."""

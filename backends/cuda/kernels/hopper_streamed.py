@@ -21,7 +21,7 @@ from ..blocks.wgmma import wgmma_text
 from ..kernel import Argument, Kernel, Launch, TensorMap
 from .frame import Signature, blocks, heading, launches, outer_count, outer_lines, sign
 from .hopper_roles import LAYOUT, PRODUCTS, consume_text, produce_text
-from .live import grows_with_rows, has_mask, range_text, whole_text
+from .live import block_text, has_mask, range_text, whole_text
 from .scores import score_text
 from .softmax import ELEMENT, finish_text, weigh_text
 from .streamed import Read, Streamed, read_streamed
@@ -130,7 +130,7 @@ def stream_hopper(group: Group, name: str, cut: Cut | None = None) -> tuple[Laun
     arguments: tuple[Argument, ...] = (*maps, *given)
     kernel = Kernel(
         name, _source(cascade, signature, name, cut), "sm_90a",
-        (blocks(cascade, cut.rows), outer_count(cascade), 1), (cut.threads, 1, 1),
+        (blocks(cascade, cut.rows) * outer_count(cascade), 1, 1), (cut.threads, 1, 1),
         cut.shared_bytes(depth, width), arguments, cascade.texts,
         f"{cut.rows} rows by tiles of {cut.keys}, {cut.consumers} warpgroups of wgmma in turn, one of TMA",
     )  # fmt: skip
@@ -164,7 +164,8 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
     depth, width = extents[cascade.depth], extents[cascade.width]
     constants = {
         "kRows": extents[cascade.block], "kKeys": extents[cascade.key], "kDepth": depth, "kWidth": width,
-        "kBlock": cut.rows, "kTile": cut.keys, "kStages": cut.stages, "kConsumers": cut.consumers,
+        "kBlock": cut.rows, "kBlocks": blocks(cascade, cut.rows), "kTile": cut.keys,
+        "kStages": cut.stages, "kConsumers": cut.consumers,
     }  # fmt: skip
     extra = {tensor: signature.names[tensor] for tensor in signature.extra}
     lines = [
@@ -203,14 +204,14 @@ def _kernel(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> lis
     maps = ", ".join(
         f"const __grid_constant__ CUtensorMap {label}_map" for label in ("query", "key", "value")
     )
-    tile = "gridDim.x - 1 - blockIdx.x" if grows_with_rows(cascade) else "blockIdx.x"
+    tile = block_text(cascade)
     return [
         f'extern "C" __global__ void __launch_bounds__({cut.threads}, 1)',
         f"{name}({maps}{signature.declared()}, {kind}* __restrict__ {result}) {{",
         f"  extern __shared__ __align__({_ATOM}) u8 shared[];",
         "  const Places at{shared_address(shared)};",
-        f"  const int low = static_cast<int>({tile}) * kBlock, high = min(low + kBlock, kRows) - 1;",
-        *outer_lines(cascade, "static_cast<int>(blockIdx.y)"),
+        f"  const int low = ({tile}) * kBlock, high = min(low + kBlock, kRows) - 1;",
+        *outer_lines(cascade, "static_cast<int>(blockIdx.x) / kBlocks"),
         "  int first, end;",
         f"  live_tiles<kKeys, kTile>({ranks}low, high, first, end);",
         "  if (threadIdx.x == 0) {",

@@ -48,6 +48,12 @@ def whole_text(cascade: Streamed) -> list[str]:
     ]
 
 
+def block_text(cascade: Streamed) -> str:
+    """Which block of rows a thread block has; all ranks share the grid's x, which alone may be large."""
+    number = "static_cast<int>(blockIdx.x) % kBlocks"
+    return f"kBlocks - 1 - {number}" if grows_with_rows(cascade) else number
+
+
 def grows_with_rows(cascade: Streamed) -> bool:
     """Whether later rows see more keys, so that the last blocks should start first."""
     return has_mask(cascade) and "high" in _range(cascade.formula, cascade)[1]

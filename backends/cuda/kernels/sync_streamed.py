@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...cpu.kernels.group import Group
 from ..kernel import Kernel, Launch
 from .frame import Signature, blocks, heading, launches, outer_count, outer_lines, sign
-from .live import grows_with_rows, range_text, whole_text
+from .live import block_text, range_text, whole_text
 from .scores import offset_text, score_text, stride_of
 from .softmax import finish_text, weigh_text
 from .streamed import Read, Streamed, read_streamed
@@ -54,7 +54,7 @@ def stream_sync(group: Group, name: str, cut: Cut | None = None) -> tuple[Launch
     shared = (cut.rows + cut.keys) * pitch_depth + cut.keys * pitch_width
     kernel = Kernel(
         name, source, "sm_80",
-        (blocks(cascade, cut.rows), outer_count(cascade), 1), (32 * _WARPS, 1, 1), shared,
+        (blocks(cascade, cut.rows) * outer_count(cascade), 1, 1), (32 * _WARPS, 1, 1), shared,
         tuple(signature.buffer(tensor) for tensor in signature.names), cascade.texts,
         f"{cut.rows} rows by tiles of {cut.keys}, mma.sync, scores in registers",
     )  # fmt: skip
@@ -71,10 +71,11 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
     key, block = cascade.key, cascade.block
     constants = {
         "kRows": extents[block], "kKeys": extents[key], "kDepth": extents[cascade.depth],
-        "kWidth": extents[cascade.width], "kBlock": cut.rows, "kTile": cut.keys, "kFragments": cut.fragments,
+        "kWidth": extents[cascade.width], "kBlock": cut.rows,
+        "kBlocks": blocks(cascade, cut.rows), "kTile": cut.keys, "kFragments": cut.fragments,
     }  # fmt: skip
     rank_list = "".join(f"{rank}, " for rank in cascade.outer)
-    tile = "gridDim.x - 1 - blockIdx.x" if grows_with_rows(cascade) else "blockIdx.x"
+    tile = block_text(cascade)
     extra = {tensor: signature.names[tensor] for tensor in signature.extra}
     weigh = f"scores[i], largest[i], total[i], correction, {rank_list}row + i * 16, from{signature.passed()}"
     result = signature.names[cascade.output.tensor]
@@ -102,7 +103,7 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "  extern __shared__ __align__(128) u8 shared[];",
         "  const int warp = threadIdx.x / 32;",
         f"  const int low = ({tile}) * kBlock, high = min(low + kBlock, kRows) - 1;",
-        *outer_lines(cascade, "static_cast<int>(blockIdx.y)"),
+        *outer_lines(cascade, "static_cast<int>(blockIdx.x) / kBlocks"),
         *(_pointer(read, rank, label, signature) for read, rank, label in _operands(cascade)),
         "  const u32 query_tile = shared_address(shared);",
         "  const u32 key_tile = query_tile + kBlock * pitch(kDepth);",

@@ -27,9 +27,9 @@ class Block:
     threads: int
     shared_bytes: int
 
-    def grid(self, batch: int, rows: int, columns: int) -> tuple[int, int, int]:
-        """Blocks that cover a product: columns, rows, batches."""
-        return -(-columns // self.columns), -(-rows // self.rows), batch
+    def across(self, rows: int, columns: int) -> tuple[int, int]:
+        """Blocks that cover a matrix: along columns, and along rows."""
+        return -(-columns // self.columns), -(-rows // self.rows)
 
 
 @dataclass(frozen=True)

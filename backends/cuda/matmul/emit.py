@@ -55,6 +55,7 @@ def _block(product: Product) -> Block:
 def _write(product: Product, block: Block, name: str) -> Launch:
     group = product.group
     batch, rows, columns, depth = product.sizes
+    wide, high = block.across(rows, columns)
     what = f"tiles of {block.rows} x {block.columns}"
     left, right = group.operands[product.left], group.operands[product.right]
     row_start, column_start = (
@@ -63,8 +64,9 @@ def _write(product: Product, block: Block, name: str) -> Launch:
     )
     body = [
         "extern __shared__ __align__(128) unsigned char shared[];",
-        f"const int row_first = blockIdx.y * {block.rows}, column_first = blockIdx.x * {block.columns};",
-        "const int batch = blockIdx.z;" if product.batch else "",
+        f"const int column_first = static_cast<int>(blockIdx.x) % {wide} * {block.columns};",
+        f"const int row_first = static_cast<int>(blockIdx.x) / {wide} % {high} * {block.rows};",
+        f"const int batch = static_cast<int>(blockIdx.x) / {wide * high};" if product.batch else "",
         "Tile tile;",
         "tile.multiply(",
         f"    shared, {left}, {right}, {depth},",
@@ -95,7 +97,7 @@ def _write(product: Product, block: Block, name: str) -> Launch:
         name,
         source,
         "sm_80",
-        block.grid(batch, rows, columns),
+        (wide * high * batch, 1, 1),  # along x alone there may be more than 65535
         (block.threads, 1, 1),
         block.shared_bytes,
         group.buffers(),

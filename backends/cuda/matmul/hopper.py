@@ -70,7 +70,9 @@ def _are_matrices(product: Product) -> bool:
         return False
     row, column, deep = product.rows[0], product.columns[0], product.depth[0]
     return (
-        (deep.left, deep.right) == (1, 1)
+        # A map's rows lie side by side (CUDA driver API): windows that overlap are no matrix to it.
+        min(row.left, column.right) >= deep.extent
+        and (deep.left, deep.right) == (1, 1)
         and row.left % 8 == 0
         and column.right % 8 == 0
         and product.starts[0] == 0
