@@ -11,6 +11,12 @@ using i64 = long long;
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 
+// A number that the compiler is not to know anything of.
+__device__ __forceinline__ int opaque(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 // Two numbers in one register, the first in the lower half.
 template <typename T>
 __device__ __forceinline__ u32 packed(float low, float high);

@@ -11,6 +11,8 @@ using i64 = long long;
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 
+inline int opaque(int x) { return x; }
+
 template <typename T>
 inline u32 packed(float low, float high) {
   return u32(Narrow<T>::of(low).bits) | u32(Narrow<T>::of(high).bits) << 16;

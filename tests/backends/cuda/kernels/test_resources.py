@@ -20,8 +20,8 @@ MODULES = {
 }
 
 
-def kernel_of(module: nn.Module, size: int, emit: Emit, element: str = "bf16") -> Kernel:
-    case = lower(module, tensors((1, 2, 500, size), (1, 2, 500, size)), element)
+def kernel_of(module: nn.Module, size: int, emit: Emit, element: str = "bf16", length: int = 500) -> Kernel:
+    case = lower(module, tensors((1, 2, length, size), (1, 2, length, size)), element)
     return emit(case.group(), "attention")[-1].kernel
 
 
@@ -41,6 +41,12 @@ def test_the_generic_kernel_fits_every_architecture(arch: Arch) -> None:
 
 def test_hoppers_kernel_fits() -> None:
     check(kernel_of(MODULES["plain"], 128, stream_hopper), "sm_90a")
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_two_tiles_fit_as_many_do(size: int) -> None:
+    """Where the compiler knows that a loop has one round, it must not take it apart."""
+    check(kernel_of(MODULES["plain"], size, stream_hopper, length=200), "sm_90a")
 
 
 @pytest.mark.slow
