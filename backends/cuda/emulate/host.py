@@ -11,7 +11,9 @@ from ....ir.errors import PassError
 from ..kernel import Argument, Buffer, Kernel, Scalar, TensorMap, row_major
 
 _DYNAMIC = re.compile(r"extern\s+__shared__\s+([^;]*?)(\w+)\s*\[\s*\]\s*;")
-_ALIGNED = re.compile(r"__align__\(\d+\)|alignas\(\d+\)")
+_ALIGNED = re.compile(r"(?:__align__|alignas)\((\d+)\)")
+_UNSAID = 16
+"""Bytes on which shared memory lies whose declaration says nothing."""
 _C = {"bf16": "bf16", "f16": "f16", "i1": "bool", "i64": "long long"}
 
 
@@ -57,8 +59,9 @@ def _as_cpp(source: str) -> str:
     """Shared memory declared as C++ can: one array of the machine, and statics in its section."""
 
     def dynamic(match: re.Match[str]) -> str:
-        kind = _ALIGNED.sub("", match[1]).strip()
-        return f"{kind}* const {match[2]} = reinterpret_cast<{kind}*>(emulator::dynamic_shared());"
+        kind, said = _ALIGNED.sub("", match[1]).strip(), _ALIGNED.search(match[1])
+        place = f"emulator::dynamic_shared({said[1] if said else _UNSAID})"
+        return f"{kind}* const {match[2]} = reinterpret_cast<{kind}*>({place});"
 
     text = _DYNAMIC.sub(dynamic, source)
     return text.replace("__shared__", 'static __attribute__((section("shared_memory")))')

@@ -31,7 +31,7 @@ SHARED_LIMIT = 232448
 REGISTERS = 65536
 _ATOM = 1024  # bytes after which the swizzle repeats
 _COLUMNS = 64  # of 16 bits in a swizzled row
-_REGISTERS_OF = {1: (24, 240), 2: (24, 240), 3: (32, 160)}  # the producer's and a consumer's, by consumers
+_REGISTERS_OF = {2: (24, 240), 3: (32, 160)}  # the producer's and a consumer's, by consumers
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,17 @@ class Cut:
         Raises:
             PassError: more shared memory or registers than there are.
         """
-        given = 128 * (self.producer_registers + self.consumers * self.consumer_registers)
-        if given > REGISTERS:
-            raise PassError(f"{given} registers", where="block", accepted=f"at most {REGISTERS}")
+        launched = min(REGISTERS // self.threads, 255) // 8 * 8  # of a thread, before they change hands
+        given = self.producer_registers + self.consumers * self.consumer_registers
+        pool = launched * (self.consumers + 1)
+        if given > pool:
+            raise PassError(f"{128 * given} registers", where="block", accepted=f"at most {128 * pool}")
+        if not self.producer_registers <= launched <= self.consumer_registers:
+            raise PassError(
+                f"{self.producer_registers} and {self.consumer_registers} registers",
+                where="block",
+                accepted=f"fewer and more than the {launched} that a thread has at launch",
+            )
         shared = self.shared_bytes(depth, width)
         if shared > SHARED_LIMIT:
             raise PassError(

@@ -53,6 +53,7 @@ def test_a_kernel_runs() -> None:
         ("y[k] =", "y[k % 64] =", "block 1 writes what block 0 wrote"),
         ("__syncthreads();", "if (k < 90) __syncthreads();", "deadlock|barrier|nothing was written"),
         ("tile[threadIdx.x] =", "tile[threadIdx.x + 1] =", "dynamic shared memory, which has 256"),
+        ("tile[threadIdx.x] =", "((float*)((char*)tile + 2))[threadIdx.x] =", "no multiple of it"),
         ("tile[threadIdx.x] =", "const_cast<float*>(x)[k % 100] =", "read only"),
     ],
 )
@@ -113,9 +114,16 @@ def test_a_fault_in_the_generic_kernel_is_found(case: Case, old: str, new: str, 
         # The wrong parity.
         ("keys_full(stage), round_of(done)", "keys_full(stage), 0", "race|on its way|deadlock"),
         # Fewer bytes expected than come.
-        ("_full(stage), kValueBytes", "_full(stage), kValueBytes / 2", "race|on its|bytes"),
+        ("_full(stage), kValueBytes", "_full(stage), kValueBytes / 2", "race|on its|bytes|deadlock"),
         # One consumer never passes its turn.
         ("pass_turn(consumer);\n      wgmma", "if (consumer) pass_turn(consumer);\n      wgmma", "deadlock"),
+        # Barriers that TMA was not told of.
+        ("    fence_mbarrier_init();\n", "", "no fence since it was made"),
+        # More registers than the launch gave.
+        ("lower_registers<32>", "lower_registers<40>", "488 registers|hold 520"),
+        ("raise_registers<160>", "raise_registers<120>", "up to 120 from 128"),
+        # A tile that the swizzle does not begin at.
+        ("__shared__ __align__(1024)", "__shared__ __align__(512)", "not aligned"),
         # Barriers are used before everybody knows them.
         ("mbarrier_init();\n  }\n  __syncthreads();", "mbarrier_init();\n  }", "race|no mbarrier"),
     ],

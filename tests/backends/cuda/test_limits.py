@@ -20,20 +20,26 @@ MANY = 70_000  # more than a grid's y and z take
 
 @pytest.mark.parametrize(
     ("grid", "block"),
-    [((1, 65536, 1), (32, 1, 1)), ((1, 1, 65536), (32, 1, 1)), ((2**31, 1, 1), (32, 1, 1))]
-    + [((1, 1, 1), (1056, 1, 1)), ((1, 1, 1), (512, 4, 1)), ((0, 1, 1), (32, 1, 1))],
+    [
+        ((1, 65536, 1), (32, 1, 1)),
+        ((1, 1, 65536), (32, 1, 1)),
+        ((2**31, 1, 1), (32, 1, 1)),
+        ((1, 1, 1), (1056, 1, 1)),
+        ((1, 1, 1), (512, 4, 1)),
+        ((0, 1, 1), (32, 1, 1)),
+    ],
 )
 def test_a_launch_beyond_the_devices_limits_is_refused(
     grid: tuple[int, int, int], block: tuple[int, int, int]
 ) -> None:
-    with pytest.raises(PassError, match="blocks|threads"):
+    with pytest.raises(PassError, match=r"blocks|threads"):
         Kernel("k", "", "sm_80", grid, block, 0, ())
 
 
 def test_a_tensor_map_beyond_its_limits_is_refused() -> None:
     with pytest.raises(PassError, match="axis without elements"):
         TensorMap("map", Buffer("x", "bf16", (2**32 + 1, 64)), (64, 64), 128)
-    with pytest.raises(PassError, match="2\\^40"):
+    with pytest.raises(PassError, match=r"2\^40"):
         TensorMap("map", Buffer("x", "bf16", (2, 64), (2**39, 1)), (64, 64), 128)
 
 

@@ -40,12 +40,13 @@ void check_write(const void* place, std::size_t bytes);
 
 char* shared_place(unsigned address);
 unsigned shared_address(const void* place);
-char* dynamic_shared();
+char* dynamic_shared(std::size_t alignment);  // lies on no more than that, below the swizzle's 1024
 
 void block_barrier(int id, int threads, bool waits);
 void warp_barrier();
 void fence_async_proxy();
 void mbarrier_init(unsigned barrier, unsigned arrivals);
+void fence_mbarrier_init();
 void mbarrier_arrive(unsigned barrier, unsigned bytes);
 void mbarrier_wait(unsigned barrier, unsigned parity);
 void set_registers(int count, bool raise);

@@ -1,4 +1,6 @@
 // Barriers of a block by number, and mbarriers: phases, arrivals and expected bytes. Both carry what is known.
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "machine.h"
@@ -6,6 +8,8 @@
 namespace emulator {
 
 namespace {
+
+constexpr int kRegisters = 65536;
 
 struct Named {
   int arrived = 0, threads = 0;
@@ -21,10 +25,17 @@ struct Counting {
   Clock gathered, released;   // of this phase; up to the last complete one
   int maker = 0;
   uint32_t made = 0;
+  bool announced = false;     // to TMA, by a fence after it was made
 };
 
 std::map<int, Named> named_;
 std::map<unsigned, Counting> counting_;
+std::vector<int> registers_;  // of a thread, by warpgroup
+
+// Of a thread at launch: what a multiprocessor has, in eights.
+int launched_registers() {
+  return std::min<int>(kRegisters / static_cast<int>(machine.fibers.size()), 255) / 8 * 8;
+}
 
 Counting& known(unsigned barrier) {
   auto found = counting_.find(barrier);
@@ -47,13 +58,19 @@ void advance(Counting& counting, unsigned barrier) {
 
 }  // namespace
 
-void begin_block_barriers() { named_.clear(), counting_.clear(); }
+void begin_block_barriers() {
+  named_.clear(), counting_.clear();
+  registers_.assign(machine.groups.size(), launched_registers());
+}
 
 void end_block_barriers() {
   for (const auto& [id, barrier] : named_)
     if (barrier.arrived != 0) fail("the block ended with %d threads at barrier %d", barrier.arrived, id);
   for (const auto& [address, barrier] : counting_)
     if (barrier.bytes != 0) fail("the block ended with %ld bytes expected at the mbarrier at %u", barrier.bytes, address);
+  const int held = std::accumulate(registers_.begin(), registers_.end(), 0);
+  const int given = launched_registers() * static_cast<int>(registers_.size());
+  if (held > given) fail("warpgroups hold %d registers a thread of each, the launch gave %d", held, given);
 }
 
 void block_barrier(int id, int threads, bool waits) {
@@ -92,6 +109,15 @@ void mbarrier_init(unsigned barrier, unsigned arrivals) {
   counting_[barrier] = counting;
 }
 
+void fence_mbarrier_init() {
+  for (auto& [address, counting] : counting_)
+    if (counting.maker == machine.now->warp) counting.announced = true;
+}
+
+void check_announced(unsigned barrier) {
+  if (!known(barrier).announced) fail("TMA is given the mbarrier at %u with no fence since it was made", barrier);
+}
+
 void mbarrier_arrive(unsigned barrier, unsigned bytes) {
   Counting& counting = known(barrier);
   join(counting.gathered, machine.clocks[machine.now->warp]);
@@ -127,6 +153,11 @@ void set_registers(int count, bool raise) {
     for (int lane = 1; lane < kGroup; ++lane)
       if (static_cast<Given*>(arguments[lane])->count != static_cast<Given*>(arguments[0])->count)
         fail("setmaxnreg differs in a warpgroup");
+    const Given& asked = *static_cast<Given*>(arguments[0]);
+    int& held = registers_[machine.now->id / kGroup];
+    if (asked.raise ? asked.count < held : asked.count > held)
+      fail("setmaxnreg %s to %d from %d", asked.raise ? "up" : "down", asked.count, held);
+    held = asked.count;
   });
 }
 

@@ -111,6 +111,7 @@ void wait_copies(int left) {
 
 void tma_load(unsigned shared, const Map& map, unsigned barrier, const int* at) {
   if (shared % (map.swizzle == 128 ? 1024 : 128) != 0) fail("a TMA box at %u of shared memory, not aligned", shared);
+  check_announced(barrier);
   const int warp = machine.now->warp;
   Box box{shared, map, barrier, {}, warp, machine.clocks[warp]};
   for (int axis = 0; axis < map.rank; ++axis) box.at[axis] = at[axis];

@@ -77,6 +77,7 @@ void end_block_products();
 // Barriers (barriers.cpp).
 void begin_block_barriers();
 void end_block_barriers();
+void check_announced(unsigned barrier);
 void complete_bytes(unsigned barrier, unsigned bytes, const Clock& issuer);
 
 }  // namespace emulator

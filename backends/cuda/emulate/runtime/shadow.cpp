@@ -20,9 +20,10 @@ namespace emulator {
 
 namespace {
 
-constexpr std::size_t kDynamic = 232448, kWord = 2;
+constexpr std::size_t kDynamic = 232448, kWord = 2, kSwizzle = 1024;
 
-__attribute__((section("shared_memory"), aligned(1024))) char dynamic_[kDynamic];
+__attribute__((section("shared_memory"), aligned(kSwizzle))) char dynamic_[kSwizzle + kDynamic];
+std::size_t first_ = 0;  // byte of it that is the block's
 
 struct Word {
   uint32_t write_clock = 0;
@@ -70,15 +71,20 @@ void for_words(const void* place, std::size_t bytes, Visit visit) {
 
 void check_extent(const void* place, std::size_t bytes) {
   const char* at = static_cast<const char*>(place);
-  if (at >= dynamic_ && at < dynamic_ + kDynamic && at + bytes > dynamic_ + machine.launch.shared_bytes)
-    fail("%zu bytes at %zu of the block's dynamic shared memory, which has %zu", bytes, std::size_t(at - dynamic_),
+  if (at < dynamic_ || at >= dynamic_ + sizeof dynamic_) return;
+  const long offset = at - dynamic_ - static_cast<long>(first_);
+  if (offset < 0 || offset + bytes > machine.launch.shared_bytes)
+    fail("%zu bytes at %ld of the block's dynamic shared memory, which has %zu", bytes, offset,
          machine.launch.shared_bytes);
 }
 
 }  // namespace
 
 bool is_shared(const void* place) { return place >= __start_shared_memory && place < __stop_shared_memory; }
-char* dynamic_shared() { return dynamic_; }
+char* dynamic_shared(std::size_t alignment) {
+  first_ = alignment < kSwizzle ? alignment : 0;
+  return dynamic_ + first_;
+}
 char* shared_place(unsigned address) { return __start_shared_memory + address; }
 unsigned shared_address(const void* place) { return static_cast<const char*>(place) - __start_shared_memory; }
 
@@ -180,6 +186,21 @@ static bool is_private(const void* place) {
          (at > machine.host - kHost && at < machine.host + kHost);
 }
 
+static void check_aligned(const void* place, std::size_t bytes, const char* what) {
+  if (reinterpret_cast<std::uintptr_t>(place) % bytes != 0 && (is_shared(place) || !is_private(place)))
+    fail("%s of %zu bytes at an address that is no multiple of it", what, bytes);
+}
+
+void check_aligned_read(const void* place, std::size_t bytes) {
+  check_aligned(place, bytes, "a load");
+  check_read(place, bytes);
+}
+
+void check_aligned_write(const void* place, std::size_t bytes) {
+  check_aligned(place, bytes, "a store");
+  check_write(place, bytes);
+}
+
 void check_read(const void* place, std::size_t bytes) {
   if (is_shared(place)) return read_shared(place, bytes, machine.now->warp, Way::ordinary, "a load");
   if (!is_private(place)) check_global(place, bytes, false, "a load");
@@ -207,8 +228,8 @@ int finish() {
 }  // namespace emulator
 
 #define HOOK(bytes)                                                                             \
-  extern "C" void __tsan_read##bytes(void* place) { emulator::check_read(place, bytes); }       \
-  extern "C" void __tsan_write##bytes(void* place) { emulator::check_write(place, bytes); }     \
+  extern "C" void __tsan_read##bytes(void* place) { emulator::check_aligned_read(place, bytes); }       \
+  extern "C" void __tsan_write##bytes(void* place) { emulator::check_aligned_write(place, bytes); }     \
   extern "C" void __tsan_unaligned_read##bytes(void* place) { emulator::check_read(place, bytes); } \
   extern "C" void __tsan_unaligned_write##bytes(void* place) { emulator::check_write(place, bytes); }
 HOOK(1) HOOK(2) HOOK(4) HOOK(8) HOOK(16)

@@ -65,3 +65,9 @@ def test_a_cut_beyond_the_multiprocessor_is_refused() -> None:
         stream_hopper(case.group(), "attention", Cut(256))
     with pytest.raises(PassError, match="registers"):
         stream_hopper(case.group(), "attention", Cut(128, consumers=3))
+    # 65536 in all, but a thread is launched with 168, whole eights: the last would wait for ever.
+    with pytest.raises(PassError, match="65536 registers"):
+        stream_hopper(case.group(), "attention", Cut(128, producer_registers=32))
+    # It has 248 at launch: there is nothing to raise.
+    with pytest.raises(PassError, match="24 and 240 registers"):
+        stream_hopper(case.group(), "attention", Cut(128, consumers=1))
