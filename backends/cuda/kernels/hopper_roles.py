@@ -59,8 +59,8 @@ __device__ __forceinline__ void start_scores(float (&scores)[kTile / 2], u32 que
   wgmma_commit();
 }
 
-// sums[row, width] += sum[key] weights[row, key] values[key, width], on its way
-__device__ __forceinline__ void start_values(float (&sums)[kWidth / 2], u32 (&weights)[kTile / 16][4],
+// sums[row, width] += sum[key] weights[row, key] values[key, width], on its way; columns behind width are 0
+__device__ __forceinline__ void start_values(float (&sums)[kColumns / 2], u32 (&weights)[kTile / 16][4],
                                              u32 values) {
   hold(sums);
 #pragma unroll
@@ -147,7 +147,7 @@ __device__ __forceinline__ void consume(Places at, int consumer, int low, int fi
                                         {kind}* __restrict__ result) {{
   const int thread = threadIdx.x % 128, count = end - first, row = low + thread / 32 * 16 + thread % 32 / 4;
   const u32 query = at.query() + consumer * 64 * 128;
-  float sums[kWidth / 2] = {{}}, largest[2] = {{-ein::infinity(), -ein::infinity()}}, total[2] = {{}};
+  float sums[kColumns / 2] = {{}}, largest[2] = {{-ein::infinity(), -ein::infinity()}}, total[2] = {{}};
   float scores[kTile / 2], correction[2];
   u32 weights[kTile / 16][4];
   if (count > 0) {{

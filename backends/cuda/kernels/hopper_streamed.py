@@ -170,8 +170,11 @@ def _maps(cascade: Streamed, signature: Signature, cut: Cut) -> tuple[TensorMap,
 def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str:
     extents, element = cascade.extents, signature.element
     depth, width = extents[cascade.depth], extents[cascade.width]
+    # Where the columns are what lies together, a matrix is whole atoms of 64 (PTX ISA, canonical layouts).
+    columns = -(-width // _COLUMNS) * _COLUMNS
     constants = {
         "kRows": extents[cascade.block], "kKeys": extents[cascade.key], "kDepth": depth, "kWidth": width,
+        "kColumns": columns,
         "kBlock": cut.rows, "kBlocks": blocks(cascade, cut.rows), "kTile": cut.keys,
         "kStages": cut.stages, "kConsumers": cut.consumers,
     }  # fmt: skip
@@ -186,7 +189,7 @@ def _source(cascade: Streamed, signature: Signature, name: str, cut: Cut) -> str
         "",
         LAYOUT,
         wgmma_text(cut.keys, element, "shared", transposed=False),
-        wgmma_text(width, element, "registers", transposed=True),
+        wgmma_text(columns, element, "registers", transposed=True),
         *score_text(cascade, extra),
         "",
         *range_text(cascade),

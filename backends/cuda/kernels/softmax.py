@@ -55,9 +55,10 @@ __device__ __forceinline__ void weigh(float (&scores)[kTile / 2], float (&larges
 }}
 
 // What was summed before the largest score moved.
-__device__ __forceinline__ void rescale(float (&sums)[kWidth / 2], const float (&correction)[2]) {{
+template <int N>
+__device__ __forceinline__ void rescale(float (&sums)[N], const float (&correction)[2]) {{
 #pragma unroll
-  for (int n = 0; n < kWidth / 2; ++n) sums[n] *= correction[n / 2 % 2];
+  for (int n = 0; n < N; ++n) sums[n] *= correction[n / 2 % 2];
 }}
 
 // Weights as the left operand of the product with the values: 16 keys in four registers.
@@ -90,7 +91,8 @@ def finish_text(cascade: Streamed, signature: Signature) -> str:
     )
     return f"""\
 // sums / total, rows of the result that exist; `low` is the thread's first.
-__device__ __forceinline__ void store_rows({kind}* __restrict__ result, const float (&sums)[kWidth / 2],
+template <int N>
+__device__ __forceinline__ void store_rows({kind}* __restrict__ result, const float (&sums)[N],
                                            const float (&total)[2], int low{outer}) {{
 {unused}
 #pragma unroll

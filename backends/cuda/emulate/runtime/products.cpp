@@ -8,7 +8,7 @@ namespace emulator {
 
 namespace {
 
-constexpr int kRows = 64, kDepth = 16;
+constexpr int kRows = 64, kDepth = 16, kAtom = 64;
 
 struct Issued {
   std::vector<Product> of;  // per thread; its registers of the left side are kept in `left`
@@ -115,6 +115,8 @@ void wgmma(const Product& product) {
   Product mine = product;
   together(kGroup, "wgmma", &mine, [](void* const* arguments, int size) {
     if (size != kGroup) fail("wgmma by %d threads", size);
+    const Product& asked = *static_cast<Product*>(arguments[0]);
+    if (asked.b_transposed && asked.n % kAtom != 0) fail("wgmma: %d transposed columns, no whole atoms", asked.n);
     Group& group = own();
     if (!group.fenced) fail("wgmma without a fence before it");
     Issued issued;

@@ -23,6 +23,8 @@ SLOW = pytest.mark.slow
         pytest.param(Sdpa(is_causal=True), (1, 1, 300, 128), (1, 1, 300, 128), id="causal", marks=SLOW),
         pytest.param(Sdpa(is_causal=True, enable_gqa=True), (1, 4, 99, 64), (1, 2, 99, 64), id="gqa"),
         pytest.param(CappedAlibiWindow(2, 20.0, 50), (1, 2, 300, 64), (1, 2, 300, 64), id="own-scores"),
+        pytest.param(Sdpa(), (1, 1, 70, 32), (1, 1, 300, 32), id="half-an-atom"),
+        pytest.param(Sdpa(), (1, 1, 70, 80), (1, 1, 200, 80), id="no-whole-atoms", marks=SLOW),
         pytest.param(Sdpa(), (1, 1, 70, 256), (1, 1, 170, 256), id="widest", marks=SLOW),
     ],
 )  # fmt: skip
