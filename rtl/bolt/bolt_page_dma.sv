@@ -11,10 +11,13 @@
 // the comparison is of page numbers that the host sees, of nothing else.
 // Contents are sealed records both ways. After fault_i no burst begins; one that has begun is finished.
 // One identifier: answers must come in order, as AXI4 promises for equal identifiers.
+// silent_o: the host has taken and given nothing for HostTimeout cycles, of the reads or of the writes that
+// it owes. What it owes and what it does are all that is counted, and it sees both.
 
 module bolt_page_dma #(
   parameter  int unsigned PageBytes = 512,  // a power of two, 64..4096
   parameter  int unsigned InFlight  = 4,    // places: a power of two, or 1
+  parameter  int unsigned HostTimeout = 1048576,  // cycles, at least 2
   localparam int unsigned Beats     = PageBytes / 64,
   localparam int unsigned BeatWidth = (Beats > 1) ? $clog2(Beats) : 1
 ) (
@@ -41,6 +44,7 @@ module bolt_page_dma #(
   output logic                                    waits_o,
   output logic                                    read_error_o,
   output logic                                    write_error_o,
+  output logic                                    silent_o,
   // AXI4, INCR, 64 bytes a beat
   output logic                                    ar_valid_o,
   input  logic                                    ar_ready_i,
@@ -205,6 +209,26 @@ module bolt_page_dma #(
   assign done_end      = b_valid_i && b_ready_o;
   assign write_error_o = done_end && b_resp_i[1];
 
+  // Patience with the host: reads and writes by themselves, so that neither hides the other's end.
+  localparam int unsigned TimeWidth = $clog2(HostTimeout + 1);
+  logic [1:0]                owed, served;
+  logic [1:0][TimeWidth-1:0] silence_q;
+
+  assign owed   = {aw_valid_q || sending_q || b_ready_o, r_ready_o};
+  assign served = {(aw_valid_q && aw_ready_i) || w_step || done_end, r_valid_i};
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      silence_q <= '0;
+    end else begin
+      for (int unsigned way = 0; way < 2; way++) begin
+        if (!owed[way] || served[way] || fault_i) silence_q[way] <= '0;
+        else silence_q[way] <= silence_q[way] + TimeWidth'(1);
+      end
+    end
+  end
+  assign silent_o = silence_q[0] == TimeWidth'(HostTimeout) || silence_q[1] == TimeWidth'(HostTimeout);
+
   // Contents: for page 0 and page 1 of a place, as read and as to be written.
   logic [1:0][DataWidth-1:0] out_words;
 
@@ -253,6 +277,9 @@ module bolt_page_dma #(
   end
   if (InFlight < 1 || (InFlight & (InFlight - 1)) != 0) begin : gen_bad_places
     $error("bolt_page_dma: InFlight must be a power of two");
+  end
+  if (HostTimeout < 2) begin : gen_bad_patience
+    $error("bolt_page_dma: HostTimeout must be at least 2");
   end
 
 endmodule

@@ -9,7 +9,8 @@
 
 module bolt_page_dma_props #(
   parameter int unsigned PageBytes = 512,
-  parameter int unsigned InFlight  = 4
+  parameter int unsigned InFlight  = 4,
+  parameter int unsigned HostTimeout = 1048576
 ) (
   input logic                              clk_i,
   input logic                              rst_ni,
@@ -18,10 +19,13 @@ module bolt_page_dma_props #(
   input logic                              claim_i,
   input logic                              arrived_o,
   input logic                              commit_i,
+  input logic                              silent_o,
   input logic                              ar_valid_o,
   input logic                              ar_ready_i,
   input logic [bolt_pkg::AxiAddrWidth-1:0] ar_addr_o,
   input logic [7:0]                        ar_len_o,
+  input logic                              r_valid_i,
+  input logic                              r_ready_o,
   input logic                              aw_valid_o,
   input logic                              aw_ready_i,
   input logic [bolt_pkg::AxiAddrWidth-1:0] aw_addr_o,
@@ -84,6 +88,24 @@ module bolt_page_dma_props #(
     (aw_valid_o |-> (aw_addr_o & 64'(PageBytes - 1)) == '0));
   a_last: assert property (@(posedge clk_i) disable iff (!rst_ni) w_valid_o |-> w_last_o == (beat_q == Len));
 
+  // A host that owes and does nothing, by its own signals: as long as it may, and not a cycle longer.
+  logic [1:0]       owed, served;
+  logic [1:0][31:0] silence_q;
+
+  assign owed   = {aw_valid_o || w_valid_o || b_ready_o, r_ready_o};
+  assign served = {(aw_valid_o && aw_ready_i) || (w_valid_o && w_ready_i) || answer, r_valid_i && r_ready_o};
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) silence_q <= '0;
+    else for (int unsigned way = 0; way < 2; way++) begin
+      silence_q[way] <= (owed[way] && !served[way] && !fault_i) ? silence_q[way] + 32'd1 : '0;
+    end
+  end
+
+  a_patience: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    silent_o == (silence_q[0] == HostTimeout || silence_q[1] == HostTimeout));
+  a_silence: assert property (@(posedge clk_i) disable iff (!rst_ni) silent_o |=> fault_i);
+
   // Nothing begins after a fault.
   a_no_read: assert property (@(posedge clk_i) disable iff (!rst_ni)
     (fault_i && !ar_valid_o) |=> !ar_valid_o);
@@ -94,5 +116,6 @@ endmodule
 
 bind bolt_page_dma bolt_page_dma_props #(
   .PageBytes(PageBytes),
-  .InFlight (InFlight)
+  .InFlight (InFlight),
+  .HostTimeout(HostTimeout)
 ) i_props (.*);

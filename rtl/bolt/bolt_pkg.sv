@@ -68,7 +68,7 @@ package bolt_pkg;
   localparam int unsigned BucketBits = Ways * EntryBits;
 
   typedef struct packed {
-    logic [19:0]           zero;
+    logic [EntryBits-KeyWidth-2*BinWidth-FrameWidth-5:0] zero;
     logic                  which;  // 0: the value is of bin pair.x, 1: of pair.y
     state_e                state;
     logic [FrameWidth-1:0] frame;
@@ -116,7 +116,8 @@ package bolt_pkg;
     FaultBuckets  = 4'd6,   // both buckets and the CAM are full
     FaultFrames   = 4'd7,   // no free frame
     FaultStash    = 4'd8,   // no free place in the stash
-    FaultState    = 4'd9    // metadata contradict one another: a key of the map is in neither page
+    FaultState    = 4'd9,   // metadata contradict one another: a key of the map is in neither page
+    FaultSilence  = 4'd10   // the host's memory owes a beat or an answer for HostTimeout cycles
   } fault_e;
 
   // HBM, two client ports, each: req_valid, req_ready, req_we, req_addr, req_wdata; rsp_valid, rsp_rdata.

@@ -17,6 +17,7 @@ module bolt_system #(
   parameter  int unsigned InFlight    = 4,
   parameter  int unsigned HbmDeadline = 128,
   parameter  int unsigned QueueDepth  = 64,   // commands waiting
+  parameter  int unsigned HostTimeout = 1048576,  // cycles that the host's memory may be silent
   parameter  bit          FillNop     = 1'b0,
   parameter  int unsigned AesUnits    = 5,    // of each AES core
   parameter  int unsigned Digit       = 64,   // bits of a GHASH step
@@ -97,6 +98,7 @@ module bolt_system #(
     .InFlight   (InFlight),
     .HbmDeadline(HbmDeadline),
     .QueueDepth (QueueDepth),
+    .HostTimeout(HostTimeout),
     .FillNop    (FillNop),
     .AesUnits   (AesUnits),
     .Digit      (Digit)
@@ -200,6 +202,6 @@ module bolt_system #(
 
   // Upper bits of numbers: the package's widths are for the largest.
   logic unused;
-  assign unused = (^pm_req_addr[bolt_pkg::BucketWidth-1:PmAddr]) ^ (^frame_req_addr[bolt_pkg::FrameWidth-1:FrameAddr]);
+  assign unused = (^pm_req_addr) ^ (^frame_req_addr);
 
 endmodule

@@ -27,6 +27,7 @@ module bolt_top #(
   parameter  int unsigned InFlight    = 4,
   parameter  int unsigned HbmDeadline = 128,
   parameter  int unsigned QueueDepth  = 64,   // commands waiting
+  parameter  int unsigned HostTimeout = 1048576,  // cycles that the host's memory may be silent
   parameter  bit          FillNop     = 1'b0,
   parameter  int unsigned AesUnits    = 5,    // of each AES core
   parameter  int unsigned Digit       = 64,   // bits of a GHASH step
@@ -110,12 +111,12 @@ module bolt_top #(
   localparam int unsigned LoadBin   = $clog2(Bins);
 
   // Faults and keys.
-  logic [9:1]   events;
+  logic [10:1]  events;
   logic         fault, started_q, slot, sched_error;
   logic [127:0] hash_key_q;
 
   bolt_fault #(
-    .Codes(10)
+    .Codes(11)
   ) i_fault (
     .clk_i,
     .rst_ni,
@@ -241,7 +242,7 @@ module bolt_top #(
   logic                             walk, walk_en, step_valid, append, append_en, pend_ready, pend_done, pend_error;
   bolt_pkg::pending_t               step;
   logic [bolt_pkg::CounterWidth-1:0] counter;
-  logic                             room, claim, dma_idle, arrived, waits, read_error, write_error, commit;
+  logic                             room, claim, dma_idle, arrived, waits, read_error, write_error, silent, commit;
   logic [1:0]                       claim_host;
   logic [1:0][bolt_pkg::BinWidth-1:0] claim_page;
   logic                             access_valid, value_bad, value_late, value_error;
@@ -448,8 +449,9 @@ module bolt_top #(
   logic [1:0][bolt_pkg::AxiDataWidth-1:0]       page_rdata, page_wdata;
 
   bolt_page_dma #(
-    .PageBytes(PageBytes),
-    .InFlight (InFlight)
+    .PageBytes  (PageBytes),
+    .InFlight   (InFlight),
+    .HostTimeout(HostTimeout)
   ) i_page_dma (
     .clk_i,
     .rst_ni,
@@ -471,6 +473,7 @@ module bolt_top #(
     .waits_o      (waits),
     .read_error_o (read_error),
     .write_error_o(write_error),
+    .silent_o     (silent),
     .ar_valid_o,
     .ar_ready_i,
     .ar_addr_o,
@@ -552,6 +555,7 @@ module bolt_top #(
     events[bolt_pkg::FaultStash]    = place_full;
     events[bolt_pkg::FaultState]    = sched_error || value_error || load_error || frame_error || pend_error ||
                                       (load_valid && load_full && !served_q);
+    events[bolt_pkg::FaultSilence]  = silent;
   end
 
   // Counters; accesses in flight are those whose pages are, and those in the front.
@@ -572,9 +576,7 @@ module bolt_top #(
   end
 
   logic unused_bits;
-  assign unused_bits = unused_updated ^ (^dec_bin[bolt_pkg::BinWidth-1:LoadBin]) ^
-                       (^load_pair.x[bolt_pkg::BinWidth-1:LoadBin]) ^ (^load_pair.y[bolt_pkg::BinWidth-1:LoadBin]) ^
-                       (^boot_bin_i[bolt_pkg::BinWidth-1:LoadBin]);
+  assign unused_bits = unused_updated ^ (^dec_bin) ^ (^load_pair) ^ (^boot_bin_i);
 
   assign idle_o  = dma_idle && !front_q;
   assign count_o = {32'(stash_used), 32'(free_count), count_q};

@@ -41,6 +41,7 @@ class Hardware:
         deadline: cycles after which a result of HBM is used.
         aes_units, digit: width of each AES core, bits of a GHASH step.
         fill_nop: a NOP is made where no command waits.
+        host_timeout: cycles that the host's memory may owe and be silent; then FAULT. 4.2 ms at 250 MHz.
     """
 
     in_flight: int = 4
@@ -48,6 +49,7 @@ class Hardware:
     aes_units: int = 5
     digit: int = 64
     fill_nop: bool = False
+    host_timeout: int = 1 << 20
 
     def parameters(self, config: BoltConfig) -> dict[str, int]:
         """Of ``bolt_system``."""
@@ -62,6 +64,7 @@ class Hardware:
             "AesUnits": self.aes_units,
             "Digit": self.digit,
             "FillNop": int(self.fill_nop),
+            "HostTimeout": self.host_timeout,
         }
 
 

@@ -18,7 +18,7 @@ from penstock.sim.bolt.model import BoltMap
 from penstock.sim.bolt.packet import PacketCipher, Status
 from penstock.sim.rtl.bolt import RESPONSE, WRITE, Attack, BoltRun, Host
 
-PAGE_TAG, COMMAND, AXI_READ, AXI_WRITE, DEADLINE, BUCKETS, FRAMES, STASH = range(1, 9)
+PAGE_TAG, COMMAND, AXI_READ, AXI_WRITE, DEADLINE, BUCKETS, FRAMES, STASH, STATE, SILENCE = range(1, 11)
 """Codes of bolt_pkg::fault_e."""
 
 
@@ -88,6 +88,9 @@ def trials(device: Device, seed: int = 1, length: int = 120) -> dict[str, Trial]
         "a write done again later": attack("repeat", wrote, _next_read(told, page, writer, 2)),
         "a burst cut short": attack("short", number, reader, AXI_READ),
         "a burst without an end": attack("long", number, reader, AXI_READ),
+        "a burst that stops": attack("stop", number, reader, SILENCE, 3),
+        "a burst that never begins": attack("stop", number, reader, SILENCE),
+        "writes not answered": attack("mute", wrote, length, SILENCE),
         "SLVERR to a read": attack("rerror", number, reader, AXI_READ, 2),
         "DECERR to a read": attack("rerror", number, reader, AXI_READ, 3),
         "SLVERR to a write": attack("werror", wrote, length, AXI_WRITE, 2),

@@ -42,7 +42,7 @@ from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, Hardware, Host
 
 LARGE = Device(BoltConfig(), Hardware(in_flight=4))
-SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4))
+SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4, host_timeout=4000))
 ALL_HOST = Device(BoltConfig(capacity=256, alpha=0.0), Hardware(in_flight=1))
 VARIANT_A_ACCESSES = 1_000_000
 

@@ -58,6 +58,7 @@ def test_the_assertions_are_lint_clean(files: list[Path]) -> None:
         ("bolt_page_dma", {"PageBytes": 384}, "a power of two, 64..4096"),
         ("bolt_page_dma", {"PageBytes": 8192}, "a power of two, 64..4096"),
         ("bolt_page_dma", {"InFlight": 3}, "InFlight must be a power of two"),
+        ("bolt_page_dma", {"HostTimeout": 1}, "HostTimeout must be at least 2"),
         ("bolt_hbm_port", {"Deadline": 3}, "Deadline must be at least 4"),
         ("bolt_fault", {"Codes": 17}, "Codes must be 2..16"),
         ("bolt_top", {"Bins": 64, "HbmBins": 65}, "HbmBins at most Bins"),

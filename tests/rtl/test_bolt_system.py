@@ -24,7 +24,7 @@ from penstock.sim.rtl.bolt_images import boot_images
 
 CONFIG = BoltConfig(capacity=256, value_bytes=16)
 KEYS = Keys.from_seed(8)
-SERVES = Hardware(in_flight=4)
+SERVES = Hardware(in_flight=4, host_timeout=4000)
 """One build for all tests here."""
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,8 @@
 //     rerror, werror   response A, 2 SLVERR or 3 DECERR, to the last beat or the write
 //     short    the burst read ends a beat early, by its last flag      long   its last beat has none
 //     drop     the write changes nothing
+//     stop     the read gives A beats, and no more ever
+//     mute     this write is not answered, nor any after it
 //     repeat   the write is done once more, behind the next one to its page
 // Arguments behind JOB are the model's, as +mutant=1.
 // It writes trace (24 bytes an event: cycle, address, bytes, kind: 0 read, 1 write, 2 command, 3 response),
@@ -41,6 +43,9 @@
 #include "verilated.h"
 #if VM_COVERAGE
 #include "verilated_cov.h"
+#endif
+#ifdef REGISTERS
+#include REGISTERS  // a bench of ours: looks at registers, and begins them
 #endif
 
 namespace {
@@ -90,7 +95,14 @@ class Host {
     top_.start_i = top_.boot_valid_i = top_.cmd_valid_i = top_.r_valid_i = top_.b_valid_i = 0;
     top_.r_last_i = top_.r_resp_i = top_.b_resp_i = 0;
     top_.rst_ni = 0;
+#ifdef REGISTERS
+    context_.randReset(1);  // what is not reset shows
+#endif
+    put_secrets(true);
     for (int i = 0; i < 4; ++i) tick();
+#ifdef REGISTERS
+    after_reset(context_);
+#endif
     top_.rst_ni = 1;
     do tick();
     while (!top_.init_done_o && cycle_ < (1u << 30));
@@ -98,9 +110,12 @@ class Host {
       for (int i = 0; i < 4096; ++i) tick();
     }
     for (const auto& [name, path] : images_) put_image(name, path);
+    put_secrets(false);
+    top_.host_base_i = base_;
     top_.start_i = 1;
     tick();
     top_.start_i = 0;
+    put_secrets(true);  // they count with start_i alone
     boot();
     cycle_ = 0;
   }
@@ -122,6 +137,7 @@ class Host {
   VerilatedContext context_;
   Vtop top_{&context_};
   std::string folder_, memory_path_;
+  uint8_t secrets_[4][16] = {};
   std::vector<uint8_t> memory_, before_, initial_, packets_, tape_, records_, responses_;
   std::vector<Event> trace_;
   std::multimap<uint64_t, Attack> attacks_;
@@ -135,7 +151,7 @@ class Host {
   std::vector<uint8_t> page_out_;  // of the burst that is read
   std::map<uint64_t, std::vector<uint8_t>> repeats_;  // pages to be written once more, by offset
   unsigned error_ = 0;
-  bool short_ = false, long_ = false;
+  bool short_ = false, long_ = false, muted_ = false;
 
   void read(const std::string& job) {
     std::ifstream file(job);
@@ -145,18 +161,15 @@ class Host {
       std::istringstream in(line);
       in >> word;
       if (word == "keys") {
-        for (uint32_t* key : {top_.session_key_i.data(), top_.page_key_i.data(), top_.hash_key_i.data(),
-                              top_.drbg_key_i.data()}) {
+        for (auto& secret : secrets_) {
           in >> path;
           if (path.size() != 32) fail("a key has 32 digits");
-          for (int at = 0; at < 16; ++at) {
-            reinterpret_cast<uint8_t*>(key)[at] = std::stoul(path.substr(2 * at, 2), nullptr, 16);
-          }
+          for (int at = 0; at < 16; ++at) secret[at] = std::stoul(path.substr(2 * at, 2), nullptr, 16);
         }
       } else if (word == "memory") {
         in >> base_ >> page_ >> memory_path_;
         memory_ = before_ = initial_ = read_file(memory_path_);
-        top_.host_base_i = base_;
+        top_.host_base_i = ~base_;
       } else if (word == "latency") {
         in >> read_latency_ >> write_latency_;
       } else if (word == "stall") {
@@ -193,6 +206,15 @@ class Host {
     }
   }
 
+  // The keys, or every bit of them turned.
+  void put_secrets(bool turned) {
+    uint32_t* ports[] = {top_.session_key_i.data(), top_.page_key_i.data(), top_.hash_key_i.data(),
+                         top_.drbg_key_i.data()};
+    for (int key = 0; key < 4; ++key) {
+      for (int at = 0; at < 16; ++at) reinterpret_cast<uint8_t*>(ports[key])[at] = secrets_[key][at] ^ (turned ? 255 : 0);
+    }
+  }
+
   template <class Words>
   static void put_words(Words& words, const std::vector<uint8_t>& image) {
     if (image.size() > sizeof(words)) fail("an image is larger than its memory");
@@ -203,7 +225,11 @@ class Host {
     auto& root = *top_.rootp;
     if (name == "pm") put_words(root.bolt_system__DOT__i_pm__DOT__mem_q, read_file(path));
     else if (name == "frame") put_words(root.bolt_system__DOT__i_frames__DOT__mem_q, read_file(path));
+#ifdef REGISTERS
+    else begin_register(context_, name, read_file(path));
+#else
     else fail("there is no memory " + name);
+#endif
   }
 
   void boot() {
@@ -322,6 +348,11 @@ class Host {
     top_.r_valid_i = !stalled && !reads_.empty() && cycle_ >= reads_.front().due;
     if (!top_.r_valid_i) return;
     if (r_beat_ == 0) begin_read(reads_.front());
+    Attack attack;
+    if (attacked("stop", reads_.front().number, &attack) && r_beat_ >= attack.a) {
+      top_.r_valid_i = 0;
+      return;
+    }
     std::memcpy(top_.r_data_i.data(), &page_out_[r_beat_ * kBeat], kBeat);
     const unsigned left = page_ / kBeat - 1 - r_beat_;
     top_.r_resp_i = left ? 0 : error_;
@@ -360,7 +391,8 @@ class Host {
     }
     if (attacked("repeat", burst.number)) repeats_[at].assign(&memory_[at], &memory_[at] + page_);
     burst.due = cycle_ + write_latency_;
-    answers_.push_back(burst);
+    muted_ = muted_ || attacked("mute", burst.number);
+    if (!muted_) answers_.push_back(burst);
     writes_.pop_front();
   }
 
@@ -371,6 +403,9 @@ class Host {
   }
 
   void finish() {
+#ifdef REGISTERS
+    if (fault_) after_fault(context_);
+#endif
     write_file(folder_ + "trace", trace_.data(), trace_.size() * sizeof(Event));
     write_file(folder_ + "responses", responses_.data(), responses_.size());
     write_file(memory_path_, memory_.data(), memory_.size());
