@@ -1,23 +1,27 @@
 """The bench of BOLT's core as mutants and coverage take it: whole runs, compared to the cycle.
 
 A run's reference is what the design leaves where no mutant is awake: figures, trace, answers, pages. That the
-design is right is for bolt_device.py to say, against the software model.
+design is right is for bolt_device.py to say, against the software model. Registers are looked at after the
+reset and after a FAULT. The package's numbers are as narrow as the map allows, so that none has bits that
+never count; write counters and those of accesses begin at random, and pages lie astride address 2^63.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
+import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from bench import Bench, Job
+from bench import HARNESS, Bench, Job
 from bolt_attacks import trials
 from bolt_device import Device, brimming, commands_of, crowded
 
@@ -26,22 +30,59 @@ from penstock.bolt_rtl import Command
 from penstock.sim.bolt.adversary import pattern
 from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.bolt.drbg import Words
+from penstock.sim.bolt.keys import Keys
 from penstock.sim.bolt.model import BoltMap
 from penstock.sim.bolt.packet import PacketCipher
+from penstock.sim.bolt.page import PageCipher
 from penstock.sim.bolt.start import Records
 from penstock.sim.rtl.bolt import Hardware, Host, lay
-from penstock.sim.rtl.bolt_images import BootImages, boot_images
+from penstock.sim.rtl.bolt_images import (
+    BIN_BITS,
+    ENTRY_BYTES,
+    FRAME_BITS,
+    FRAMED,
+    KEY_BITS,
+    BootImages,
+    boot_images,
+)
 
 TOP = "bolt_system"
-DEVICE = Device(BoltConfig(capacity=256), Hardware(in_flight=4))
+CONFIG = BoltConfig(capacity=64, value_bytes=8, alpha=0.25)
+HARDWARE = Hardware(in_flight=4, host_timeout=4000)
+BASE = (1 << 63) - CONFIG.host_bins // 2 * CONFIG.page_bytes
+"""Of the pages: half of them lie below 2^63."""
+NARROW = {"BinWidth": 3, "FrameWidth": 8, "BucketWidth": 6}
+"""bolt_pkg's widths that hold a map of this size."""
 FILES = (
     *("bolt_sched.sv", "bolt_value.sv", "bolt_lane.sv", "bolt_frame_io.sv", "bolt_page_dma.sv"),
     *("bolt_fault.sv", "bolt_top.sv"),
 )
 ATTACKS = (
     *("a bit of a page's tag", "a burst cut short", "SLVERR to a read", "DECERR to a write"),
-    *("a value too late", "a bucket too late", "the stash full", "buckets and CAM full"),
+    *("DECERR to a read", "SLVERR to a write", "a burst that stops", "writes not answered"),
+    *(
+        "a command replayed",
+        "a value too late",
+        "a bucket too late",
+        "the stash full",
+        "buckets and CAM full",
+    ),
 )
+STATE = 9
+"""The FAULT of metadata that contradict one another."""
+PUBLIC = """\
+`verilator_config
+public_flat_rd -module "bolt_top" -var "*_q"
+public_flat_rw -module "bolt_top" -var "count_q"
+public_flat_rd -module "bolt_sched" -var "*_q"
+public_flat_rd -module "bolt_value" -var "*_q"
+public_flat_rd -module "bolt_lane" -var "*_q"
+public_flat_rd -module "bolt_frame_io" -var "*_q"
+public_flat_rd -module "bolt_page_dma" -var "*_q"
+public_flat_rd -module "bolt_fault" -var "*_q"
+public_flat_rd -module "stream_fifo" -var "mem"
+public_flat_rw -module "sram_1r1w" -var "mem"
+"""
 LEFT = ("said", "trace", "responses", "pages")
 """What a run leaves."""
 TIMEOUT_S = 120
@@ -49,7 +90,13 @@ TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class WholeRun(Job):
-    """A run of the driver, and what it must leave; its argument lies in a folder with all that it names."""
+    """A run of the driver, and what it must leave; its argument lies in a folder with all that it names.
+
+    Attributes:
+        code: of the FAULT that must come, 0: none.
+    """
+
+    code: int = 0
 
     def fault(self, executable: Path, extra: Sequence[str] = ()) -> str | None:
         """What is not as the first run left it; that run of all makes the reference."""
@@ -73,6 +120,8 @@ class WholeRun(Job):
                 said = (done.stdout + done.stderr).strip().splitlines()
                 return next((line for line in said if "failed" in line), (said or ["broke off"])[0])
             if not kept.exists():
+                if (came := int((work / "said").read_text(encoding="utf-8").split()[1])) != self.code:
+                    return f"{name}: FAULT {came}, not {self.code}"
                 kept.mkdir()
                 for each in LEFT:
                     shutil.copy(work / each, kept)
@@ -82,90 +131,183 @@ class WholeRun(Job):
         return None
 
 
-def _run(
-    folder: Path,
-    name: str,
-    commands: list[Command],
-    host: Host | None = None,
-    tape: Sequence[Words] | None = None,
-    packets: list[bytes] | None = None,
-    boot: BootImages | None = None,
-) -> WholeRun:
-    config, keys = DEVICE.config, DEVICE.keys
-    work = folder / name
+def _scattered(key: int) -> int:
+    """A key of 32 bits for a small one."""
+    return (key * 2654435761 + 0x9E3779B9) % (1 << 32)
+
+
+def _wide(commands: Sequence[Command]) -> list[Command]:
+    return [(op, _scattered(key), value) for op, key, value in commands]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A run to be: commands to a map with keys of its own."""
+
+    name: str
+    commands: Sequence[Command]
+    host: Host = field(default_factory=Host)
+    tape: Sequence[Words] | None = None
+    code: int = 0
+    packets: Callable[[list[bytes]], list[bytes]] | None = None
+    boot: BootImages | None = None
+    keys: Keys | None = None
+
+
+def _laid(folder: Path, plan: _Plan, seed: int) -> WholeRun:
+    """The files of a run; write counters of an empty map and those of bolt_top begin at random."""
+    keys, chance = plan.keys or Keys.from_seed(seed), random.Random(seed)
+    work = folder / plan.name
     work.mkdir()
-    cipher = PacketCipher(config, keys.session)
-    blank = bytes(config.value_bytes)
-    sealed = packets or [
+    cipher, blank = PacketCipher(CONFIG, keys.session), bytes(CONFIG.value_bytes)
+    packets = [
         cipher.seal_command(number, op, key, value or blank)
-        for number, (op, key, value) in enumerate(commands)
+        for number, (op, key, value) in enumerate(plan.commands)
     ]
-    image = boot.pages if boot else bytes(BoltMap(config, keys=keys).memory.data)[config.base :]
-    lay(work, config, keys, sealed, image, host or Host(), tape, boot)
-    job = work / "job"
-    return WholeRun((job.rename(work / name),))
+    packets = plan.packets(packets) if plan.packets else packets
+    counters = [chance.choice((chance.getrandbits(64), (1 << 64) - 3)) for _ in range(CONFIG.host_bins)]
+    pages = PageCipher(CONFIG, keys.page)
+    image = b"".join(pages.seal(CONFIG.hbm_bins + at, count, []) for at, count in enumerate(counters))
+    begun = {
+        "i_top.count_q": struct.pack(
+            "<4I", *(chance.choice((~0 - 5, chance.getrandbits(31))) & 0xFFFFFFFF for _ in range(4))
+        )
+    }
+    if plan.boot:
+        image = plan.boot.pages
+    else:
+        begun["i_pend_ctl.i_counters.mem"] = struct.pack(f"<{len(counters)}Q", *counters)
+    lay(work, replace(CONFIG, base=BASE), keys, packets, image, plan.host, plan.tape, plan.boot)
+    lines = []
+    for name, content in begun.items():
+        (work / name).write_bytes(content)
+        lines.append(f"image {name} {work / name}\n")
+    job = (work / "job").rename(work / plan.name)
+    with job.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+    return WholeRun((job,), code=plan.code)
 
 
 def jobs(folder: Path) -> list[Job]:
     """Runs, the cheapest first: attacks are told by the FAULT that comes, and when."""
-    config = DEVICE.config
-    mixed = commands_of(pattern("mixed", config, 90, 51))
-    again: list[Command] = []
-    for key in (3, 4, 3):
-        for turn in range(6):
-            value = bytes([turn]) * config.value_bytes
-            again += [
-                (Op.PUT, key, value),
-                (Op.GET, key, b""),
-                (Op.DEL if turn % 3 == 2 else Op.GET, key, b""),
-            ]
-    stash, tape = crowded(config, 110, 52)
-    waiting, shown = brimming(config)
-    attacks = trials(DEVICE, 53, 60)
-    found: list[Job] = [
-        _run(folder, "again", again, Host(read_latency=20, write_latency=30)),
-        _run(folder, "mixed", mixed, Host(stall=5, read_latency=90)),
-        _run(folder, "slow", mixed[:40], Host(write_latency=900)),
-        _run(folder, "full", waiting, Host(read_latency=20, write_latency=20), shown),
-        _run(folder, "stash", stash, Host(read_latency=20, write_latency=20), tape),
-        _run(folder, "boot", *_booted()),
+    quick = Host(read_latency=20, write_latency=20)
+    mixed = _wide(commands_of(pattern("mixed", CONFIG, 90, 51)))
+    chance = random.Random(56)
+    wide = [[chance.getrandbits(64) for _ in range(4)] for _ in mixed]
+    any_words: list[Words] = [(a, b, c, d) for a, b, c, d in wide]
+    waiting, shown = brimming(CONFIG)
+    crowd, tape = crowded(CONFIG, 110, 52)
+    plans = [
+        _Plan("again", _again(), Host(read_latency=20, write_latency=30)),
+        _Plan("mixed", mixed, Host(stall=5, read_latency=90)),
+        _Plan("taped", mixed, quick, any_words),
+        _Plan("slow", mixed[:40], Host(write_latency=900)),
+        _Plan("full", _wide(waiting), quick, shown),
+        _Plan("stash", _wide(crowd), quick, tape),
+        *_booted(),
+        *_attacks(),
     ]
-    for name in ATTACKS:
-        trial = attacks[name]
-        found.append(_run(folder, name.replace(" ", "_"), list(trial.commands), trial.host, trial.tape))
+    return [_laid(folder, plan, 60 + number) for number, plan in enumerate(plans)]
+
+
+def _again() -> list[Command]:
+    """Few keys, over and over."""
+    found: list[Command] = []
+    for key in map(_scattered, (3, 4, 3)):
+        for turn in range(6):
+            value = bytes([turn]) * CONFIG.value_bytes
+            last = Op.DEL if turn % 3 == 2 else Op.GET
+            found += [(Op.PUT, key, value), (Op.GET, key, b""), (last, key, b"")]
     return found
 
 
-def _booted() -> tuple[list[Command], Host, None, None, BootImages]:
-    """A filled map that serves from its images on."""
-    config, draw = DEVICE.config, np.random.default_rng(54)
-    keys = draw.choice(1 << 32, config.capacity, replace=False).astype(np.uint32)
-    values = draw.integers(0, 256, (config.capacity, config.value_bytes), dtype=np.uint8)
+def _attacks() -> list[_Plan]:
+    """Each against keys of its own."""
+    found = []
+    for number, name in enumerate(ATTACKS):
+        keys = Keys.from_seed(80 + number)
+        trial = trials(Device(CONFIG, HARDWARE, keys), 53 + number, 60)[name]
+        found.append(
+            _Plan(
+                name.replace(" ", "_"),
+                trial.commands,
+                replace(trial.host, quiet=6000),
+                trial.tape,
+                trial.code,
+                trial.packets,
+                keys=keys,
+            )
+        )
+    return found
+
+
+def _booted() -> list[_Plan]:
+    """A filled map that serves from its images on, and one whose records say that a bin overflows."""
+    keys, draw = Keys.from_seed(57), np.random.default_rng(54)
+    held = draw.choice(1 << 32, CONFIG.capacity, replace=False).astype(np.uint32)
+    values = draw.integers(0, 256, (CONFIG.capacity, CONFIG.value_bytes), dtype=np.uint8)
     chance = random.Random(55)
     commands: list[Command] = [
-        (op, chance.choice(keys.tolist()), chance.randbytes(config.value_bytes) if op is Op.PUT else b"")
+        (op, chance.choice(held.tolist()), chance.randbytes(CONFIG.value_bytes) if op is Op.PUT else b"")
         for op in chance.choices((Op.GET, Op.PUT, Op.DEL), k=50)
     ]
-    model = BoltMap(config, keys=DEVICE.keys, initial=Records(keys, values))
-    return commands, Host(gap=150), None, None, boot_images(model)
+    boot = boot_images(BoltMap(CONFIG, keys=keys, initial=Records(held, values)))
+    boot = replace(boot, buckets=_narrowed(boot.buckets))
+    crowd = replace(boot, records=struct.pack("<I", FRAMED | 1) * (CONFIG.slots + 2))
+    return [
+        _Plan("boot", commands, Host(gap=150), boot=boot, keys=keys),
+        _Plan("overbooked", commands[:5], boot=crowd, keys=keys, code=STATE),
+    ]
+
+
+def _narrowed(buckets: bytes) -> bytes:
+    """Entries of the position map in the layout of `NARROW`."""
+    fields = (
+        (KEY_BITS, KEY_BITS), (BIN_BITS, NARROW["BinWidth"]), (BIN_BITS, NARROW["BinWidth"]),
+        (FRAME_BITS, NARROW["FrameWidth"]), (4, 4),
+    )  # fmt: skip
+    out = []
+    for start in range(0, len(buckets), ENTRY_BYTES):
+        entry, word, at = int.from_bytes(buckets[start : start + ENTRY_BYTES], "little"), 0, 0
+        for wide, narrow in fields:
+            word |= (entry & ((1 << wide) - 1)) << at
+            entry, at = entry >> wide, at + narrow
+        out.append(word.to_bytes(ENTRY_BYTES, "little"))
+    return b"".join(out)
 
 
 def texts() -> dict[str, str]:
     """Sources and assertions of the whole, with what makes memories public: file name → text."""
-    return dict(bolt_rtl.sources())
+    found = dict(bolt_rtl.sources())
+    for name, width in NARROW.items():
+        found["bolt_pkg.sv"], count = re.subn(
+            rf"(int unsigned {name} += )\d+;", rf"\g<1>{width};", found["bolt_pkg.sv"]
+        )
+        assert count == 1, name
+    return found
+
+
+class CoreBench(Bench):
+    """The driver, with what it looks at."""
+
+    def defines(self) -> tuple[str, ...]:
+        """Macros of the driver: the header that looks at registers."""
+        return (*super().defines(), f'REGISTERS="{HARNESS / "bolt_registers.h"}"')
 
 
 def bench() -> Bench:
     """The whole, with its driver as the main program."""
     driver = resources.files("penstock") / "backends" / "verilog" / "templates" / "bolt" / "sim_main.cpp"
     with resources.as_file(driver) as main:
-        return Bench(
+        return CoreBench(
             "bolt_core",
             TOP,
             str(main.resolve()),
             jobs,
-            DEVICE.hardware.parameters(DEVICE.config),
+            HARDWARE.parameters(CONFIG),
             harness=False,
+            registers=True,
+            public=PUBLIC,
         )
 
 
