@@ -22,20 +22,20 @@ from pathlib import Path
 
 import numpy as np
 from bench import HARNESS, Bench, Job
-from bolt_attacks import trials
+from bolt_attacks import PAGE_TAG, STATE, trials
 from bolt_device import Device, brimming, commands_of, crowded
 
 from penstock import bolt_rtl
 from penstock.bolt_rtl import Command
 from penstock.sim.bolt.adversary import pattern
 from penstock.sim.bolt.config import BoltConfig, Op
-from penstock.sim.bolt.drbg import Words
+from penstock.sim.bolt.drbg import Words, words_of_pair
 from penstock.sim.bolt.keys import Keys
 from penstock.sim.bolt.model import BoltMap
 from penstock.sim.bolt.packet import PacketCipher
 from penstock.sim.bolt.page import PageCipher
 from penstock.sim.bolt.start import Records
-from penstock.sim.rtl.bolt import Hardware, Host, lay
+from penstock.sim.rtl.bolt import Attack, Hardware, Host, lay
 from penstock.sim.rtl.bolt_images import (
     BIN_BITS,
     ENTRY_BYTES,
@@ -68,8 +68,8 @@ ATTACKS = (
         "buckets and CAM full",
     ),
 )
-STATE = 9
-"""The FAULT of metadata that contradict one another."""
+WARM = (30, 31, 95, 134, 219)
+"""Accesses before lists are filled."""
 PUBLIC = """\
 `verilator_config
 public_flat_rd -module "bolt_top" -var "*_q"
@@ -195,15 +195,20 @@ def jobs(folder: Path) -> list[Job]:
     chance = random.Random(56)
     wide = [[chance.getrandbits(64) for _ in range(4)] for _ in mixed]
     any_words: list[Words] = [(a, b, c, d) for a, b, c, d in wide]
-    waiting, shown = brimming(CONFIG)
     crowd, tape = crowded(CONFIG, 110, 52)
     plans = [
         _Plan("again", _again(), Host(read_latency=20, write_latency=30)),
         _Plan("mixed", mixed, Host(stall=5, read_latency=90)),
         _Plan("taped", mixed, quick, any_words),
         _Plan("slow", mixed[:40], Host(write_latency=900)),
-        _Plan("full", _wide(waiting), quick, shown),
+        *(_full(warm) for warm in WARM),
         _Plan("stash", _wide(crowd), quick, tape),
+        _Plan(
+            "forgotten",
+            _again()[:2] + _again()[1:2] * 30,
+            Host(attacks=(Attack("flip", 24, 5),)),
+            code=PAGE_TAG,
+        ),
         *_booted(),
         *_attacks(),
     ]
@@ -215,10 +220,35 @@ def _again() -> list[Command]:
     found: list[Command] = []
     for key in map(_scattered, (3, 4, 3)):
         for turn in range(6):
-            value = bytes([turn]) * CONFIG.value_bytes
+            value = bytes([turn + 1]) * CONFIG.value_bytes
             last = Op.DEL if turn % 3 == 2 else Op.GET
             found += [(Op.PUT, key, value), (Op.GET, key, b""), (last, key, b"")]
     return found
+
+
+def _full(warm: int) -> _Plan:
+    """As many keys await two pages as these hold, in frames behind so many that were used before.
+
+    With every second ``warm`` all bits of the keys are turned: each bit of each entry is 1 once.
+    """
+    commands, tape = brimming(CONFIG)
+    turned = (1 << 32) - 1 if warm % 2 else 0
+    chance = random.Random(warm // 2)
+    names = [chance.getrandbits(32) ^ turned for _ in range(2 * CONFIG.slots)]
+    known: list[Command] = [(op, names[key], value) for op, key, value in commands]
+    value = chance.randbytes(CONFIG.value_bytes)
+    first: list[Command] = [
+        (Op.PUT, 5, value),
+        *((Op.GET, 5, b"") for _ in range(warm - 2)),
+        (Op.DEL, 5, b""),
+    ]
+    hidden = words_of_pair(0, 1, CONFIG.bins)
+    return _Plan(
+        f"full{warm}",
+        first + known,
+        Host(read_latency=20, write_latency=20),
+        [(*hidden, *hidden)] * warm + tape,
+    )
 
 
 def _attacks() -> list[_Plan]:

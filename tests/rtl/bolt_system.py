@@ -4,9 +4,9 @@
 
 Accesses of every pattern are held to a dict and to the software model: answers, host traffic, pages at the
 end, frames and stash. T1: with chosen bins, all patterns give one trace, to the cycle, whatever HBM's
-latencies. T2: an access's pages, spacing and number. T3: statistics of the bins it shows, and variant A,
-which must fail them. T4: an access's time against what is hidden, and a design whose flush ends early, which
-must fail T1 and T4. Then every attack.
+latencies. T2: an access's pages, spacing and number. T3: statistics of the bins it shows, in long runs too,
+and variant A, which must fail them in as many accesses. T4: an access's time against what is hidden, and a
+design whose flush ends early, which must fail T1 and T4. Then every attack.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pathlib import Path
 
 import numpy as np
 from bolt_attacks import trials, wrong
-from bolt_device import Device, colliding, commands_of, coupled, crowded, differences, early_exit
+from bolt_device import Device, Modelled, colliding, commands_of, coupled, crowded, differences, early_exit
 from bolt_timing import alone, effects, spread
 
 from penstock.bolt_rtl import Command
 from penstock.ir.errors import PenstockError
+from penstock.sim.bolt import memory
 from penstock.sim.bolt.adversary import (
     LIMIT,
     PATTERNS,
@@ -39,12 +40,15 @@ from penstock.sim.bolt.adversary import (
 )
 from penstock.sim.bolt.adversary.shape import page_counts
 from penstock.sim.bolt.config import BoltConfig, Op
-from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, Hardware, Host
+from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, BoltRun, Hardware, Host
 
 LARGE = Device(BoltConfig(), Hardware(in_flight=4))
 SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4, host_timeout=4000))
 ALL_HOST = Device(BoltConfig(capacity=256, alpha=0.0), Hardware(in_flight=1))
-VARIANT_A_ACCESSES = 1_000_000
+LONG = ("single", "hot", "uniform")
+"""Patterns of long runs."""
+CONTROLS = ("single", "hot")
+"""Those that variant A must betray in as many accesses."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +100,25 @@ def functional(device: Device, length: int) -> list[Result]:
         bad = differences(mine, commands, done, told)
         rate = done.run.cycles_per_access()
         results.append(Result(f"{name}, {len(commands)} accesses", f"{rate:.1f} cycles an access", bad))
-        touched[name] = touched_by_access(mine.config, told.trace, len(commands))
+        if not bad:
+            touched[name] = shown(mine, done.run, told, len(commands))
     commands, tape = crowded(device.config, 300, 12)
     done, told = device.run(commands, None, tape), device.modelled(commands, tape)
     said = f"{told.model.counters.max_stash} places of the stash at most"
     results.append(Result("crowded, 300 accesses", said, differences(device, commands, done, told)))
-    return [*results, *statistics(device, touched)]
+    return [*results, *([statistics(device, touched)] if touched else [])]
 
 
-def statistics(device: Device, touched: dict[str, np.ndarray]) -> list[Result]:
-    """T3: each pattern against chance, all against the first, and the power check."""
+def shown(device: Device, run: BoltRun, told: Modelled, count: int) -> np.ndarray:
+    """Host bins ``[n, 2]`` of each access in the RTL's trace; which access a read is of, the model says."""
+    trace = told.trace.copy()
+    reads = run.trace[run.trace["kind"] == READ]
+    trace["address"][trace["direction"] == memory.READ] = reads["address"]
+    return touched_by_access(device.config, trace, count)
+
+
+def statistics(device: Device, touched: dict[str, np.ndarray]) -> Result:
+    """T3: each pattern against chance, all against the first."""
     findings = {name: against_uniform(device.config, each) for name, each in touched.items()}
     first = next(iter(touched))
     for name in list(touched)[1:]:
@@ -113,19 +126,34 @@ def statistics(device: Device, touched: dict[str, np.ndarray]) -> list[Result]:
     everything = [each for group in findings.values() for each in group]
     worst = max(everything, key=lambda each: abs(each.z))
     bad = [f"{name}: {each.name} {each.z:.1f}" for name, group in findings.items() for each in failing(group)]
+    count = sum(len(each) for each in touched.values())
     said = f"{len(everything)} tests, the largest |z| {abs(worst.z):.2f} ({worst.name}), limit {LIMIT}"
-    draw = np.random.default_rng(3)
-    keys = {
-        "one key": np.zeros(VARIANT_A_ACCESSES, int),
-        "uniform keys": draw.integers(0, device.config.capacity, VARIANT_A_ACCESSES),
-    }
-    power = []
-    for name, each in keys.items():
-        leaks = failing(against_uniform(device.config, variant_a(device.config, each, 5)))
+    return Result(f"T3: bins shown in {count} accesses of the RTL", said, bad)
+
+
+def long_runs(device: Device, length: int) -> list[Result]:
+    """Runs of many accesses each, and T3 on them; variant A with the same keys, which must fail."""
+    results, touched, held = [], {}, {}
+    for number, name in enumerate(LONG):
+        load = pattern(name, device.config, length, 71 + number)
+        mine = replace(device, keys=type(device.keys).from_seed(300 + number))
+        commands = primed(load)
+        done, told = mine.run(commands, Host(hbm_seed=number + 1)), mine.modelled(commands)
+        bad = differences(mine, commands, done, told)
+        rate = done.run.cycles_per_access()
+        results.append(Result(f"{name}, {length} accesses in one run", f"{rate:.1f} cycles an access", bad))
+        if not bad:
+            touched[name] = shown(mine, done.run, told, length)
+        held[name] = load.keys
+    if touched:
+        results.append(statistics(device, touched))
+    for name in CONTROLS:
+        leaks = failing(against_uniform(device.config, variant_a(device.config, held[name], 5)))
         most = max((abs(leak.z) for leak in leaks), default=0.0)
         passes = [] if leaks else ["variant A passes"]
-        power.append(Result(f"T3: variant A, {name}, 1e6 accesses (model)", f"|z| up to {most:.1f}", passes))
-    return [Result("T3: bins shown", said, bad), *power]
+        said = f"{len(leaks)} tests fail, |z| up to {most:.1f}"
+        results.append(Result(f"T3: variant A (model), {name}, the same {length} accesses", said, passes))
+    return results
 
 
 def coupling(device: Device, length: int) -> list[Result]:
@@ -198,6 +226,7 @@ PARTS: dict[str, Callable[[int], list[Result]]] = {
     "shape": lambda length: shape(min(length, 200)),
     "coupling": lambda length: coupling(LARGE, min(length, 500)),
     "accesses": lambda length: functional(LARGE, length),
+    "long": lambda length: long_runs(LARGE, 14 * length),
 }
 """By name, with the accesses of each pattern."""
 

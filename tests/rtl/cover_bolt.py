@@ -2,7 +2,7 @@
 
     python tests/rtl/cover_bolt.py crypto -o docs/rtl/bolt_crypto_coverage.md
 
-As cover_sn40l.py, which does it for the SN40L. No point is waived.
+As cover.py, which does it for BitMoD. What cannot be covered is in bolt_coverage_waivers.toml, with reasons.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cover import conclude, cover_bench, outputs, report
-from coverage_points import Counts, merge
+from coverage_points import Counts, merge, read_waivers, waived
 from mutate_bolt import PARTS, Part
 
 from penstock.ir.errors import PenstockError
@@ -27,6 +27,7 @@ ABOUT = {
     "core": "the scheduler, the value stage, the pages' DMA, faults and the top of `rtl/bolt`",
 }
 """What a part is, for people."""
+WAIVERS = Path(__file__).parent / "bolt_coverage_waivers.toml"
 EXTRA = {"crypto": ("bolt_sbox_pkg.sv",)}
 """Files measured that are not mutated."""
 
@@ -65,13 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with bar() as progress:
             counts = run(part, measured(options.part), progress)
+        mine = [each for each in read_waivers(WAIVERS) if each.file in measured(options.part)]
+        aside = waived(counts, mine, part.texts())
     except PenstockError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     command, seconds = f"python tests/rtl/cover_bolt.py {options.part}", time.monotonic() - began
     ran = [bench.name for bench in part.benches]
     about, texts = ABOUT[options.part], part.texts()
-    return conclude(counts, {}, lambda: report(counts, {}, about, command, seconds, texts, ran), options)
+    return conclude(
+        counts, aside, lambda: report(counts, aside, about, command, seconds, texts, ran), options
+    )
 
 
 if __name__ == "__main__":

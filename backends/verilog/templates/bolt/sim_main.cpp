@@ -89,15 +89,11 @@ class Host {
  public:
   Host(const std::string& job, int argc, char** argv) : folder_(job.substr(0, job.find_last_of('/') + 1)) {
     context_.commandArgs(argc, argv);
-    context_.randReset(2);
-    context_.randSeed(1);
+    top_.tape_en_i = 0;
     read(job);
     top_.start_i = top_.boot_valid_i = top_.cmd_valid_i = top_.r_valid_i = top_.b_valid_i = 0;
     top_.r_last_i = top_.r_resp_i = top_.b_resp_i = 0;
     top_.rst_ni = 0;
-#ifdef REGISTERS
-    context_.randReset(1);  // what is not reset shows
-#endif
     put_secrets(true);
     for (int i = 0; i < 4; ++i) tick();
 #ifdef REGISTERS
@@ -135,7 +131,7 @@ class Host {
 
  private:
   VerilatedContext context_;
-  Vtop top_{&context_};
+  Vtop top_{unset()};
   std::string folder_, memory_path_;
   uint8_t secrets_[4][16] = {};
   std::vector<uint8_t> memory_, before_, initial_, packets_, tape_, records_, responses_;
@@ -152,6 +148,17 @@ class Host {
   std::map<uint64_t, std::vector<uint8_t>> repeats_;  // pages to be written once more, by offset
   unsigned error_ = 0;
   bool short_ = false, long_ = false, muted_ = false;
+
+  // What registers and memories begin with is set where the model is made.
+  VerilatedContext* unset() {
+#ifdef REGISTERS
+    context_.randReset(1);  // ones: what is not reset shows
+#else
+    context_.randReset(2);
+    context_.randSeed(1);
+#endif
+    return &context_;
+  }
 
   void read(const std::string& job) {
     std::ifstream file(job);
@@ -260,7 +267,7 @@ class Host {
     if (!stall_) return false;
     uint64_t x = cycle_ * 0x9e3779b97f4a7c15u;
     x ^= x >> 29;
-    return x * 0xbf58476d1ce4e5b9u >> 32 % stall_ == 0;
+    return (x * 0xbf58476d1ce4e5b9u >> 32) % stall_ == 0;
   }
 
   bool attacked(const char* kind, uint64_t number, Attack* found = nullptr) const {
@@ -289,7 +296,7 @@ class Host {
     const bool sends = sent_ < packets_.size() && cycle_ >= next_command_;
     top_.cmd_valid_i = sends;
     if (sends) std::memcpy(top_.cmd_data_i.data(), &packets_[sent_], kBeat);
-    top_.rsp_ready_i = 1;
+    top_.rsp_ready_i = !stalled;
     top_.ar_ready_i = top_.aw_ready_i = top_.w_ready_i = !stalled;
     offer_beat(stalled);
     offer_answer();
@@ -300,7 +307,7 @@ class Host {
       sent_ += kBeat;
       if (sent_ % packet_ == 0) next_command_ = cycle_ + gap_;
     }
-    if (top_.rsp_valid_o) {
+    if (top_.rsp_valid_o && top_.rsp_ready_i) {
       if (responses_.size() % packet_ == 0) note(kResponse, 0, packet_);
       const auto* data = reinterpret_cast<const uint8_t*>(top_.rsp_data_o.data());
       responses_.insert(responses_.end(), data, data + kBeat);
@@ -414,6 +421,13 @@ class Host {
     for (unsigned i = 0; i < kCounts; ++i) said << ' ' << top_.count_o[i];
     said << '\n';
     write_file(folder_ + "said", said.str().data(), said.str().size());
+#ifdef REGISTERS
+    top_.host_base_i = ~base_;
+    top_.tape_en_i = 0;
+    top_.rst_ni = 0;  // in whatever state it is
+    tick();
+    after_reset(context_);
+#endif
     top_.final();
 #if VM_COVERAGE
     context_.coveragep()->write();
