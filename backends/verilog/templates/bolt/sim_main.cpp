@@ -152,7 +152,7 @@ class Host {
   // What registers and memories begin with is set where the model is made.
   VerilatedContext* unset() {
 #ifdef REGISTERS
-    context_.randReset(1);  // ones: what is not reset shows
+    context_.randReset(VM_COVERAGE ? 0 : 1);  // ones: what is not reset shows; where toggles count, they are none
 #else
     context_.randReset(2);
     context_.randSeed(1);
