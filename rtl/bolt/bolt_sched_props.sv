@@ -52,7 +52,8 @@ module bolt_sched_props (
   a_release: assert property (@(posedge clk_i) disable iff (!rst_ni)
     step_valid_i |-> release_o && !walk_o && !append_o);
   a_zero: assert property (@(posedge clk_i) disable iff (!rst_ni) update_o |-> entry_o.zero == '0);
-  a_error: assert property (@(posedge clk_i) disable iff (!rst_ni) !error_o);
+  // A fault in the middle of a slot leaves an answer under way that is nobody's.
+  a_error: assert property (@(posedge clk_i) disable iff (!rst_ni) !clear_i |-> !error_o);
 
 endmodule
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from bolt_attacks import PAGE_TAG, Trial, trials, wrong
+from bolt_attacks import AXI_READ, PAGE_TAG, Trial, trials, wrong
 from bolt_device import Device, brimming, commands_of, coupled, crowded, differences
 from bolt_timing import effects, spread
 
 from penstock.sim.bolt.adversary import failing, first_difference, pattern
 from penstock.sim.bolt.config import BoltConfig
-from penstock.sim.rtl.bolt import Hardware, Host
+from penstock.sim.rtl.bolt import Attack, Hardware, Host
 
 DEVICE = Device(BoltConfig(capacity=256), Hardware(in_flight=4, host_timeout=4000))
 """The sizes of test_bolt_system.py, so that the model is built once."""
@@ -65,3 +65,12 @@ def test_every_attack_ends_in_its_fault_and_nothing_leaves(attacks: dict[str, Tr
     found = {name: wrong(DEVICE, trial) for name, trial in attacks.items() if name not in LEFT_OUT}
     assert found == {name: [] for name in found}
     assert sum(trial.code == PAGE_TAG for trial in attacks.values()) >= 8
+
+
+@pytest.mark.slow
+def test_a_fault_in_any_step_of_a_slot_is_the_one_that_stays() -> None:
+    """What units still answer of the slot that a fault cut off is no second fault, and stops no run."""
+    commands = commands_of(pattern("mixed", DEVICE.config, 16, 65))
+    for latency in range(100, 280, 6):  # over a slot's length, in steps shorter than the answers' way
+        host = Host(read_latency=latency, quiet=600, attacks=(Attack("rerror", 8, 2),))
+        assert DEVICE.run(commands, host).run.fault == AXI_READ, latency
