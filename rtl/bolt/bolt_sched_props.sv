@@ -18,7 +18,9 @@ module bolt_sched_props (
   input logic release_o,
   input logic step_valid_i,
   input logic update_o,
+  /* verilator lint_off UNUSEDSIGNAL */  // all but what must be zero
   input bolt_pkg::entry_t entry_o,
+  /* verilator lint_on UNUSEDSIGNAL */
   input logic walk_o,
   input logic append_o
 );
