@@ -44,6 +44,8 @@ MODEL_FLAGS = (
     "unique",
 )
 """Assertions on; what the RTL leaves undefined is random, so that nothing can depend on it."""
+WIDE = ("--replication-limit", "65536")
+"""Bits that a zero may have: a page of BOLT's is wider than the 8192 that Verilator takes for a mistake."""
 UNIT_BYTES = 1 << 20
 """Of Verilator's C++ compiled at once: a model of some megabytes still keeps every core busy."""
 CXX_FLAGS = ("-std=c++17", "-faligned-new", "-w")
@@ -145,9 +147,8 @@ def lint(sources: Sequence[Path], top: str, parameters: dict[str, int] | None = 
     """
     overrides = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     files = [str(path) for path in sources]
-    Toolchain.find().verilate(
-        ["--lint-only", "-Wall", "--no-timing", *overrides, "--top-module", top, *files]
-    )
+    options = ["--lint-only", "-Wall", "--no-timing", *WIDE]
+    Toolchain.find().verilate([*options, *overrides, "--top-module", top, *files])
 
 
 def build(
