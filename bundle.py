@@ -174,7 +174,9 @@ class Bundle:
         first = next(iter(self.files.entries), None)
         if first is None or not {"cpu", "cuda"} & set(self.manifest["backends"]):
             raise BundleError(
-                "holds no code to run", where=str(self.path), accepted="a bundle compiled with --target cpu"
+                "holds no code to run",
+                where=str(self.path),
+                accepted="a bundle compiled with --target cpu or h200",
             )
         if self._subject is None and "name" not in self.manifest["model"]:
             random = np.random.default_rng(seed)

@@ -143,7 +143,7 @@ def test_analysis_lists_cascades(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "named"),
     [
         (["--target", "abacus"], "abacus"),
-        (["--target", "h200"], "h200"),
+        (["--target", "dgx-h100"], "dgx-h100"),
         (["--target", "tpu-v4i", "--quantize", "int8"], "tpu-v4i"),
         (["--target", "bolt-u55c"], "bolt-u55c"),
         (["--shape", "q=3"], "q"),

@@ -77,7 +77,7 @@ def test_the_report_shows_latency_before_and_after(
 def test_a_mapped_bundle_does_not_run(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = said(capsys, "run", str(bundle), status=cli.BAD_INPUT)["error"]
     assert error["type"] == "BundleError"
-    assert "no CPU code" in error["message"]
+    assert "no code to run" in error["message"]
 
 
 def test_a_pipeline_that_does_not_map_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

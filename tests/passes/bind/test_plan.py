@@ -156,7 +156,7 @@ def test_the_command_binds_a_text(tmp_path: Path, checkout: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--target", "h200"], "does not say how results move"),
+        (["--target", "dgx-h100"], "does not say how results move"),
         (["--shape", "x=3"], "no rank 'x'"),
         (["--shape", "e"], "RANK=N"),
         (["-o", "chart.pdf"], ".svg or .html"),
