@@ -7,7 +7,6 @@ import functools
 from importlib import resources
 from pathlib import Path
 
-from ....ir.errors import InputError, ToolMissing
 from ....ir.native import Native
 
 ENGINE = Native(
@@ -50,15 +49,6 @@ class Sizes(ctypes.Structure):
             )
         ),
     ]
-
-
-def available() -> bool:
-    """Whether the engine can run here: compiled before, or a compiler and a cache to keep it in."""
-    try:
-        library()
-    except (ToolMissing, InputError):
-        return False
-    return True
 
 
 @functools.cache
