@@ -1,7 +1,8 @@
 """A driver without a GPU: it checks every call of the loader, and carries launches out in the emulator.
 
 Its functions have the names and results of ``cuda.bindings.driver``. Memory is a NumPy array behind made-up
-addresses; a graph is the list of what was captured; streams and events are held to what capture allows.
+addresses; a graph is the list of what was captured; streams and events are held to what capture allows. A
+capture is its thread's, as the loader asks for; others go on meanwhile, on streams of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import re
 import struct
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -63,8 +65,9 @@ class FakeDriver:
 
     def __post_init__(self) -> None:
         self.memory = np.empty(0, np.uint8)
-        self.entered = False
+        self.entered: set[int] = set()  # threads
         self.capturing: int | None = None
+        self.capturer = 0  # its thread
         self.captured: list[Recorded] = []
         self.joined: set[int] = set()
         self.graphs: dict[int, list[Recorded]] = {}
@@ -109,7 +112,7 @@ class FakeDriver:
         return (OK,)
 
     def _need(self, handle: int, kind: str) -> None:
-        if not self.entered:
+        if threading.get_ident() not in self.entered:
             raise Misuse("no context is this thread's")
         if self.live.get(handle) != kind:
             raise Misuse(f"{handle} is no {kind} that is alive")
@@ -131,7 +134,7 @@ class FakeDriver:
 
     def cuCtxSetCurrent(self, context: int) -> tuple[int]:
         assert context == 7
-        self.entered = True
+        self.entered.add(threading.get_ident())
         return (OK,)
 
     def cuDeviceGetAttribute(self, kind: int, device: int) -> tuple[int, int]:
@@ -224,6 +227,15 @@ class FakeDriver:
 
     # Streams, events, graphs.
 
+    def _captures(self, stream: int) -> bool:
+        """Whether a call of this thread, on a stream, is one during a capture."""
+        if self.capturing is None:
+            return False
+        own = self.capturer == threading.get_ident()
+        if stream in self.joined and not own:
+            raise Misuse("another thread's call on a stream that is captured")
+        return own
+
     def cuStreamCreate(self, flags: int) -> tuple[int, int]:
         return OK, self._new("stream")
 
@@ -232,7 +244,7 @@ class FakeDriver:
 
     def cuStreamSynchronize(self, stream: int) -> tuple[int]:
         self._need(stream, "stream")
-        if self.capturing is not None:
+        if self._captures(stream):
             raise Misuse("waits while it captures")
         return (OK,)
 
@@ -248,7 +260,7 @@ class FakeDriver:
     def cuEventRecord(self, event: int, stream: int) -> tuple[int]:
         self._need(event, "event")
         self._need(stream, "stream")
-        if self.capturing is not None and stream not in self.joined:
+        if self._captures(stream) and stream not in self.joined:
             raise Misuse("an event on a stream that is not part of the capture")
         self.recorded[event] = stream
         return (OK,)
@@ -258,7 +270,7 @@ class FakeDriver:
         self._need(stream, "stream")
         if event not in self.recorded:
             raise Misuse("waits for an event that was never recorded")
-        if self.capturing is not None and self.recorded[event] in self.joined:
+        if self._captures(stream) and self.recorded[event] in self.joined:
             self.joined.add(stream)
             if stream == self.capturing:
                 self.returned.add(self.recorded[event])
@@ -266,12 +278,15 @@ class FakeDriver:
 
     def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:
         self._need(stream, "stream")
+        if self.capturing is not None:
+            raise Misuse("a second capture")
         self.capturing, self.captured, self.joined = stream, [], {stream}
+        self.capturer = threading.get_ident()
         self.returned: set[int] = {stream}
         return (OK,)
 
     def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:
-        if self.capturing != stream:
+        if self.capturing != stream or self.capturer != threading.get_ident():
             raise Misuse("ends a capture that it did not begin")
         if self.joined - self.returned:
             raise Misuse(f"streams {self.joined - self.returned} never come back to the captured one")
@@ -302,7 +317,7 @@ class FakeDriver:
 
     def _do(self, name: str, stream: int, run: Callable[[], Any]) -> tuple[int]:
         self._need(stream, "stream")
-        if self.capturing is None:
+        if not self._captures(stream):
             run()
         elif stream in self.joined:
             if name in ("upload", "download"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from penstock import api
 from penstock.backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE, Composition
 from penstock.backends.cuda.device import Device
+from penstock.backends.cuda.held import Held
 from penstock.backends.cuda.kernel import Buffer, Kernel
 from penstock.backends.cuda.plan import EntryPlan, KernelFacts, Plan, Step
 from penstock.backends.cuda.resources import Resources
@@ -155,6 +157,34 @@ def test_an_image_arrives_whole_through_two_buffers(size: int) -> None:
     assert not gpu.taken
     assert not gpu.pinned
     assert not gpu.live
+
+
+def test_an_image_arrives_while_another_thread_captures() -> None:
+    device = Device(gpu := Gpu({}))
+    slots, held = GpuSlots(device, 1, 500, stage=100), Held(device)
+    image = np.arange(500).astype(np.uint8)
+    stream, event = held.stream(), held.event()
+    with ThreadPoolExecutor(1) as copier:
+        held.graph(lambda: copier.submit(slots.copy, 0, image).result(), stream)
+        np.testing.assert_array_equal(gpu._bytes(slots.address(0), 500), image)
+
+        def meddle() -> None:
+            copier.submit(device.call, "cuEventRecord", event, stream).result()
+
+        with pytest.raises(Misuse, match="a stream that is captured"):
+            held.graph(meddle, stream)
+    with pytest.raises(Misuse, match="not part of the capture"):
+        held.graph(lambda: slots.copy(0, image), stream)
+    held.release()
+
+
+def test_a_thread_that_has_not_entered_the_context_is_refused() -> None:
+    device = Device(Gpu({}))
+    held = Held(device)
+    stream, event = held.stream(), held.event()
+    with ThreadPoolExecutor(1) as other, pytest.raises(Misuse, match="no context"):
+        other.submit(device.call, "cuEventRecord", event, stream).result()
+    held.release()
 
 
 @pytest.mark.parametrize("ahead", [0, 2])
