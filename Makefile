@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml README.md LICENSE $(shell find *.py backends frontend ir passes rtl sim -type f \
+SOURCES := pyproject.toml README.md LICENSE $(shell find *.py backends frontend ir passes reproduce rtl sim -type f \
 	-not -name '*.pyc' 2>/dev/null)
 
 # A test process a core, four at most: each takes a gigabyte or more.

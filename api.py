@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .acceptance import WHOLE, check, own_precision
 from .bundle import Bundle, VerifyReport
 from .ir.bundle import MODULE, open_bundle
 from .ir.errors import InputError
 from .progress import Progress
+from .queries import analyze, lower, opt, price
 
 if TYPE_CHECKING:
     import torch
 
     from .ir.targets import Target
-    from .passes.analyse.report import Report
     from .sim.report import Report as BundleReport
     from .subject import Subject
 
@@ -37,9 +38,6 @@ __all__ = [
     "report",
     "targets",
 ]
-
-WHOLE = ("cpu", "cuda")
-"""Backends that take whole models."""
 
 
 def compile(
@@ -87,24 +85,28 @@ def compile(
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .compiler import compile_mapped, compile_model, compile_text, machine
+    from .compiler import compile_model, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
+    from .mapped import compile_mapped
     from .oblivious import compile_oblivious, has_map
     from .subject import resolve
 
     chosen = machine(target)
-    precision = precision or _own_precision(chosen, dtype)
-    if chosen.backend == "model" and (layer or head is not None or quantize):
-        raise InputError(
-            f"{chosen.name} takes whole models as they are, no --layer, --head or --quantize",
-            accepted="--target bitmod-small",
-        )
-    _check_precision(precision, chosen, dtype)
+    precision = precision or own_precision(chosen, dtype)
     hidden = (private,) if isinstance(private, str) else tuple(private)
-    _check_private(hidden, chosen, model)
-    _check_tuned(tune, chosen, model)
-    _check_part(chosen, layer, head, quantize)
+    check(
+        chosen,
+        model,
+        dtype=dtype,
+        precision=precision,
+        quantize=quantize,
+        private=hidden,
+        pipeline=pipeline,
+        layer=layer,
+        head=head,
+        tune=tune,
+    )
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend in WHOLE:
@@ -115,53 +117,16 @@ def compile(
         compile_mapped(mapped, target, chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
     if isinstance(model, str) and is_composition(model) and chosen.backend in WHOLE:
-        if quantize or pipeline or dtype != "f32":
-            raise InputError("a composition is compiled as it is", accepted="no quantize, pipeline or dtype")
         compile_composition(model, chosen, place, shapes, precision, progress)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if has_map(chosen):
-        if pipeline:
-            raise InputError("a map has its own pipeline", where="--pipeline", accepted="no --pipeline")
         compile_oblivious(subject, chosen, place, hidden, seed, progress)
     elif chosen.backend == "verilog":
         _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
         compile_model(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
     return Bundle(open_bundle(place), subject, _kept=kept)
-
-
-def _check_tuned(tune: bool | str | Path, target: Target, model: str | torch.nn.Module) -> None:
-    from .frontend.zoo import is_composition
-
-    if tune and (target.backend != "cpu" or (isinstance(model, str) and is_composition(model))):
-        raise InputError(
-            "only the kernels of one model on the CPU are tuned", where="--tune", accepted="no --tune"
-        )
-
-
-def _check_part(chosen: Target, layer: str | None, head: int | None, quantize: str | None) -> None:
-    from .blocks import has_fabric
-    from .heads import has_array
-    from .oblivious import has_map
-
-    if chosen.backend in WHOLE and layer:
-        raise InputError(f"{chosen.name} takes whole models, no --layer", accepted="--target bitmod-small")
-    if head is not None and not has_array(chosen):
-        raise InputError(f"no heads on {chosen.name}", where="--head", accepted="--target fusemax-small")
-    if has_map(chosen) and (layer or quantize):
-        raise InputError(
-            f"{chosen.name} takes whole models as they are, no --layer or --quantize",
-            accepted=f"--target {chosen.name} --private NAME",
-        )
-    if quantize and has_array(chosen):
-        raise InputError(
-            "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
-        )
-    if quantize and has_fabric(chosen):
-        raise InputError(
-            f"{chosen.name} computes in FP32", where="--quantize", accepted="--target bitmod-small"
-        )
 
 
 def _compile_part(
@@ -205,30 +170,6 @@ def _without_weights(
     return resolve(model, shapes, dtype, seed, example_inputs)
 
 
-def _check_private(private: Sequence[str], target: Target, model: str | torch.nn.Module) -> None:
-    from .frontend.zoo import is_composition
-    from .oblivious import has_map
-
-    takes = target.backend == "cpu" or has_map(target)
-    if private and (not takes or (isinstance(model, str) and is_composition(model))):
-        accepted = "one model, --target cpu or bolt-u55c"
-        raise InputError(f"private inputs on {target.name}", where="--private", accepted=accepted)
-
-
-def _own_precision(target: Target, dtype: str) -> str:
-    """What contractions are rounded to where nothing is said: on a GPU what its tensor cores take."""
-    return "bf16" if target.backend == "cuda" and dtype == "f32" else "fp32"
-
-
-def _check_precision(precision: str, target: Target, dtype: str) -> None:
-    if precision != "fp32" and (target.backend not in WHOLE or dtype != "f32"):
-        raise InputError(
-            f"precision {precision} on {target.name} in {dtype}",
-            where="--precision",
-            accepted="--target cpu or h200, --dtype f32",
-        )
-
-
 def load(path: str | Path) -> Bundle:
     """Open a bundle.
 
@@ -236,45 +177,6 @@ def load(path: str | Path) -> Bundle:
         BundleError: it is missing, corrupt or of another schema version.
     """
     return Bundle(open_bundle(path))
-
-
-def lower(
-    model: str,
-    pipeline: str | None,
-    *,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    dtype: str = "f32",
-    quantize: str | None = None,
-    precision: str = "fp32",
-    private: Sequence[str] = (),
-    seed: int = 0,
-) -> str:
-    """A model's module after some passes, as MLIR text; nothing is built, and zoo models need no weights.
-
-    Args:
-        model: as for `compile`.
-        pipeline: passes; ``""`` for the module as raised, None for the default pipeline.
-        shapes, dtype, quantize, precision, private, seed: as for `compile`.
-
-    Raises:
-        PenstockError: a subclass that says what is wrong.
-    """
-    from .compiler import raise_subject
-    from .frontend.zoo import PREFIX
-    from .ir.module import parse_module, print_module
-    from .passes.pipeline import parse_pipeline, run_pipeline, with_options
-    from .subject import from_zoo, resolve
-
-    passes = parse_pipeline(with_options(pipeline, quantize, precision, private))
-    if model.endswith(".mlir"):
-        module = parse_module(Path(model).read_text(encoding="utf-8"), where=model)
-        return print_module(run_pipeline(module, passes)[0])
-    if model.startswith(PREFIX):
-        subject = from_zoo(model, shapes, dtype, seed, meta=True)
-    else:
-        subject = resolve(model, shapes, dtype, seed)
-    module, _ = run_pipeline(raise_subject(subject).module, passes)
-    return print_module(module)
 
 
 def emit(bundle: Bundle, kind: str) -> str:
@@ -304,106 +206,6 @@ def emit(bundle: Bundle, kind: str) -> str:
     )
 
 
-def opt(
-    path: str | Path,
-    pipeline: str,
-    *,
-    print_after_all: Callable[[str, str], None] | None = None,
-    timing: bool = False,
-) -> tuple[str, list[tuple[str, float]]]:
-    """Run passes on a module's text; the text that comes out, and seconds per pass.
-
-    Raises:
-        InputError: the file is no valid module.
-        PassError: an unknown pass, or one that does not take the module.
-    """
-    from .ir.module import parse_module, print_module
-    from .passes.pipeline import parse_pipeline, run_pipeline
-
-    passes = parse_pipeline(pipeline)
-    module = parse_module(Path(path).read_text(encoding="utf-8"), where=str(path))
-
-    def after(name: str, stage: Any) -> None:
-        if print_after_all is not None:
-            print_after_all(name, print_module(stage))
-
-    module, timings = run_pipeline(module, passes, after)
-    return print_module(module), [(one.name, one.seconds) for one in timings] if timing else []
-
-
-def analyze(
-    source: str,
-    *,
-    target: str | None = None,
-    buffer_bytes: int | None = None,
-    shape: Mapping[str, int] | None = None,
-    rank: str | None = None,
-    element_bytes: int | None = None,
-) -> Report:
-    """Cascades of a model, a module's text or a text of Einsums: passes, footprints, traffic, rewritings.
-
-    Args:
-        source: as for `compile`, or a file of Einsums (``.txt``).
-        target: a machine, for the buffer nearest its main memory; or
-        buffer_bytes: capacity of the on-chip buffer. With neither, no traffic is worked out.
-        shape: rank → extent, instead of those of the text; for a model of the zoo the ranks of `compile`.
-        rank: only this rank.
-        element_bytes: bytes of an element of a text's tensors, 2 when None; a model has its own.
-
-    Raises:
-        InputError: the source cannot be read; a rank is unknown or has no extent; the buffer is too small.
-        TargetError: an unknown target.
-    """
-    from .frontend.zoo import PREFIX, parse_spec
-    from .ir.module import parse_module
-    from .ir.targets import load as load_target
-    from .passes.analyse.analysis import WORD_BYTES, Question
-    from .passes.analyse.report import report_module, report_text
-
-    machine = None if target is None else load_target(target)
-    if machine is not None:
-        if buffer_bytes is not None:
-            raise InputError("a target has its own buffer", accepted="--target or --buffer, not both")
-        buffer_bytes = buffer_of(machine)
-    question = Question(buffer_bytes, element_bytes or WORD_BYTES, rank, target=machine)
-    asked = None if buffer_bytes is None and rank is None else question
-    path = Path(source)
-    if source.startswith(PREFIX):
-        # Passes do not depend on the length; one entry, the longest, says it all.
-        lengths = parse_spec(source)[0].lengths
-        shapes = {name: [extent] for name, extent in (shape or {}).items()}
-        if lengths and not shapes:
-            shapes = {"s": [max(lengths)]}
-        return report_module(parse_module(lower(source, "", shapes=shapes or None)), asked)
-    if path.suffix in (".cascade", ".txt"):
-        text = path.read_text(encoding="utf-8")
-        return report_text(text, where=source, question=question, shape=shape)
-    if shape:
-        raise InputError(
-            "the model's shapes are fixed", where=source, accepted="--shape with a .txt or zoo: model"
-        )
-    if path.suffix == ".mlir":
-        return report_module(parse_module(path.read_text(encoding="utf-8"), where=source), asked)
-    return report_module(parse_module(lower(source, "")), asked)
-
-
-def buffer_of(machine: Target) -> int:
-    """Bytes of the tier next to a target's main memory, on the near side.
-
-    Raises:
-        InputError: the target has none, or its size is unpublished.
-    """
-    names = [tier.name for tier in machine.tier]
-    place = names.index(machine.main_tier)
-    capacity = machine.tier[place - 1].capacity_bytes if place else None
-    if capacity is None:
-        raise InputError(
-            f"{machine.name} has no memory of known size nearer than its {machine.main_tier}",
-            accepted="--buffer BYTES",
-        )
-    return capacity
-
-
 def report(
     paths: Sequence[str | Path], out: str | Path | None = None, progress: Progress | None = None
 ) -> BundleReport:
@@ -417,33 +219,6 @@ def report(
     if progress is not None:
         progress("report", 0, None)
     return report_bundles(paths, out)
-
-
-def price(
-    model: str | Path,
-    target: str = "bitmod-paper",
-    weights: str = "bitmod4",
-    *,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-) -> list[dict[str, Any]]:
-    """What a model's matrix products cost on an accelerator of the BitMoD paper, an entry point each.
-
-    Args:
-        model: a bundle's directory, or as for `compile`.
-        target: one with a ``[[datapath]]``, such as ``bitmod-paper`` or ``ant-paper-gen``.
-        weights: a number format, or bits of a weight such as ``4.5``.
-        shapes: sizes per rank, for models of the zoo.
-
-    Raises:
-        PenstockError: a subclass that says what is wrong.
-    """
-    from .ir.module import parse_module
-    from .ir.targets import load as load_target
-    from .sim.cost.bitmod_paper import cost_entries
-
-    machine = load_target(target)
-    text = open_bundle(model).text(MODULE) if Path(model).is_dir() else lower(str(model), "", shapes=shapes)
-    return cost_entries(parse_module(text, where=str(model)), machine, weights)
 
 
 def targets() -> list[dict[str, Any]]:

@@ -44,7 +44,6 @@ def bind(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
-    from .api import lower
     from .ir.module import parse_module
     from .ir.targets import load as load_target
     from .ir.view_text import parse_cascade
@@ -52,6 +51,7 @@ def bind(
     from .passes.bind.form import bindable, one_pass_form
     from .passes.bind.interleave import KEYS, ROWS, interleave
     from .passes.bind.plan import bind as bind_cascade
+    from .queries import lower
 
     machine = load_target(target)
     on_gpu = machine.backend == "cuda"
@@ -147,10 +147,10 @@ def tiers(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
-    from .api import lower
     from .ir.module import parse_module, print_module
     from .passes.tiers import PlaceInTiers
     from .passes.tiers.policies import POLICIES
+    from .queries import lower
 
     one = PlaceInTiers(target, policy, near_bytes or 0, others=",".join(POLICIES))
     sizes = {rank: [size] for rank, size in (shapes or {}).items()}
@@ -258,10 +258,10 @@ def sections(
     Raises:
         PenstockError: a subclass that says what is wrong.
     """
-    from .api import lower
     from .ir.module import parse_module
     from .ir.targets import load as load_target
     from .passes.sections import plan_sections
+    from .queries import lower
     from .sim.cost.streaming import Fabric
 
     machine = load_target(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock import cli, commands, doctor, options
+from penstock import bundle_commands, cli, commands, doctor, options
 from penstock.arguments import COMMANDS
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
 from penstock.options import Command
@@ -262,18 +262,18 @@ def test_inputs_that_are_no_archive_are_refused(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(InputError):
-            commands.arrays(str(path))
+            bundle_commands.arrays(str(path))
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(InputError, match="archive"):
-        commands.arrays(str(tmp_path / "one.npy"))
+        bundle_commands.arrays(str(tmp_path / "one.npy"))
     np.savez(tmp_path / "pickled.npz", x=np.array([object()]))
     with pytest.raises(InputError, match="archive"):
-        commands.arrays(str(tmp_path / "pickled.npz"))
+        bundle_commands.arrays(str(tmp_path / "pickled.npz"))
 
 
 def test_inputs_are_read_by_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "in.npz", ids=np.arange(3), mask=np.ones(3))
-    assert list(commands.arrays(str(tmp_path / "in.npz"))) == ["ids", "mask"]
+    assert list(bundle_commands.arrays(str(tmp_path / "in.npz"))) == ["ids", "mask"]
 
 
 def test_shapes_become_one_table() -> None:
