@@ -1,20 +1,31 @@
-"""What every test shares: the order, the place for builds, the checkout, and schedules made by hand."""
+"""What every test shares: order, random numbers, the place for builds, the checkout, hand-made schedules."""
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from penstock.blocks import Block, Recorded, recognise
 from penstock.ir.schedule import Edge, Placed, Schedule, Task
 
 GAME = "passes/place/"
+
+# No property is judged by the clock, and a commit's examples are the same in every run: what fails once fails
+# again. `--hypothesis-profile other` looks for new ones.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", UNHURRIED, derandomize=True)
+settings.register_profile("other", UNHURRIED)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +51,15 @@ def pytest_configure() -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test draws without a seed, or a fixture made for it, does not depend on the tests before."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def _together(test: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -27,11 +26,8 @@ class Many(nn.Module):
 
 
 def test_every_op_is_reported_with_count_and_lines() -> None:
-    raise_model(nn.ReLU(), (torch.ones(2),))  # PyTorch's and MLIR's own start-up
-    start = time.perf_counter()
     with pytest.raises(UnsupportedOps) as caught:
         raise_model(Many(), (torch.eye(3),))
-    assert time.perf_counter() - start < 4
     first = Many.forward.__code__.co_firstlineno
     found = {op.op: (op.count, op.sources, op.reason) for op in caught.value.ops}
     assert found == {

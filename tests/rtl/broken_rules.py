@@ -113,7 +113,7 @@ class Broken:
         arguments = ("+verilator+rand+reset+2", f"+mutant={number}", *quiet)
         with patch.dict(os.environ, {**self.rules.environment, "COCOTB_TEST_FILTER": case}):
             process = run_module(self.model, top, module, folder, arguments, module_folder=HERE)
-        status = process.wait(timeout=300)
+        status = process.wait()
         results = folder / "results.xml"
         if status or not results.exists():
             return True

@@ -40,7 +40,7 @@ def run_built(model: Build, top: str, module: str, count: int, folder: Path) -> 
         return
     random_start = ("+verilator+rand+reset+2",)
     process = run_module(model, top, module, folder, random_start, module_folder=Path(__file__).parent)
-    status = process.wait(timeout=300)
+    status = process.wait()
     log = (folder / "cocotb.log").read_text(encoding="utf-8")
     assert status == 0, log[-6000:]
     cases = list(ElementTree.parse(folder / "results.xml").iter("testcase"))

@@ -35,7 +35,7 @@ def run_plan(
     (folder / "plan.json").write_text(json.dumps(batches), encoding="utf-8")
     arguments = ("+verilator+rand+reset+2", f"+plan={folder / 'plan.json'}", f"+out={folder / 'out.json'}")
     process = run_module(model, TOP, "cocotb_sn40l_copies", folder, arguments, module_folder=HERE)
-    process.wait(timeout=300)
+    process.wait()
     assert (folder / "out.json").exists(), (folder / "cocotb.log").read_text(encoding="utf-8")[-4000:]
     return json.loads((folder / "out.json").read_text(encoding="utf-8"))
 

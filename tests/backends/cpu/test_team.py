@@ -14,5 +14,5 @@ def test_every_thread_sees_what_all_wrote_before_a_barrier(tmp_path: Path) -> No
     sources = [runtime / "team.c", runtime / "observe.c", HERE / "team_stress.c"]
     strict = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{runtime}"]
     subprocess.run(["cc", *strict, "-o", tmp_path / "stress", *sources], check=True)
-    done = subprocess.run([tmp_path / "stress"], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([tmp_path / "stress"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"
