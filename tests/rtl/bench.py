@@ -16,7 +16,7 @@ from penstock import rtl
 
 HARNESS = Path(__file__).parent / "harness"
 FOLDERS = ("common", "bitmod")
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 PUBLIC = """\
 `verilator_config

@@ -85,7 +85,7 @@ public_flat_rw -module "sram_1r1w" -var "mem"
 """
 LEFT = ("said", "trace", "responses", "pages")
 """What a run leaves."""
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)

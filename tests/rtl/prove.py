@@ -30,7 +30,7 @@ from penstock.ir.errors import PenstockError, ToolMissing
 from penstock.progress import bar
 
 FORMAL = Path(__file__).parent / "formal"
-LIMIT_S = 120
+LIMIT_S = 600
 
 _PREPARE = """
 import sys
