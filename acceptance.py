@@ -33,6 +33,7 @@ def check(
     layer: str | None,
     head: int | None,
     tune: bool | str | Path,
+    nvcc: bool | str | Path,
 ) -> None:
     """Refuse options of `api.compile` that the target, or the kind of model, does not take.
 
@@ -45,6 +46,8 @@ def check(
     _check_precision(precision, target, dtype)
     _check_private(private, target, model)
     _check_tuned(tune, target, model)
+    if nvcc and target.backend != "cuda":
+        raise InputError(f"no CUDA for {target.name}", where="--nvcc", accepted="--target h200")
     _check_part(target, layer, head, quantize)
     if _is_composition(model) and target.backend in WHOLE and (quantize or pipeline or dtype != "f32"):
         raise InputError("a composition is compiled as it is", accepted="no quantize, pipeline or dtype")

@@ -55,6 +55,7 @@ def compile(
     layer: str | None = None,
     head: int | None = None,
     tune: bool | str | Path = False,
+    nvcc: bool | str | Path = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Bundle:
@@ -79,13 +80,14 @@ def compile(
         head: attention in Verilog: which of its heads (default 0).
         tune: measure how each kernel's contractions are best cut, once on this machine (docs/cpu_gemm.md), or
             take the choices of a bundle compiled so. CPU.
+        nvcc: compile CUDA by a toolkit's nvcc, the one found or the one given, instead of NVRTC.
         seed: of example inputs.
         progress: told of each stage.
 
     Raises:
         PenstockError: a subclass that says what is wrong; nothing is left half-written.
     """
-    from .compiler import compile_model, compile_text, machine
+    from .compiler import Making, compile_model, compile_text, machine
     from .composition import compile_composition
     from .frontend.zoo import is_composition
     from .mapped import compile_mapped
@@ -106,18 +108,20 @@ def compile(
         layer=layer,
         head=head,
         tune=tune,
+        nvcc=nvcc,
     )
+    making = Making(tune, nvcc)
     kept = None if out is not None else tempfile.TemporaryDirectory(prefix="penstock-")
     place = Path(out) if out is not None else Path(kept.name if kept else "", "bundle")
     if isinstance(model, str) and model.endswith(".mlir") and chosen.backend in WHOLE:
-        compile_text(Path(model), chosen, place, pipeline, quantize, precision, hidden, progress, tune)
+        compile_text(Path(model), chosen, place, pipeline, quantize, precision, hidden, progress, making)
         return Bundle(open_bundle(place), _kept=kept)
     if chosen.backend == "model":
         mapped = _without_weights(model, shapes, dtype, seed, example_inputs)
         compile_mapped(mapped, target, chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
     if isinstance(model, str) and is_composition(model) and chosen.backend in WHOLE:
-        compile_composition(model, chosen, place, shapes, precision, progress)
+        compile_composition(model, chosen, place, shapes, precision, progress, making)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if has_map(chosen):
@@ -125,7 +129,7 @@ def compile(
     elif chosen.backend == "verilog":
         _compile_part(subject, chosen, place, layer, head, quantize, seed, progress)
     else:
-        compile_model(subject, chosen, place, pipeline, quantize, precision, hidden, progress, tune)
+        compile_model(subject, chosen, place, pipeline, quantize, precision, hidden, progress, making)
     return Bundle(open_bundle(place), subject, _kept=kept)
 
 

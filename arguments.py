@@ -79,6 +79,13 @@ COMMANDS = (
                 metavar="BUNDLE",
                 help="measure how kernels are best cut on this machine, once; or cut them as in BUNDLE",
             ),
+            option(
+                "--nvcc",
+                nargs="?",
+                const=True,
+                metavar="PATH",
+                help="CUDA: compile by a toolkit's nvcc, the one on PATH or this, instead of NVRTC",
+            ),
             option("--head", type=whole, metavar="N", help="attention in Verilog: which head (default 0)"),
             option("--verify", action="store_true", help="compare with eager PyTorch afterwards"),
             SEED,

@@ -74,6 +74,7 @@ def compile_model(args: argparse.Namespace) -> Outcome:
             layer=args.layer,
             head=args.head,
             tune=args.tune or False,
+            nvcc=args.nvcc or False,
             seed=args.seed,
             progress=progress,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import __version__
@@ -20,13 +21,27 @@ from .subject import Subject, fingerprint
 if TYPE_CHECKING:
     import numpy as np
 
+    from .backends.cuda.cubins import Compiler
     from .backends.cuda.kernel import Arch
     from .frontend.torch_export import Raised
     from .ir.mlir import ir
     from .sim.cost.module import GroupCount
 
-Tune = bool | str | Path
-"""Whether to search how contractions are best cut, or the bundle whose choices to take (`tuning.py`)."""
+
+@dataclass(frozen=True)
+class Making:
+    """How code is made, where a user asks for another way than the usual.
+
+    Attributes:
+        tune: whether to search how contractions are best cut, or the bundle whose choices to take. CPU.
+        nvcc: whether CUDA is compiled by a toolkit's nvcc instead of NVRTC, or that program.
+    """
+
+    tune: bool | str | Path = False
+    nvcc: bool | str | Path = False
+
+
+USUAL = Making()
 
 _TOOLS = ("torch", "torch-mlir", "numpy", "ortools")
 
@@ -95,7 +110,7 @@ def compile_model(
     precision: str,
     private: Sequence[str],
     progress: Progress | None,
-    tune: Tune = False,
+    making: Making = USUAL,
     also: Also | None = None,
 ) -> None:
     """Compile a whole model, for a CPU or a GPU, and write the bundle; `also` adds another backend's part.
@@ -115,7 +130,7 @@ def compile_model(
         }
         return Start(raised.module, raised.params, recipe)
 
-    _compile(start, subject.name, target, out, pipeline, quantize, precision, private, progress, tune, also)
+    _compile(start, subject.name, target, out, pipeline, quantize, precision, private, progress, making, also)
 
 
 def compile_text(
@@ -127,7 +142,7 @@ def compile_text(
     precision: str,
     private: Sequence[str],
     progress: Progress | None,
-    tune: Tune = False,
+    making: Making = USUAL,
 ) -> None:
     """Compile a module's text, which brings no weights, for a CPU or a GPU and write the bundle.
 
@@ -158,7 +173,7 @@ def compile_text(
             )
         return Start(module, {}, {})
 
-    _compile(start, path.stem, target, out, pipeline, quantize, precision, private, progress, tune)
+    _compile(start, path.stem, target, out, pipeline, quantize, precision, private, progress, making)
 
 
 @dataclass(frozen=True)
@@ -193,7 +208,7 @@ def _compile(
     precision: str,
     private: Sequence[str],
     progress: Progress | None,
-    tune: Tune,
+    making: Making,
     also: Also | None = None,
 ) -> None:
     from .ir.entries import read_entries
@@ -205,7 +220,7 @@ def _compile(
     from .passes.quantize.params import quantize_params
     from .passes.timeline import plan_json
 
-    backend = _backend(target, name, tune)
+    backend = _backend(target, name, making)
     average = budget(quantize)
     scheme = quantize if average is None else WIDTHS[0]
     passes = parse_pipeline(with_options(pipeline, scheme, precision, private))
@@ -233,7 +248,7 @@ def _compile(
         writer.write_json(PLAN, plan_json(module))
         writer.write_json(COST, cost_json(module, [entry.name for entry in entries], target, stages))
         writer.commit(
-            tools=tools(),
+            tools={**tools(), **backend.tools},
             target=also.target if also is not None else target.name,
             model={**given.recipe, **quantized.to_json(), **rounding},
             entries=entries_json(entries),
@@ -244,6 +259,11 @@ def _compile(
 class Backend(Protocol):
     """What makes code of a placed module."""
 
+    @property
+    def tools(self) -> Mapping[str, str]:
+        """Versions of what it compiles with, beside those of every compilation."""
+        ...
+
     def build(
         self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
     ) -> dict[str, Any]:
@@ -251,27 +271,29 @@ class Backend(Protocol):
         ...
 
 
-def _backend(target: Target, title: str, tune: Tune) -> Backend:
+def _backend(target: Target, title: str, making: Making) -> Backend:
     """The code generator of a target; what it needs and is missing is said here, before any work."""
     if target.backend == "cpu":
-        return _Cpu(target, title, tune)
+        return _Cpu(target, title, making)
     if target.backend == "cuda":
-        return _Cuda(target)
+        return _Cuda(target, making)
     raise TargetError(
         f"{target.name} has no code generator", accepted="a target whose backend is cpu or cuda"
     )
 
 
 class _Cpu:
-    def __init__(self, target: Target, title: str, tune: Tune) -> None:
+    tools: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, target: Target, title: str, making: Making) -> None:
         from .backends.cpu import tuning
         from .backends.cpu.isa import isa_for
         from .ir.native import c_compiler
 
         c_compiler()
         self.isa = isa_for(target)
-        self.title, self.tune = title, tune
-        self.choices = tuning.recorded(tune) if isinstance(tune, str | Path) else None
+        self.title, self.tune = title, making.tune
+        self.choices = tuning.recorded(making.tune) if isinstance(making.tune, str | Path) else None
 
     def build(
         self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
@@ -286,21 +308,23 @@ class _Cpu:
 
 
 class _Cuda:
-    def __init__(self, target: Target) -> None:
-        from .backends.cuda import nvrtc
+    def __init__(self, target: Target, making: Making) -> None:
         from .backends.cuda.kernel import arch_named
+        from .backends.cuda.nvcc import Nvcc
+        from .backends.cuda.nvrtc import Nvrtc
 
         if not target.device:
             raise TargetError("no architecture to compile for", where=target.name, accepted="[[device]]")
-        nvrtc.library()
         self.arch: Arch = arch_named(target.device[0].architecture)
+        self.compiler: Compiler = Nvcc(making.nvcc, self.arch) if making.nvcc else Nvrtc()
+        self.tools = {self.compiler.name: self.compiler.version}
 
     def build(
         self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
     ) -> dict[str, Any]:
         from .backends.cuda.build import build
 
-        return stages.run("cuda", lambda: build(module, params, writer, arch=self.arch))
+        return stages.run("cuda", lambda: build(module, params, writer, self.arch, self.compiler))
 
 
 def cost_json(module: ir.Module, entries: list[str], target: Target, stages: Stages) -> dict[str, Any]:

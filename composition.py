@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE
-from .compiler import compile_model, raise_subject, tools
+from .compiler import USUAL, Making, compile_model, raise_subject, tools
 from .ir.bundle import MODULE, BundleWriter, open_bundle
 from .ir.errors import InputError
 from .ir.targets import Target
@@ -31,6 +31,7 @@ def compile_composition(
     shapes: Mapping[str, Sequence[int]] | None,
     precision: str,
     progress: Progress | None,
+    making: Making = USUAL,
 ) -> None:
     """Compile ``zoo:coe[,experts=N][,seed=S]`` for a CPU or a GPU and write its bundle.
 
@@ -41,6 +42,7 @@ def compile_composition(
         shapes: one length of prompts, as ``s``.
         precision: as for other models.
         progress: told of each stage and image.
+        making: of its programs.
 
     Raises:
         PenstockError: whatever a stage refuses; nothing is left half-written.
@@ -53,9 +55,9 @@ def compile_composition(
     length = _length(shapes)
     with BundleWriter(out) as writer:
         router = _subject(f"{spec}: router", composition.router(), length)
-        compile_model(router, target, writer.path(ROUTER), None, None, precision, (), progress)
+        compile_model(router, target, writer.path(ROUTER), None, None, precision, (), progress, making)
         first = _subject(f"{spec}: expert 0", composition.expert(0), length)
-        compile_model(first, target, writer.path(SHAPE), None, None, precision, (), progress)
+        compile_model(first, target, writer.path(SHAPE), None, None, precision, (), progress, making)
         compiled = open_bundle(writer.path(SHAPE))
         module = parse_module(compiled.text(MODULE), where=str(out))
         images = _images(module, target)

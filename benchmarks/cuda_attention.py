@@ -35,12 +35,12 @@ import torch
 import torch.nn.functional as F
 
 from penstock.backends.cpu.kernels.group import read_group
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.device import Arguments, Device
 from penstock.backends.cuda.emulate import emulate
 from penstock.backends.cuda.kernel import Arch, Kernel
 from penstock.backends.cuda.kernels.hopper_streamed import Cut, stream_hopper
 from penstock.backends.cuda.kernels.stream import stream
-from penstock.backends.cuda.nvrtc import compile_source
 from penstock.frontend.torch_export import raise_programs
 from penstock.ir.bfloat16 import encode
 from penstock.ir.cascade import FUSED, ITERATE, walk

@@ -34,10 +34,10 @@ import torch
 from penstock.backends.cuda.bitmod.emit import bitmod_kernel
 from penstock.backends.cuda.bitmod.layout import PARTS
 from penstock.backends.cuda.codegen.group import Group
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.device import Arguments, Device
 from penstock.backends.cuda.emulate import emulate
 from penstock.backends.cuda.kernel import Kernel, Launch
-from penstock.backends.cuda.nvrtc import compile_source
 from penstock.ir.bfloat16 import decode, encode
 from penstock.ir.cascade import FUSED, walk
 from penstock.ir.errors import PenstockError

@@ -13,11 +13,10 @@ from ...ir.bundle import BundleWriter
 from ...ir.entries import read_entries
 from ...ir.errors import PassError
 from ...ir.mlir import ir
-from . import nvrtc
+from .cubins import Compiled, Compiler, compile_source, headers
 from .emit import emit
 from .kernel import Arch, Kernel
 from .lanes import check
-from .nvrtc import Compiled
 from .plan import KernelFacts, Plan
 from .resources import Resources
 from .unroll import sections, unroll
@@ -30,7 +29,7 @@ MOST_SHARED = 227 * 1024
 
 
 def build(
-    module: ir.Module, params: Mapping[str, NDArray], writer: BundleWriter, *, arch: Arch
+    module: ir.Module, params: Mapping[str, NDArray], writer: BundleWriter, arch: Arch, compiler: Compiler
 ) -> dict[str, Any]:
     """Compile a placed module for a GPU into a bundle being written.
 
@@ -42,18 +41,17 @@ def build(
         params: values of the arguments of kind ``param``, by name; quantized ones as their stored arrays.
         writer: of the bundle.
         arch: what to compile for.
+        compiler: of the sources.
 
     Returns:
         What the loader needs, for ``backends.cuda`` in the manifest.
 
     Raises:
-        ToolMissing: NVRTC is not installed.
         UnsupportedOps: operations without kernels, all at once.
         PassError: a kernel does not compile cleanly, or spills registers.
     """
-    nvrtc.library()  # a missing compiler is said before any work
     emitted = emit(module, arch)
-    compiled = compile_kernels(emitted.kernels, arch)
+    compiled = compile_kernels(emitted.kernels, arch, compiler)
     stored = store(module, emitted, params)
     entries = read_entries(module)
     laid = sections(module, emitted, stored.bytes, entries)
@@ -64,16 +62,18 @@ def build(
     plan = Plan(arch, laid.bytes, laid.places, facts, unroll(module, emitted, laid, stored.places, entries))
     check(plan)
     writer.write_weights({**stored.arrays, **codes_of(module, params)})
-    for name, text in nvrtc.headers().items():
+    for name, text in headers().items():
         writer.write_text(f"{FOLDER}/include/{name}", text)
     for name, kernel in emitted.kernels.items():
         writer.write_text(f"{FOLDER}/{name}.cu", kernel.source)
         writer.path(f"{FOLDER}/{name}.cubin").write_bytes(compiled[name].cubin)
     writer.write_json(PLAN, plan.to_json())
-    return {"plan": PLAN, "arch": arch, "nvrtc": nvrtc.version()}
+    return {"plan": PLAN, "arch": arch}
 
 
-def compile_kernels(kernels: Mapping[str, Kernel], arch: str) -> dict[str, Compiled]:
+def compile_kernels(
+    kernels: Mapping[str, Kernel], arch: str, compiler: Compiler | None = None
+) -> dict[str, Compiled]:
     """Compile kernels, on several cores, and hold them to what a launch needs.
 
     Raises:
@@ -81,7 +81,7 @@ def compile_kernels(kernels: Mapping[str, Kernel], arch: str) -> dict[str, Compi
     """
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         made = pool.map(
-            lambda kernel: nvrtc.compile_source(kernel.name, kernel.source, arch), kernels.values()
+            lambda kernel: compile_source(kernel.name, kernel.source, arch, compiler), kernels.values()
         )
         compiled = dict(zip(kernels, made, strict=True))
     for name, kernel in kernels.items():

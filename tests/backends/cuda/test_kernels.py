@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from penstock.backends.cuda import emit, nvrtc
+from penstock.backends.cuda import emit
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.matmul import hopper
 from penstock.backends.cuda.matmul.hopper import TILES
 
@@ -238,7 +239,5 @@ def test_products_on_hopper(columns: int, monkeypatch: pytest.MonkeyPatch) -> No
     assert found
     hold(found, FLOAT, f"tiles of 128 x {columns}")
     for each in found:
-        made = nvrtc.compile_source(each.kernel.name, each.kernel.source, "sm_90a").resources[
-            each.kernel.name
-        ]
+        made = compile_source(each.kernel.name, each.kernel.source, "sm_90a").resources[each.kernel.name]
         assert made.spill_bytes == 0

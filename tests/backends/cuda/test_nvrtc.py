@@ -8,6 +8,7 @@ import pytest
 
 from penstock.backends.cuda import nvrtc
 from penstock.backends.cuda.build import hold
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.kernel import ARCHS, Kernel
 from penstock.backends.cuda.resources import Resources, read_cubin, read_report
 from penstock.ir.errors import BundleError, PassError, ToolMissing
@@ -33,7 +34,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_report_and_cubin_say_the_same(arch: str) -> None:
-    made = nvrtc.compile_source("k", SOURCE, arch)
+    made = compile_source("k", SOURCE, arch)
     used, figures = made.resources["k"], read_cubin(made.cubin)["k"]
     assert (used.registers, used.stack_bytes) == (figures.registers, figures.stack_bytes)
     assert 8 <= used.registers <= 64
@@ -41,17 +42,17 @@ def test_report_and_cubin_say_the_same(arch: str) -> None:
 
 
 def test_results_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = nvrtc.compile_source("k", SOURCE, "sm_80")
-    monkeypatch.setattr(nvrtc, "_compile", None)
-    assert nvrtc.compile_source("k", SOURCE, "sm_80") == first
+    first = compile_source("k", SOURCE, "sm_80")
+    monkeypatch.setattr(nvrtc.Nvrtc, "compile", None)
+    assert compile_source("k", SOURCE, "sm_80") == first
 
 
 def test_warnings_and_errors_are_refused_with_their_lines() -> None:
     with pytest.raises(PassError, match=r"k\.cu\(5\)") as warned:
-        nvrtc.compile_source("k", SOURCE.replace("float sum = 0.0f;", "float sum = 0.0f, idle;"), "sm_80")
+        compile_source("k", SOURCE.replace("float sum = 0.0f;", "float sum = 0.0f, idle;"), "sm_80")
     assert "warning" in str(warned.value)
     with pytest.raises(PassError, match="does not compile") as failed:
-        nvrtc.compile_source("k", SOURCE.replace("sum += x[i]", "sum += z[i]"), "sm_80")
+        compile_source("k", SOURCE.replace("sum += x[i]", "sum += z[i]"), "sm_80")
     assert '"z" is undefined' in str(failed.value)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.kernels.generations import stream_generations
-from penstock.backends.cuda.nvrtc import compile_source
 
 from .attended import distance, lower, tensors
 from .modules import CappedAlibiWindow, Sdpa

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
+from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.kernel import ARCHS, Arch, Kernel
 from penstock.backends.cuda.kernels.hopper_streamed import SHARED_LIMIT, stream_hopper
 from penstock.backends.cuda.kernels.sync_streamed import stream_sync
-from penstock.backends.cuda.nvrtc import compile_source
 
 from .attended import Emit, lower, tensors
 from .modules import CappedAlibiWindow, Sdpa
