@@ -13,8 +13,6 @@ cycle count that is not the model's, a register that does not hold its reset val
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
 import sys
@@ -31,10 +29,10 @@ import mutants
 from bench import HARNESS, Bench, Job, design_texts
 from benches import BENCHES
 from mutants import Edit
-from mutation_report import Verdict, report, summary
+from mutation_command import carry_out, parser
+from mutation_report import Verdict, report
 
 from penstock.ir.errors import InputError, PenstockError
-from penstock.progress import bar
 from penstock.sim.rtl.verilator import Toolchain, build
 
 EQUIVALENT = Path(__file__).parent / "mutants_equivalent.toml"
@@ -306,51 +304,25 @@ def argued(verdicts: list[Verdict], texts: dict[str, str], path: Path = EQUIVALE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 where at least 95 % of the mutants not argued equivalent are killed, else 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--per-module", type=int, default=12, help="mutants of a module at most (default 12)")
-    parser.add_argument("--all", action="store_true", help="every mutant there is")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="only mutants whose description holds this text, as bitmod_tile.sv or leading_one.sv:19",
-    )
-    parser.add_argument("--json", action="store_true", help="figures as JSON")
-    parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
-    options = parser.parse_args(arguments)
+    """The command."""
+    words = parser(__doc__, 12)
+    words.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    options = words.parse_args(arguments)
     began = time.monotonic()
-    try:
-        with bar() as progress:
-            verdicts = run(
-                None if options.all else options.per_module, options.seed, options.only, progress=progress
-            )
-    except PenstockError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    total = summary(verdicts)
-    if options.o:
+
+    def keep(verdicts: list[Verdict]) -> None:
+        if not options.o:
+            return
         command = "python tests/rtl/mutate.py" + (" --all" if options.all else "")
         scratch = options.o.with_suffix(".tmp")
         about = " ".join((__doc__ or "").split("\n\n")[2].split())
         page = report(verdicts, about, command, time.monotonic() - began, ORDER)
         scratch.write_text(page + "\n", encoding="utf-8")
         scratch.replace(options.o)
-    if options.json:
-        print(json.dumps({**total, "survivors": [str(v.edit) for v in verdicts if v.outcome == "survived"]}))
-    else:
-        for verdict in verdicts:
-            if verdict.outcome == "survived":
-                print(f"survived  {verdict.edit}")
-        print(
-            ", ".join(
-                f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-                for name, value in total.items()
-            )
-        )
-    return 0 if total["killed_of_not_equivalent"] >= 0.95 else 1
+
+    return carry_out(
+        options, lambda count, progress: run(count, options.seed, options.only, progress=progress), keep
+    )
 
 
 if __name__ == "__main__":

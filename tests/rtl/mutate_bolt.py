@@ -8,8 +8,6 @@ the part's *_equivalent.toml. Exit status 0 where at least 95 % of the others ar
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -26,13 +24,12 @@ import mutants
 from bench import Bench
 from mutants import Edit
 from mutate import Ready, Top, argued, elaborated, prepare, write_schema
-from mutation_report import Verdict, summary
+from mutation_command import carry_out, parser
+from mutation_report import Verdict
 
-from penstock.ir.errors import PenstockError
-from penstock.progress import Progress, bar
+from penstock.progress import Progress
 
 HERE = Path(__file__).parent
-TARGET = 0.95
 
 
 @dataclass(frozen=True)
@@ -159,32 +156,11 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("part", choices=list(PARTS), help="of the RTL")
-    parser.add_argument("--per-module", type=int, default=24, help="mutants of a module at most (default 24)")
-    parser.add_argument("--all", action="store_true", help="every mutant there is")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="TEXT", help="only mutants so described"
-    )
-    parser.add_argument("--json", action="store_true", help="figures as JSON")
-    options = parser.parse_args(arguments)
-    count = None if options.all else options.per_module
-    try:
-        with bar() as progress:
-            verdicts = run(PARTS[options.part], count, options.seed, options.only, progress)
-    except PenstockError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    total = summary(verdicts)
-    left = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
-    if options.json:
-        print(json.dumps({**total, "survivors": left}))
-    else:
-        for each in left:
-            print(f"survived  {each}")
-        print(", ".join(f"{name} {value:.4g}" for name, value in total.items()))
-    return 0 if total["killed_of_not_equivalent"] >= TARGET else 1
+    words = parser(__doc__, 24)
+    words.add_argument("part", choices=list(PARTS), help="of the RTL")
+    options = words.parse_args(arguments)
+    part = PARTS[options.part]
+    return carry_out(options, lambda count, progress: run(part, count, options.seed, options.only, progress))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ sn40l_pcu_equivalent.toml. Exit status 0 where at least 95 % of the others are k
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -21,16 +19,15 @@ import cast_widths
 import mutants
 from mutants import Edit
 from mutate import Ready, Top, argued, elaborated, prepare, write_schema
-from mutation_report import Verdict, summary
+from mutation_command import carry_out, parser
+from mutation_report import Verdict
 from sn40l_pcu_bench import BENCHES, TOP, texts
 
-from penstock.ir.errors import PenstockError
-from penstock.progress import Progress, bar
+from penstock.progress import Progress
 
 EQUIVALENT = Path(__file__).parent / "sn40l_pcu_equivalent.toml"
 OTHERS = ("sram_1r1w.sv", "stream_fifo.sv", "fp32_pkg.sv", "fp32_exp_pkg.sv", "credit_buf.sv", "sn40l_pkg.sv")
 """Files of others, with checks of their own."""
-TARGET = 0.95
 
 
 def chosen(design: dict[str, str], per_module: int | None, seed: int) -> list[Edit]:
@@ -91,30 +88,8 @@ def _judged(number: int, edit: Edit, readies: Sequence[Ready]) -> Verdict:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--per-module", type=int, default=24, help="mutants of a module at most (default 24)")
-    parser.add_argument("--all", action="store_true", help="every mutant there is")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="TEXT", help="only mutants so described"
-    )
-    parser.add_argument("--json", action="store_true", help="figures as JSON")
-    options = parser.parse_args(arguments)
-    try:
-        with bar() as progress:
-            verdicts = run(None if options.all else options.per_module, options.seed, options.only, progress)
-    except PenstockError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    total = summary(verdicts)
-    left = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
-    if options.json:
-        print(json.dumps({**total, "survivors": left}))
-    else:
-        for each in left:
-            print(f"survived  {each}")
-        print(", ".join(f"{name} {value:.4g}" for name, value in total.items()))
-    return 0 if total["killed_of_not_equivalent"] >= TARGET else 1
+    options = parser(__doc__, 24).parse_args(arguments)
+    return carry_out(options, lambda count, progress: run(count, options.seed, options.only, progress))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from mutants import Edit
 from mutate import Ready, argued
+from mutation_command import TARGET
 from mutation_report import Verdict, summary
 
 SEEDS = (1, 977)
@@ -120,4 +121,4 @@ def test_nearly_every_mutant_is_noticed(model: Model) -> None:
         verdicts = list(pool.map(one, enumerate(model.edits, 1)))
     verdicts = argued(verdicts, PART.texts(), mutate_bolt.HERE / PART.equivalent)
     left = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
-    assert summary(verdicts)["killed_of_not_equivalent"] >= mutate_bolt.TARGET, left
+    assert summary(verdicts)["killed_of_not_equivalent"] >= TARGET, left

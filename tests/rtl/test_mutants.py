@@ -5,6 +5,7 @@ from __future__ import annotations
 import mutants
 import mutate
 import pytest
+from mutation_report import summary
 
 SNIPPET = """\
 module counter #(parameter int unsigned Width = 4) (
@@ -110,4 +111,4 @@ def test_a_sample_of_the_engines_mutants_is_killed() -> None:
     )
     survived = [str(verdict.edit) for verdict in verdicts if verdict.outcome == "survived"]
     assert not survived
-    assert mutate.summary(verdicts)["killed"] >= 15
+    assert summary(verdicts)["killed"] >= 15
