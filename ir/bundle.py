@@ -26,7 +26,8 @@ from .errors import BundleError
 from .signature import Entry
 from .weights import Weights, map_weights, read_weights, write_weights
 
-SCHEMA = 1
+SCHEMA = 2
+"""Raised whenever a bundle may hold what a reader of the one before would pass by (docs/bundle.md)."""
 MANIFEST = "manifest.json"
 MODULE = "module.mlir"
 WEIGHTS = "weights.safetensors"
@@ -265,6 +266,21 @@ def open_bundle(path: str | Path) -> BundleFiles:
     return bundle
 
 
+def _other_schema(manifest: Mapping[str, Any], file: Path) -> BundleError:
+    """The error for a bundle of another schema: older, newer, or none that any penstock wrote."""
+    found, tools = manifest["schema"], manifest.get("tools")
+    if type(found) is not int or found < 1:
+        return BundleError(f"its bundle schema is {found!r}", where=str(file), accepted=_AGAIN)
+    maker = tools.get("penstock") if isinstance(tools, Mapping) else None
+    age, remedy = ("newer", "a newer penstock, or ") if found > SCHEMA else ("older", "")
+    return BundleError(
+        f"is of bundle schema {found}, written by penstock {maker or 'unknown'}: {age} than schema {SCHEMA}, "
+        "the only one read here",
+        where=str(file),
+        accepted=f"{remedy}the model compiled again with this penstock",
+    )
+
+
 def _read_manifest(place: Path) -> dict[str, Any]:
     file = place / MANIFEST
     try:
@@ -276,12 +292,8 @@ def _read_manifest(place: Path) -> dict[str, Any]:
         raise BundleError(f"is corrupt: {error}", where=str(file), accepted=_AGAIN) from error
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise BundleError("is no bundle's manifest", where=str(file), accepted=_AGAIN)
-    if manifest["schema"] != SCHEMA:
-        raise BundleError(
-            f"is of bundle schema {manifest['schema']}",
-            where=str(file),
-            accepted=f"schema {SCHEMA}; compile again with this version of penstock",
-        )
+    if type(manifest["schema"]) is not int or manifest["schema"] != SCHEMA:
+        raise _other_schema(manifest, file)
     for key, kind in _KEYS.items():
         if not isinstance(manifest.get(key), kind):
             raise BundleError(f"key '{key}' is missing or of a wrong type", where=str(file), accepted=_AGAIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import resource
 from pathlib import Path
 
@@ -150,11 +151,38 @@ def edit(out: Path, **changes: object) -> None:
     (out / MANIFEST).write_text(json.dumps({**manifest, **changes}))
 
 
-def test_another_schema_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("schema", "said", "accepted"),
+    [
+        (1, "schema 1, written by penstock 0: older than schema 2", "the model compiled again"),
+        (
+            SCHEMA + 1,
+            f"schema {SCHEMA + 1}, written by penstock 0: newer",
+            "a newer penstock, or the model",
+        ),
+        (0, "schema is 0", "penstock compile"),
+        ("2", "schema is '2'", "penstock compile"),
+        (2.0, "schema is 2.0", "penstock compile"),
+        (True, "schema is True", "penstock compile"),
+        (None, "schema is None", "penstock compile"),
+    ],
+)
+def test_another_schema_is_refused(tmp_path: Path, schema: object, said: str, accepted: str) -> None:
     out = write(tmp_path / "b")
-    edit(out, schema=SCHEMA + 1)
-    with pytest.raises(BundleError, match=f"schema {SCHEMA + 1}"):
+    edit(out, schema=schema)
+    with pytest.raises(BundleError, match=re.escape(said)) as caught:
         open_bundle(out)
+    assert caught.value.where == str(out / MANIFEST)
+    assert accepted in (caught.value.accepted or "")
+
+
+def test_the_schema_is_told_whatever_else_a_later_manifest_holds(tmp_path: Path) -> None:
+    """Other keys, other types, another seal: a later penstock may write what it likes."""
+    out = write(tmp_path / "b")
+    for tools in ([], None, {"penstock": "9.0"}):
+        edit(out, schema=SCHEMA + 1, tools=tools, colour="red", files=[])
+        with pytest.raises(BundleError, match="newer than"):
+            open_bundle(out)
 
 
 def test_an_edited_manifest_is_refused(tmp_path: Path) -> None:
