@@ -38,11 +38,11 @@ from pyosys import libyosys
 top, graph, *sources = sys.argv[1:]
 design = libyosys.Design()
 for line in (
-    "read_verilog -sv -formal " + " ".join(sources),
+    "read_verilog -sv -formal " + " ".join(f'"{each}"' for each in sources),
     f"hierarchy -check -top {top}",
     f"prep -top {top} -flatten; chformal -lower; memory_map -formal; async2sync; dffunmap; opt_clean",
     "setundef -zero -init; setundef -zero; opt -full; techmap; opt -fast; dffunmap; abc -g AND; opt_clean",
-    f"write_aiger -I -B -zinit {graph}",
+    f'write_aiger -I -B -zinit "{graph}"',
 ):
     libyosys.run_pass(line, design)
 """
@@ -205,7 +205,7 @@ def prove(proof: Proof, design: Sequence[Path], folder: Path) -> Result:
     if not graph.exists():
         raise PenstockError(f"Yosys cannot prepare {proof}:\n{made[-2000:]}")
     search = f"pdr -T {LIMIT_S}" if proof.depth is None else f"bmc3 -F {proof.depth} -T {LIMIT_S}"
-    said = _call([str(_abc()), "-c", f"read_aiger {graph}; fold; strash; {search}"])
+    said = _call([str(_abc()), "-c", f'read_aiger "{graph}"; fold; strash; {search}'])
     return Result(proof, *_read(said, proof), time.monotonic() - began, said)
 
 

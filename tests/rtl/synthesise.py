@@ -39,12 +39,12 @@ from pyosys import libyosys
 top, out, *sources = sys.argv[1:]
 design = libyosys.Design()
 for line in (
-    "read_verilog -sv " + " ".join(sources),
+    "read_verilog -sv " + " ".join(f'"{{each}}"' for each in sources),
     f"hierarchy -check -top {{top}}",
     f"synth -flatten -noabc -run coarse: -top {{top}}",
     "dfflegalize -cell $_DFF_PN0_ x -cell $_DFF_PN1_ x -cell $_DFF_P_ x; opt -fast",
     "abc -g {GATES} -script {ABC}; opt_clean -purge",
-    f"tee -o {{out}} stat -tech cmos -json",
+    f'tee -o "{{out}}" stat -tech cmos -json',
 ):
     libyosys.run_pass(line, design)
 """

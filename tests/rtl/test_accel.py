@@ -40,7 +40,7 @@ YOSYS = """
 import sys
 from pyosys import libyosys
 design = libyosys.Design()
-libyosys.run_pass("read_verilog -sv " + " ".join(sys.argv[1:]), design)
+libyosys.run_pass("read_verilog -sv " + " ".join(f'"{each}"' for each in sys.argv[1:]), design)
 small = "-chparam Rows 2 -chparam Cols 2 -chparam MaxTokens 4"
 libyosys.run_pass("hierarchy -check -top bitmod_accel " + small, design)
 libyosys.run_pass("proc; check -assert", design)

@@ -14,7 +14,7 @@ import sys
 from pyosys import libyosys
 top, options, *sources = sys.argv[1:]
 design = libyosys.Design()
-libyosys.run_pass("read_verilog -sv -formal " + " ".join(sources), design)
+libyosys.run_pass("read_verilog -sv -formal " + " ".join(f'"{each}"' for each in sources), design)
 libyosys.run_pass(f"prep -top {top} -flatten; memory_map; async2sync; dffunmap; opt_clean", design)
 libyosys.run_pass("sat -tempinduct -prove-asserts -set-assumes -verify -set-init-zero " + options, design)
 """

@@ -66,7 +66,7 @@ YOSYS = """
 import sys
 from pyosys import libyosys
 design = libyosys.Design()
-libyosys.run_pass("read_verilog -sv " + " ".join(sys.argv[2:]), design)
+libyosys.run_pass("read_verilog -sv " + " ".join(f'"{each}"' for each in sys.argv[2:]), design)
 libyosys.run_pass("hierarchy -check -top " + sys.argv[1], design)
 libyosys.run_pass("proc; check -assert", design)
 """

@@ -56,7 +56,7 @@ import sys
 from pyosys import libyosys
 top, *sources = sys.argv[1:]
 design = libyosys.Design()
-libyosys.run_pass("read_verilog -sv " + " ".join(sources), design)
+libyosys.run_pass("read_verilog -sv " + " ".join(f'"{each}"' for each in sources), design)
 libyosys.run_pass(f"hierarchy -check -top {top}", design)
 libyosys.run_pass("proc; check -assert", design)
 """
