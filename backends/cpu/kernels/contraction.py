@@ -40,7 +40,8 @@ class Contraction:
         batch: ranks of both sides and the output, looped around.
         pack: layout of the vector side when it is a packed parameter.
         block: register block for one tile.
-        pairs: operands are bf16 and multiplied in pairs along the depth; the vector side lies in pairs.
+        pairs: operands are bf16 and multiplied in pairs along the depth; the vector side lies in pairs, and so
+            does the rows side where its depth is not side by side.
     """
 
     step: Step
@@ -148,7 +149,8 @@ class _Micro:
         if not self.depth or self.scalar.guards:
             return None
         rows = [*self.rows, self.tall] if self.tall else []
-        apart = self.pair is not None and self.scalar.coeffs[self.pair] != 1
+        paired = self.plan.step.inputs[1 - self.plan.side].pairs
+        apart = self.pair is not None and not paired and self.scalar.coeffs[self.pair] != 1
         if not apart and (not rows or self.width < _WIDE_ENOUGH * self.vector.count or not self._crowded()):
             return None
         extents = {**self.extents, self.depth[0]: self._stretch()}

@@ -1,15 +1,17 @@
 """Operands of bf16 dot products: two neighbours of the depth in one 32-bit word.
 
 ``vdpbf16ps`` adds to each lane's float the products of two bf16 pairs. The vector side therefore lies as
-``[depth / 2][lanes][2]``, the rows side with its depth contiguous; an odd depth ends with a zero. The
-instruction takes denormals for zero, gives none, and rounds each of its two sums to nearest.
+``[depth / 2][lanes][2]``, the rows side with its depth contiguous or likewise as ``[depth / 2][rows][2]``; an
+odd depth ends with a zero. The instruction takes denormals for zero, gives none, and rounds each of its two
+sums to nearest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from ....ir.einsum import Literal
 from .access import Places, head_mask, load
 from .frame import Frame, Stream, collapse
 from .group import Step
@@ -60,11 +62,36 @@ def _as_pairs(lanes: Lanes, name: str, kind: str) -> str:
     return lanes.writer.op("pairs", f"vector.bitcast {name} : {kind} to {pairs}")
 
 
+def interleaved(lanes: Lanes, first: Vec, second: Vec) -> str:
+    """Pairs, as bf16, of what two vectors of bf16, or of f32 to be rounded, have in each lane."""
+    return _joined(
+        lanes, first, second, [half + lane for lane in range(lanes.count) for half in (0, lanes.count)]
+    )
+
+
+def _joined(lanes: Lanes, first: Vec, second: Vec, places: Sequence[int]) -> str:
+    """The places of two vectors of bf16, or of f32 that are rounded by one instruction."""
+    writer, both = lanes.writer, vector_type(2 * lanes.count, "i16")
+    if first.element == "bf16":
+        kind = lanes.kind("bf16")
+        return writer.op(
+            "pairs", f"vector.shuffle {first.name}, {second.name} {list(places)} : {kind}, {kind}"
+        )
+    floats, rounded = lanes.kind("f32"), vector_type(2 * lanes.count, "bf16")
+    name = f'"llvm.x86.avx512bf16.cvtne2ps2bf16.{lanes.count * _WORD}"'  # the upper half comes first
+    call = f"llvm.call_intrinsic {name}({second.name}, {first.name}) : ({floats}, {floats}) -> {rounded}"
+    name = writer.op("pairs", f"vector.bitcast {writer.op('rounded', call)} : {rounded} to {both}")
+    if list(places) == list(range(2 * lanes.count)):
+        return name
+    return writer.op("pairs", f"vector.shuffle {name}, {name} {list(places)} : {both}, {both}")
+
+
 class PairPanel:
-    """Copies a vector side into a panel of pairs.
+    """Copies one side of a contraction into a panel of pairs, rounded to bf16 on the way.
 
     Args:
-        step: ``panel[batch, depth, lanes] = id(source[…])``, its output a tensor of pairs.
+        step: ``panel[batch, depth, lanes] = id(source[…])``, or the source times a constant; its output a
+            tensor of pairs, whose lanes are the rows where it is the side that is broadcast.
     """
 
     def __init__(self, step: Step) -> None:
@@ -98,6 +125,7 @@ class _PanelLoops:
         self.along = across[0] if across else None
         self.around = [rank for rank in ranks if rank not in (self.pair, self.along)]
         self.count = frame.isa.lanes(_WORD)
+        self.factor = next((o.value for o in step.einsum.operands if isinstance(o, Literal)), None)
 
     def write(self) -> None:
         deep = self.extents[self.pair] if self.pair else 1
@@ -136,13 +164,11 @@ class _PanelLoops:
         def rows(places: Places, deep: int) -> None:
             def vector(here: Places, size: int) -> None:
                 mask = head_mask(lanes, size) if size < self.count else None
-                first = load(lanes, self.source, here, self.along, mask)
-                second = lanes.constant(0.0, "bf16")
+                first = self._value(lanes, here, self.along, mask)
+                second = lanes.constant(0.0, first.element)
                 if deep == 2:
-                    second = load(lanes, self.source, self._next(here), self.along, mask)
-                kind, both = lanes.kind("bf16"), vector_type(2 * self.count, "i16")
-                text = f"vector.interleave {first.name}, {second.name} : {kind} -> {both}"
-                self._store(here, self.writer.op("pairs", text))
+                    second = self._value(lanes, self._next(here), self.along, mask)
+                self._store(here, interleaved(lanes, first, second))
 
             self._in_parts(self.along, wide, self.count, places, vector)
 
@@ -158,7 +184,7 @@ class _PanelLoops:
                 rows = []
                 for lane in range(lanes):
                     at = {**here, self.along: here[self.along] + lane} if self.along else here
-                    rows.append(self._words(load(shorts, self.source, at, self.pair, mask).name))
+                    rows.append(self._words(self._row(at, size, mask)))
                 rows += [singles.constant(0, "i32")] * (self.count - lanes)
                 turned = transposed(singles, rows)
                 assert self.pair is not None
@@ -169,11 +195,38 @@ class _PanelLoops:
 
         return block
 
+    def _value(self, lanes: Lanes, places: Places, along: str | None, mask: Vec | None) -> Vec:
+        """The source's vector there, times the factor: bf16, or f32 that is still to be rounded."""
+        value = load(lanes, self.source, places, along, mask)
+        if self.factor is None:
+            return value
+        value = lanes.convert(value, "f32")
+        return lanes.mul(value, lanes.constant(self.factor, "f32"))
+
+    def _row(self, places: Places, size: int, mask: Vec | None) -> str:
+        """Two vectors' worth of points of the depth, `size` of which are there, in order."""
+        shorts, lanes = Lanes(self.writer, 2 * self.count), Lanes(self.writer, self.count)
+        if self.source.element == "bf16" and self.factor is None:
+            return load(shorts, self.source, places, self.pair, mask).name
+        assert self.pair is not None
+        halves: list[Vec] = []
+        for begin in (0, self.count):
+            if size <= begin:
+                halves.append(lanes.constant(0.0, halves[0].element))
+                continue
+            held = head_mask(lanes, size - begin) if size < begin + self.count else None
+            at = {**places, self.pair: places[self.pair] + begin}
+            halves.append(self._value(lanes, at, self.pair, held))
+        return _joined(lanes, *halves, range(shorts.count))
+
     def _single(self, wide: int) -> _Body:
         """Neither lies side by side: element by element."""
         source, target, kind = self.source.buffer, self.target.buffer, "vector<1xi16>"
+        one = Lanes(self.writer, 1)
 
         def loaded(places: Places) -> str:
+            if self.source.element != "bf16" or self.factor is not None:
+                return one.convert(self._value(one, places, None, None), "bf16").name
             place = self.writer.index(self.source.at(places))
             return self.writer.op("one", f"vector.load {source.name}[{place}] : {source.kind}, {kind}")
 

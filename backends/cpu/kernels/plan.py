@@ -39,6 +39,7 @@ class Option:
         pack: the vector side is a parameter packed beforehand.
         cycles: estimate.
         factor: what the panel is multiplied by, in place of the product.
+        turned: pairs of the rows side do not lie side by side, but its rows do: it is copied into a panel too.
     """
 
     contraction: Contraction
@@ -48,6 +49,7 @@ class Option:
     pack: bool
     cycles: float
     factor: Literal | None = None
+    turned: bool = False
 
 
 _ROWS_IN_TILE = 64  # rows a panel is expected to serve
@@ -62,9 +64,7 @@ def plan_group(group: Group, isa: Isa) -> Plan:
         for step in [node] if isinstance(node, Step) else list(node.body):
             option = _best(step, node if isinstance(node, Iteration) else None, group, isa)
             if option is not None:
-                # A factor of a panel of pairs would round it once more.
-                scaled = option.panel and option.hoisted and not option.contraction.pairs
-                if isinstance(node, Iteration) and scaled:
+                if isinstance(node, Iteration) and option.panel and option.hoisted:
                     option = replace(option, factor=_take_factor(step, node))
                 chosen[step] = option
                 _prefer(step, option)
@@ -76,6 +76,8 @@ def plan_group(group: Group, isa: Isa) -> Plan:
         _settle(step, option, tiles, isa, packs)
         if option.panel:
             _insert_panel(group, step, option)
+        if option.turned and option.contraction.pairs:
+            _insert_rows_panel(group, step, option)
         if option.detour or _contended(step, option.contraction, group, tiles, isa):
             _insert_detour(group, step, option.contraction)
     choose_orders(group)
@@ -143,7 +145,8 @@ def _option(
     if detour:
         cycles += _DETOUR * times * high * wide
     made = Contraction(step, side, lanes, rows, tuple(einsum.reduced), batch, pairs=pairs)
-    return Option(made, panel, hoisted, detour, pack, cycles)
+    turned = pairs and _turned(other, step.inputs[1 - side], rows)
+    return Option(made, panel, hoisted, detour, pack, cycles, turned=turned)
 
 
 def _take_factor(step: Step, around: Iteration) -> Literal | None:
@@ -175,6 +178,12 @@ def _pairable(step: Step) -> bool:
     """Whether neighbours of the depth stay neighbours when it is flattened and cut in pairs."""
     depth = step.einsum.reduced
     return len(depth) == 1 or step.extents[depth[-1]] % 2 == 0
+
+
+def _turned(access: Access, tensor: Tensor, rows: Sequence[str]) -> bool:
+    """Whether rows, and not points of the depth, are neighbours."""
+    inner = (tensor.order or range(len(tensor.shape)))[-1:]
+    return any(access.index[axis].plain in rows for axis in inner)
 
 
 def _direct(access: Access, tensor: Tensor, lanes: Sequence[str]) -> bool:
@@ -250,30 +259,65 @@ def _contended(
 def _insert_panel(group: Group, step: Step, option: Option) -> None:
     """Copy the vector side into a panel: before the iteration when no generation changes it."""
     contraction = option.contraction
-    side, tensor = contraction.side, step.inputs[contraction.side]
-    ranks = (*contraction.batch, *contraction.depth, *contraction.lanes)
+    _insert_copy(group, step, contraction, contraction.side, option.hoisted, option.factor)
+
+
+def _insert_rows_panel(group: Group, step: Step, option: Option) -> None:
+    """Copy the rows side into a panel of pairs, likewise."""
+    contraction = option.contraction
+    around, _ = _where(group, step)
+    hoisted = isinstance(around, Iteration) and _constant(step, 1 - contraction.side, around)
+    _insert_copy(group, step, contraction, 1 - contraction.side, hoisted, None)
+
+
+def _insert_copy(
+    group: Group, step: Step, contraction: Contraction, side: int, hoisted: bool, factor: Literal | None
+) -> None:
+    """Copy a side into a panel ``[batch, depth, its own ranks]``, times the factor."""
+    tensor, own = step.inputs[side], contraction.lanes if side == contraction.side else contraction.rows
+    ranks = (*contraction.batch, *contraction.depth, *own)
     shape = tuple(step.extents[rank] for rank in ranks)
-    panel = Tensor(f"{tensor.name}_panel", shape, tensor.element, ranks=ranks, lanes=len(contraction.lanes))
+    panel = Tensor(f"{tensor.name}_panel", shape, tensor.element, ranks=ranks, lanes=len(own))
     taken = {other.name for other in group.tensors}
     while panel.name in taken:
         panel.name += "_"
     panel.order, panel.reads, panel.pairs = tuple(range(len(ranks))), 1, contraction.pairs
     group.tensors.append(panel)
     target = Access(panel.name, tuple(Index.of(rank) for rank in ranks))
-    source = step.einsum.accesses[side]
-    einsum = (
-        Einsum(target, "mul", (source, option.factor)) if option.factor else Einsum(target, "id", (source,))
-    )
-    copy = Step(einsum, panel, (tensor,), dict(step.extents))
+    holder, place = _where(group, step)
+    around = holder if isinstance(holder, Iteration) and not hoisted else None
+    body = around.body if around else group.nodes
+    source, extents = step.einsum.accesses[side], dict(step.extents)
+    rounding = _rounding(step, side, body, around) if contraction.pairs else None
+    if rounding is not None:
+        body.remove(rounding)
+        (tensor,), (source,) = rounding.inputs, rounding.einsum.accesses
+        extents |= rounding.extents
+        holder, place = _where(group, step)
+    einsum = Einsum(target, "mul", (source, factor)) if factor else Einsum(target, "id", (source,))
+    copy = Step(einsum, panel, (tensor,), extents)
     operands = list(step.einsum.operands)
     operands[side] = target
     step.einsum = replace(step.einsum, operands=tuple(operands))
     step.inputs = tuple(panel if k == side else other for k, other in enumerate(step.inputs))
-    holder, place = _where(group, step)
-    if isinstance(holder, Iteration) and not option.hoisted:
-        holder.body.insert(place, copy)
+    if around:
+        around.body.insert(place, copy)
     else:
         group.nodes.insert(group.nodes.index(holder), copy)
+
+
+def _rounding(
+    step: Step, side: int, body: Sequence[Step | Iteration], around: Iteration | None
+) -> Step | None:
+    """The Einsum that does nothing but round that side for this one, so that a panel may do it on the way."""
+    tensor = step.inputs[side]
+    maker = next((node for node in body if isinstance(node, Step) and node.output is tensor), None)
+    if maker is None or tensor.reads != 1 or maker.einsum.map not in ("id", "to_float"):
+        return None
+    alike = maker.einsum.output.index == step.einsum.accesses[side].index
+    plain = maker.einsum.reduce is None and [source.element for source in maker.inputs] == ["f32"]
+    inside = plain and not leaves(maker.einsum.accesses[0], maker.inputs[0], maker, around)
+    return maker if alike and inside else None
 
 
 def _where(group: Group, step: Step) -> tuple[Step | Iteration, int]:
