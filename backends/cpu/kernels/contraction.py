@@ -40,8 +40,8 @@ class Contraction:
         batch: ranks of both sides and the output, looped around.
         pack: layout of the vector side when it is a packed parameter.
         block: register block for one tile.
-        pairs: operands are bf16 and multiplied in pairs along the depth; the vector side lies in pairs, and so
-            does the rows side where its depth is not side by side.
+        pairs: operands are bf16 and multiplied in pairs along the depth; the vector side lies in pairs, and
+            so does the rows side where its depth is not side by side.
     """
 
     step: Step

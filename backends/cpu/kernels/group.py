@@ -28,6 +28,7 @@ class Tensor:
         lanes: how many innermost dimensions of `order` are laid end to end and padded to whole vectors.
         reads: number of accesses that read it.
         pairs: two neighbours of the dimension outside the lanes lie side by side (``pairs.py``).
+        coarse: f32 of which nothing is made but bf16, and sums beside it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Tensor:
     lanes: int = 1
     reads: int = 0
     pairs: bool = False
+    coarse: bool = False
 
 
 @dataclass(eq=False)
@@ -261,7 +263,17 @@ def read_group(fused: ir.Operation, is_param: Sequence[bool]) -> Group:
     order = strings(fused, "rank_order")
     group.parallel = _legal(group, order[: integer(fused, "parallel")])
     group.tensors = list(dict.fromkeys([*group.arguments, *(step.output for step in group.steps())]))
+    for tensor in group.tensors:
+        tensor.coarse = _is_coarse(tensor, [step for step in group.steps() if tensor in step.inputs])
     return group
+
+
+def _is_coarse(tensor: Tensor, readers: Sequence[Step]) -> bool:
+    """Whether a tensor of scratch is only rounded to bf16, and summed."""
+    roundings = [s for s in readers if s.einsum.map in ("id", "to_float") and s.output.element == "bf16"]
+    sums = [s for s in readers if s.einsum.map == "id" and s.einsum.reduce == "sum"]
+    inside = tensor.argument is None and tensor.element == "f32"
+    return inside and bool(roundings) and len(roundings) + len(sums) == len(readers)
 
 
 def _tiles(fused: ir.Operation) -> dict[str, int]:

@@ -138,15 +138,26 @@ class Lanes:
         return self.select(self.is_nan(a), a, larger)
 
     def scaled(self, a: Vec, power: Vec) -> Vec:
-        """a·2^power of `SCALEF_LANES` f32, for whole powers, denormals and infinities included."""
-        kind, constant = self.kind("f32"), self.writer.constant
-        lanes, mode = (
-            constant("-1 : i16", "every"),
-            constant("4 : i32", "as_set"),
-        )  # all lanes; rounding as set
+        """a·2^⌊power⌋ of `SCALEF_LANES` f32, denormals and infinities included."""
+        kind = self.kind("f32")
+        lanes, mode = self._every_lane()
         call = f'llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"({a.name}, {power.name}, {a.name}'
         text = f"{call}, {lanes}, {mode}) : ({kind}, {kind}, {kind}, i16, i32) -> {kind}"
         return Vec(self.writer.op("scaled", text), "f32")
+
+    def above_whole(self, a: Vec) -> Vec:
+        """a - ⌊a⌋ of `SCALEF_LANES` f32; of infinities 0."""
+        kind = self.kind("f32")
+        lanes, mode = self._every_lane()
+        down = self.writer.constant("1 : i32", "down")
+        call = f'llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"({a.name}, {down}, {a.name}'
+        text = f"{call}, {lanes}, {mode}) : ({kind}, i32, {kind}, i16, i32) -> {kind}"
+        return Vec(self.writer.op("above", text), "f32")
+
+    def _every_lane(self) -> tuple[str, str]:
+        """What intrinsics with a mask are told besides: all lanes; rounding as set."""
+        constant = self.writer.constant
+        return constant("-1 : i16", "every"), constant("4 : i32", "as_set")
 
     def shuffled(self, a: Vec, b: Vec, places: Sequence[int]) -> Vec:
         """Elements of two vectors by place, those of the second counted on."""

@@ -59,9 +59,9 @@ def _div_left(v: Lanes, a: Vec, b: Vec) -> Vec:
     return v.select(v.compare("eq", a, zero), zero, v.div(a, b))
 
 
-def _exp_sub_left(v: Lanes, a: Vec, b: Vec) -> Vec:
+def _exp_sub_left(v: Lanes, a: Vec, b: Vec, exp: _Emit = vecmath.exp) -> Vec:
     absent = v.compare("eq", a, v.constant(-math.inf, a.element))
-    return v.select(absent, v.constant(0.0, a.element), vecmath.exp(v, v.sub(a, b)))
+    return v.select(absent, v.constant(0.0, a.element), exp(v, v.sub(a, b)))
 
 
 def _divisor(v: Lanes, b: Vec) -> Vec:
@@ -138,6 +138,12 @@ _SAME: dict[str, _Emit] = {
     "mod": _mod,
     "leaky_relu": _leaky,
 }
+# Likewise, for results of which nothing but bf16 is made.
+_COARSE: dict[str, _Emit] = {
+    "exp": vecmath.exp_coarse,
+    "exp_sub": lambda v, a, b: vecmath.exp_coarse(v, v.sub(a, b)),
+    "exp_sub_left": lambda v, a, b: _exp_sub_left(v, a, b, vecmath.exp_coarse),
+}
 # Operands in the widest type among them; the result is i1.
 _COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 # Operands as i1.
@@ -158,8 +164,10 @@ def widest(elements: list[str]) -> str:
     return "i1"
 
 
-def emit_map(v: Lanes, name: str, operands: list[Vec], element: str) -> Vec:
+def emit_map(v: Lanes, name: str, operands: list[Vec], element: str, coarse: bool = False) -> Vec:
     """The map operator on vectors; the result has element type `element`.
+
+    `coarse` leaves it the precision of bf16, where that saves something.
 
     Raises:
         PassError: the operator has no code.
@@ -182,7 +190,8 @@ def emit_map(v: Lanes, name: str, operands: list[Vec], element: str) -> Vec:
         raise PassError(f"map operator '{name}' has no vector code", accepted=", ".join(MAPS))
     number = element if name == "id" else arithmetic(element)
     working = number if MAPS[name].kind != "float" or number in FLOATS else "f64"
-    value = _SAME[name](v, *(v.convert(operand, working) for operand in operands))
+    emit = _COARSE.get(name, _SAME[name]) if coarse else _SAME[name]
+    value = emit(v, *(v.convert(operand, working) for operand in operands))
     return v.convert(value, element)
 
 

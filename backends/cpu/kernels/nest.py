@@ -294,7 +294,7 @@ class Nest:
             operands, present = self._operands(k, places, mask, made, loaded)
             element, reduce = step.output.element, step.einsum.reduce
             if reduce is None:
-                value = emit_map(self.lanes, step.einsum.map, operands, element)
+                value = emit_map(self.lanes, step.einsum.map, operands, element, step.output.coarse)
                 if present is not None:
                     value = self.lanes.select(present, value, self.lanes.constant(0, element))
                 made[step.output] = value

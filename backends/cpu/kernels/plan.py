@@ -39,7 +39,7 @@ class Option:
         pack: the vector side is a parameter packed beforehand.
         cycles: estimate.
         factor: what the panel is multiplied by, in place of the product.
-        turned: pairs of the rows side do not lie side by side, but its rows do: it is copied into a panel too.
+        turned: in the rows side rows, not pairs, lie side by side: it is copied into a panel too.
     """
 
     contraction: Contraction

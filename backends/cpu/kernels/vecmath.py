@@ -3,7 +3,8 @@
 exp errs by less than one unit of the last place (1.3 where multiply-adds are not fused); its polynomial is
 a minimax fit (in such units) on [-ln 2/2, ln 2/2], found by reweighted least squares. The polynomials of
 expm1, log and tanh are those of Cephes. Infinities and NaN come out as the C library's. Vectors that AVX-512
-does not scale flush exponentials below 2^-125.5 to 0.
+does not scale flush exponentials below 2^-125.5 to 0. Where nothing but bf16 is made of an exponential, a cubic does: it
+errs by 9e-5 at most, a twentieth of what rounding to bf16 does, and by nothing at whole powers of two.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _EXP = (
     1.3815866550430655e-3, 8.373199962079525e-3, 4.166853800415993e-2, 1.666644811630249e-1,
     4.9999991059303284e-1, 1.0, 1.0,
 )  # fmt: skip
+# 2^f on [0, 1), 1 at 0, found by linear programming on the relative error.
+_EXP2_COARSE = (7.706724e-2, 0.22764498, 0.69511663, 1.0)
 _EXPM1 = (
     1.9875691500e-4,
     1.3981999507e-3,
@@ -59,6 +62,18 @@ def exp(v: Lanes, x: Vec) -> Vec:
     power = v.make("pow2", "arith.shli", bits, v.constant(23, "i32"))
     power = v.add(power, v.constant(126 << 23, "i32"))
     return v.mul(v.add(p, p), v.cast("arith.bitcast", power, "f32"))
+
+
+def exp_coarse(v: Lanes, x: Vec) -> Vec:
+    """e^x for results that are rounded to bf16: 2^t, a cubic in what t is above the whole number below it.
+
+    Infinities need no care: nothing is left of them above a whole number. Where vectors have no instruction
+    for the two parts of t this is `exp`.
+    """
+    if x.element != "f32" or v.count != SCALEF_LANES:
+        return exp(v, x)
+    t = v.mul(x, v.constant(1.4426950408889634, "f32"))
+    return v.scaled(v.horner(v.above_whole(t), _EXP2_COARSE), t)
 
 
 def expm1(v: Lanes, x: Vec) -> Vec:
