@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from ...ir.einsum import Einsum, Index, solve_extents
 from ...ir.operators import MAPS
 from ..analyse import Cascade
 from ..graph import Graph, Node, Tensor
 from .steps import fresh_name
+
+_SHARED = 128  # points that share a rounded stream, from where it is rounded for all of them at once
 
 # What a dimension of a shared tensor is read at: a rank of the region, or a fixed coordinate.
 Dims = tuple[str | Index, ...]
@@ -244,9 +247,13 @@ class Finder:
         """Take in what rounds a stream for the products alone, where no Einsum made it: a cache's values.
 
         Such a stream is whole in memory already, and the region may read only the part that a mask shows.
+        Where many points share it, it is rounded once for all of them instead.
         """
         for node in [member for member in region.members if is_product(member)]:
-            for tensor in node.operands:
+            extents = extents_of(node)
+            for access, tensor in zip(node.notation.accesses, node.operands, strict=True):
+                if prod(n for name, n in extents.items() if name not in access.ranks) > _SHARED:
+                    continue
                 producer = self.producers.get(tensor)
                 if producer is None or producer in region.members or producer in self.taken:
                     continue

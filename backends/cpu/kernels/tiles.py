@@ -7,7 +7,7 @@ from math import prod
 
 from ..isa import Isa
 from .contraction import Contraction
-from .group import Group, Iteration, Step
+from .group import Group, Step
 from .lanes import BITS
 
 _TILES = 8  # at least so many, when the work is worth splitting
@@ -35,19 +35,7 @@ def choose_tiles(
     for rank, size in group.tiles.items():
         if rank in tiles:
             tiles[rank] = _within(extents[rank], size, isa.lanes(32) if rank in lanes else 1)
-            if _repeats(group, rank) and _count(extents, tiles) >= 2 * _TILES:
-                tiles[rank] = _within(extents[rank], 2 * size, isa.lanes(32) if rank in lanes else 1)
     return tiles
-
-
-def _repeats(group: Group, rank: str) -> bool:
-    """Whether every tile of a rank rounds operands of its own that are the same for all of them."""
-    return any(
-        step.output.element == "bf16" and rank not in step.einsum.ranks
-        for node in group.nodes
-        if isinstance(node, Iteration)
-        for step in node.body
-    )
 
 
 def _within(extent: int, size: int, step: int) -> int:

@@ -3,8 +3,8 @@
 exp errs by less than one unit of the last place (1.3 where multiply-adds are not fused); its polynomial is
 a minimax fit (in such units) on [-ln 2/2, ln 2/2], found by reweighted least squares. The polynomials of
 expm1, log and tanh are those of Cephes. Infinities and NaN come out as the C library's. Vectors that AVX-512
-does not scale flush exponentials below 2^-125.5 to 0. Where nothing but bf16 is made of an exponential, a cubic does: it
-errs by 9e-5 at most, a twentieth of what rounding to bf16 does, and by nothing at whole powers of two.
+does not scale flush exponentials below 2^-125.5 to 0. Where nothing but bf16 is made of an exponential, a
+cubic does; it errs by 9e-5 at most, a fortieth of what rounding to bf16 does, and by nothing at 0.
 """
 
 from __future__ import annotations

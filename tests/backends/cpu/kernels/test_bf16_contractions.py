@@ -72,6 +72,30 @@ CASES[-1]["inputs"]["B"] = np.stack([CASES[-1]["inputs"]["B"], bits(31, 40)], 2)
 # The rows' depth is not side by side: it is copied first.
 product("turned_rows", "Y[p,n] = sum[d] mul(A[d,p], B[n,d])", "dp,nd->pn",
         bits(37, 26), bits(70, 37), "p n", params=["B"])  # fmt: skip
+
+
+# Sides that the group itself rounds, on their way into a panel: depth, lanes, neither side by side, and rows.
+def rounding(name: str, text: str, spec: str, a: np.ndarray, b: np.ndarray, order: str) -> None:
+    """One side is `R`, made by `text`."""
+    sides = "R[p,d], B[d,n]" if "A[" in text else "A[p,d], R[d,n]"
+    program = [text, f"Y[p,n] = sum[d] mul({sides})"]
+    inputs = {"A": a, "B": b}
+    exact = [real(encode(v)) if v.dtype == np.float32 else real(v) for v in (a, b)]
+    CASES.append({"name": name, "program": program, "inputs": inputs, "outputs": ["Y"], "order": order,
+                  "reference": [np.einsum(spec, *exact)], "parallel": 0,
+                  "elements": {"R": "bf16", **SUM}})  # fmt: skip
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+rounding("rounded_lanes", "R[d,n] = to_float(B[d,n])", "pd,dn->pn", bits(21, 35), floats(35, 43), "p n d")
+rounding("rounded_depth", "R[d,n] = to_float(B[n,d])", "pd,nd->pn", bits(21, 77), floats(43, 77), "p n d")
+apart = floats(40, 31, 2)
+rounding("rounded_neither", "R[d,n] = to_float(B[n,d,1])", "pd,nd->pn", bits(20, 31), apart[:, :, 1], "p n d")
+CASES[-1]["inputs"]["B"] = apart
+rounding("rounded_turned", "R[p,d] = to_float(A[d,p])", "dp,dn->pn", floats(35, 21), bits(35, 70), "p n d")
 product("transposed", "Y[n,p] = sum[d] mul(A[p,d], B[n,d])", "pd,nd->np",
         bits(33, 41), bits(50, 41), "n p", params=["B"])  # fmt: skip
 large = encode(np.full((20, 64), 3e38, np.float32))
