@@ -105,7 +105,7 @@ def test_exponentials_that_become_bf16_err_by_a_fortieth_of_its_rounding(compile
     """Measured: 8.9e-5 where AVX-512 has the instructions, else as exact as others."""
     rounded, found = compiled.run("coarse")
     exact = np.exp(SWEEP.astype(np.float32).astype(np.float64))
-    places = np.isfinite(exact.astype(np.float32)) & (exact > 2.0**-125)
+    places = (exact > 2.0**-125) & (exact < 3e38)  # beyond, bf16 has none, or infinity
     error = np.abs(found[places] / exact[places] - 1).max()
     assert error < (9e-5 if compiled.isa.startswith("avx512") else 2.0**-22)
     np.testing.assert_array_equal(found[-len(SPECIAL) :][:4], [1, 1, np.inf, 0])
