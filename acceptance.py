@@ -16,6 +16,28 @@ WHOLE = ("cpu", "cuda")
 """Backends that take whole models."""
 
 
+TEXTS = {
+    "cpu": ("mlir", "llvm", "asm"),
+    "cuda": ("mlir", "cuda"),
+    "verilog": ("mlir", "verilog"),
+    "model": ("mlir",),
+}
+"""Backend → the texts a bundle of it holds."""
+
+
+def check_emit(target: Target, kind: str | None) -> None:
+    """Refuse a text that no bundle for the target holds.
+
+    Raises:
+        InputError: which it is, and which texts there are.
+    """
+    held = TEXTS[target.backend]
+    if kind is not None and kind not in held:
+        raise InputError(
+            f"nothing compiled for {target.name} holds {kind}", where="--emit", accepted=", ".join(held)
+        )
+
+
 def own_precision(target: Target, dtype: str) -> str:
     """What contractions are rounded to where nothing is said: on a GPU what its tensor cores take."""
     return "bf16" if target.backend == "cuda" and dtype == "f32" else "fp32"

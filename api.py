@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acceptance import WHOLE, check, own_precision
 from .bundle import Bundle, VerifyReport
-from .ir.bundle import MODULE, open_bundle
+from .ir.bundle import MODULE, check_place, open_bundle
 from .ir.errors import InputError
 from .progress import Progress
 from .queries import analyze, lower, opt, price
@@ -95,6 +95,8 @@ def compile(
     from .subject import resolve
 
     chosen = machine(target)
+    if out is not None:
+        check_place(out)
     precision = precision or own_precision(chosen, dtype)
     hidden = (private,) if isinstance(private, str) else tuple(private)
     check(

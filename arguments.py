@@ -15,6 +15,7 @@ from .options import (
     extents,
     names,
     option,
+    place,
     positive,
     rate,
     shape,
@@ -99,7 +100,7 @@ COMMANDS = (
         (
             BUNDLE,
             option("--input", metavar="F.npz", help="arrays by input name (default: random, from --seed)"),
-            option("-o", "--out", metavar="F.npz", help="write the outputs here"),
+            option("-o", "--out", type=place, metavar="F.npz", help="write the outputs here"),
             option("--profile", action="store_true", help="time each kernel; with --json each step too"),
             option("--generate", type=positive, metavar="N", help="decoders: generate N tokens"),
             option("--prompt", type=tokens, metavar="IDS", help="behind these tokens, as 1,2,3"),
@@ -163,7 +164,12 @@ COMMANDS = (
             BUNDLE,
             option("--design", metavar="NAME", help="which design, where the bundle holds several"),
             option("--driver", choices=("cpp", "cocotb"), default="cpp", help="default cpp"),
-            option("--trace", metavar="F", help="write waveforms: .vcd, or .fst where lz4.h is installed"),
+            option(
+                "--trace",
+                type=place,
+                metavar="F",
+                help="write waveforms: .vcd, or .fst where lz4.h is installed",
+            ),
             option("--trace-window", metavar="A:B", help="a block on a fabric: of these cycles only"),
             option("--max-cycles", type=positive, metavar="N", help="give up after this many clock cycles"),
             option(
@@ -186,7 +192,7 @@ COMMANDS = (
         "report_bundles",
         (
             option("bundle", nargs="+", metavar="BUNDLE", help="directories that `penstock compile` wrote"),
-            option("-o", "--out", metavar="REPORT.html", help="write a self-contained page"),
+            option("-o", "--out", type=place, metavar="REPORT.html", help="write a self-contained page"),
         ),
     ),
     Command(
@@ -197,7 +203,13 @@ COMMANDS = (
         (
             option("file", metavar="FILE.mlir", help="the module"),
             option("--pipeline", metavar="PASSES", required=True, help='such as "relabel,simplify,fuse"'),
-            option("-o", "--out", metavar="FILE.mlir", help="write the result here instead of printing it"),
+            option(
+                "-o",
+                "--out",
+                type=place,
+                metavar="FILE.mlir",
+                help="write the result here instead of printing it",
+            ),
             option(
                 "--print-after-all", action="store_true", help="print the module after each pass (stderr)"
             ),
@@ -254,7 +266,9 @@ COMMANDS = (
                 "paper", choices=("fusemax", "mallocgame", "memo", "bitmod", "sn40l", "bolt"), help="which"
             ),
             FULL,
-            option("-o", "--out", metavar="PAGE.html", help="write a self-contained page with plots"),
+            option(
+                "-o", "--out", type=place, metavar="PAGE.html", help="write a self-contained page with plots"
+            ),
         ),
     ),
     Command(

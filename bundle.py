@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .ir.bundle import MODULE, PLAN, BundleFiles
 from .ir.errors import BundleError, InputError, VerifyError
+from .ir.files import write_text
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class Bundle:
         compiled = self._compiled() if "precision" in recipe else None
         program = self.cuda_program() if "cuda" in self.manifest["backends"] else self.program()
         found = verify(self.subject(), program, recipe, lengths, seed, progress, weights, compiled)
-        (self.path / VERIFY).write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+        write_text(self.path / VERIFY, json.dumps(found.to_json(), indent=1) + "\n")
         return VerifyReport(found)
 
     def _quantized(self) -> dict[str, np.ndarray]:

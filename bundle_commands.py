@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .ir.errors import InputError
+from .ir.files import whole
 from .outcome import Outcome, listing, table
 from .progress import bar
 
@@ -34,9 +36,16 @@ def arrays(path: str) -> dict[str, np.ndarray]:
     raise InputError("not an .npz archive of plain arrays", where=path, accepted="what numpy.savez writes")
 
 
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as ``.npz``, whole or not at all."""
+    import numpy as np
+
+    with whole(path) as scratch, scratch.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
 def run_bundle(args: argparse.Namespace) -> Outcome:
     """``penstock run``."""
-    import numpy as np
 
     from . import api
     from .profiling import by_kernel, profile
@@ -51,8 +60,7 @@ def run_bundle(args: argparse.Namespace) -> Outcome:
     outputs = dict(bundle.run(inputs, threads=args.threads))
     seconds = time.perf_counter() - start
     if args.out:
-        with open(args.out, "wb") as file:
-            np.savez(file, allow_pickle=False, **outputs)
+        write_arrays(args.out, outputs)
     rows = [
         {
             "output": name,
@@ -94,9 +102,10 @@ def generated(args: argparse.Namespace) -> Outcome:
             prompt, args.generate, args.temperature, args.seed, args.threads, progress
         )
     if args.out:
-        with open(args.out, "wb") as file:
-            arrays = {"tokens": np.array(made.tokens)} if made.hidden is None else {"hidden": made.hidden}
-            np.savez(file, allow_pickle=False, **arrays)
+        write_arrays(
+            args.out,
+            {"tokens": np.array(made.tokens)} if made.hidden is None else {"hidden": made.hidden},
+        )
     rate = made.tokens_per_s
     data = {
         "tokens": list(made.tokens),

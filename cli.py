@@ -9,17 +9,45 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from . import __version__
 from .arguments import COMMANDS, option
 from .ir.errors import InputError, PenstockError, ToolMissing
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def say(text: str, stream: TextIO) -> None:
+    """Print at once. A stream that takes no more is silent from then on: nothing is left for the exit.
+
+    Raises:
+        OSError: the stream takes no more.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
+
+
+def prepare_streams() -> None:
+    """Standard streams that take any text: closed ones (`>&-`) swallow it, narrow encodings escape it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (to the end)
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,7 +55,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise ``InputError`` naming the command and where its arguments are described."""
-        raise InputError(message, where=self.prog, accepted=f"what `{self.prog} --help` describes")
+        where = self.prog if " " in self.prog else None  # our own name opens every message
+        raise InputError(message, where=where, accepted=f"what `{self.prog} --help` describes")
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse a command line; what is left over is refused by the command it was given to."""
+        args, left = self.parse_known_args(words)
+        if left:
+            self.prog = f"penstock {args.spec.name}"
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return args
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; whoever stops reading it (`| head`) has read enough."""
+        with suppress(BrokenPipeError):
+            say(self.format_help().rstrip("\n"), sys.stdout)
 
 
 def build_parser() -> Parser:
@@ -52,6 +94,7 @@ def build_parser() -> Parser:
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             epilog=f"example: {command.example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # `--js` would ask for JSON where nobody who reads the words expects it
         )
         for each in (*command.options, option("--json", action="store_true", help="print one JSON object")):
             sub.add_argument(*each.flags, **each.settings)
@@ -71,6 +114,20 @@ def explain(error: OSError) -> PenstockError:
     return InputError((error.strerror or str(error)).lower(), where=where)
 
 
+def shortage(error: Exception) -> PenstockError | None:
+    """What asked for more memory than there is, as an error for people; None where that is not what failed.
+
+    NumPy raises ``MemoryError``, torch a ``RuntimeError`` of its allocator or of the size's arithmetic.
+    """
+    said = str(error)
+    torch_said = ("can't allocate memory", "Storage size calculation overflowed", "out of memory")
+    if not isinstance(error, MemoryError) and not any(each in said for each in torch_said):
+        return None
+    return InputError(
+        f"not enough memory{f': {said}' if said else ''}", accepted="smaller sizes, or a machine with more"
+    )
+
+
 def missing(error: ModuleNotFoundError) -> PenstockError:
     """A Python package that is not there, and the command that brings it."""
     from .doctor import install_hint
@@ -79,12 +136,14 @@ def missing(error: ModuleNotFoundError) -> PenstockError:
     return ToolMissing(f"the Python package {name!r} is not installed", accepted=install_hint(name))
 
 
-def refuse(error: PenstockError, as_json: bool) -> int:
-    """Print an error once for people and, with ``--json``, once for programs."""
-    print(f"penstock: {error}", file=sys.stderr)
+def refuse(error: PenstockError, as_json: bool, status: int = BAD_INPUT) -> int:
+    """Print an error once for people and, with ``--json``, once for programs; the exit status."""
+    with suppress(OSError):  # the status still says it
+        say(f"penstock: {error}", sys.stderr)
     if as_json:
-        print(json.dumps({"error": error.to_json()}, ensure_ascii=False))
-    return BAD_INPUT
+        with suppress(OSError):
+            say(json.dumps({"error": error.to_json()}), sys.stdout)
+    return status
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -94,11 +153,12 @@ def execute(args: argparse.Namespace) -> int:
 
     run: Callable[[argparse.Namespace], Outcome] = getattr(commands, args.spec.run)
     outcome = run(args)
+    text = outcome.text
     if args.json:
-        print(json.dumps(plain(outcome.data), ensure_ascii=False, allow_nan=False, indent=2))
-    elif outcome.text:
-        print(outcome.text)
-    sys.stdout.flush()
+        text = json.dumps(plain(outcome.data), allow_nan=False, indent=2)
+    if text:
+        with suppress(BrokenPipeError):  # the reader (`| head`) has gone: nobody is left to tell
+            say(text, sys.stdout)
     return DONE if outcome.ok else CHECK_FAILED
 
 
@@ -110,19 +170,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
+    prepare_streams()
     try:
-        return execute(build_parser().parse_args(words))
+        return execute(build_parser().read(words))
     except PenstockError as error:
         return refuse(error, as_json)
-    except BrokenPipeError:  # the reader (`| head`) has gone: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except OSError as error:
         return refuse(explain(error), as_json)
+    except (MemoryError, RuntimeError) as error:
+        short = shortage(error)
+        if short is None:
+            raise
+        return refuse(short, as_json)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("penstock"):
             raise
         return refuse(missing(error), as_json)
     except KeyboardInterrupt:
-        print("penstock: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return refuse(PenstockError("interrupted"), as_json, INTERRUPTED)

@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .acceptance import check_emit
 from .bundle_commands import report_bundles as report_bundles
 from .bundle_commands import run_bundle as run_bundle
 from .bundle_commands import serve_experts as serve_experts
 from .bundle_commands import simulate_bundle as simulate_bundle
 from .bundle_commands import verify_bundle as verify_bundle
 from .ir.errors import InputError
+from .ir.files import write_text
 from .ir.targets import load
 from .options import by_rank, one_extent_each
 from .outcome import Outcome, listing, table
@@ -55,7 +57,10 @@ def folder(args: argparse.Namespace) -> Iterator[str]:
 def compile_model(args: argparse.Namespace) -> Outcome:
     """``penstock compile``."""
     shapes = by_rank(args.shape)
-    if args.emit == "mlir" and not (args.out or args.verify) and load(args.target).backend == "cpu":
+    target = load(args.target)
+    check_emit(target, args.emit)
+    alone = not (args.out or args.verify or args.layer or args.head is not None or args.tune)
+    if args.emit == "mlir" and alone and target.backend == "cpu":
         return lowered(args, shapes)
     start = time.perf_counter()
     with folder(args) as out, bar() as progress:
@@ -130,7 +135,7 @@ def optimise(args: argparse.Namespace) -> Outcome:
     if args.timing and not args.json:
         print(table(("pass", "seconds"), ((name, round(took, 4)) for name, took in timings)), file=sys.stderr)
     if args.out:
-        Path(args.out).write_text(text, encoding="utf-8")
+        write_text(args.out, text)
     data: dict[str, Any] = {"module": text, "written": args.out}
     if args.timing:
         data["timing"] = [{"pass": name, "seconds": took} for name, took in timings]

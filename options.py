@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from .ir.errors import InputError
+from .ir.files import check_place
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,32 @@ def option(*flags: str, **settings: Any) -> Option:
     return Option(flags, settings)
 
 
+LARGEST, LARGEST_SEED = 2**63 - 1, 2**31 - 1
+"""What fits a size in memory; what every library takes for a seed."""
+
+
 def positive(text: str) -> int:
     """A whole number from 1 up."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
+    return _between(text, 1, LARGEST)
 
 
 def whole(text: str) -> int:
     """A whole number from 0 up."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
+    return _between(text, 0, LARGEST)
+
+
+def seed(text: str) -> int:
+    """A seed."""
+    return _between(text, 0, LARGEST_SEED)
+
+
+def _between(text: str, least: int, most: int) -> int:
+    # Twenty digits hold every number up to the largest; more are not worth converting.
+    found = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
+    if not least <= found <= most:
+        limit = f"from {least} to {most}" if found > most or len(text) > 20 else f"from {least} up"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limit}")
+    return found
 
 
 def amount(text: str) -> float:
@@ -130,6 +145,12 @@ def pool(text: str) -> tuple[str, int]:
     return name, positive(number)
 
 
+def place(text: str) -> str:
+    """Where a file is to be written: looked at before the work that fills it."""
+    check_place(text)
+    return text
+
+
 def by_rank(given: Sequence[tuple[str, list[int]]]) -> dict[str, list[int]] | None:
     """``--shape`` options as one table; None when there were none."""
     ranks = [rank for rank, _ in given]
@@ -155,7 +176,7 @@ MODEL = option(
 )
 BUNDLE = option("bundle", metavar="BUNDLE", help="a directory that `penstock compile` wrote")
 OUT = option("-o", "--out", metavar="PATH", help="where to write")
-SEED = option("--seed", type=int, default=0, help="seed of everything random (default 0)")
+SEED = option("--seed", type=seed, default=0, metavar="N", help="seed of everything random (default 0)")
 THREADS = option("--threads", type=positive, metavar="N", help="threads to use (default: the cores present)")
 TARGET = option(
     "--target", default="cpu", metavar="T", help="a name from `penstock targets`, or a .toml file"

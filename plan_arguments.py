@@ -9,6 +9,7 @@ from .options import (
     amount,
     extents,
     option,
+    place,
     pool,
     positive,
 )
@@ -34,8 +35,8 @@ PLANS = (
                 metavar="NAME=BYTES",
                 help="a pool instead of one arena; once for each",
             ),
-            option("-o", "--out", metavar="OUT.csv", help="write the buffers with their offsets"),
-            option("--plot", metavar="MAP.svg", help="write a picture: bytes over steps"),
+            option("-o", "--out", type=place, metavar="OUT.csv", help="write the buffers with their offsets"),
+            option("--plot", type=place, metavar="MAP.svg", help="write a picture: bytes over steps"),
             option(
                 "--seconds",
                 "--time-limit",
@@ -78,7 +79,7 @@ PLANS = (
                 metavar="N",
                 help="its columns, and lanes of the 1D row; rows of a stream",
             ),
-            option("-o", "--out", metavar="F", help="draw the epoch: .svg or .html"),
+            option("-o", "--out", type=place, metavar="F", help="draw the epoch: .svg or .html"),
             option("--time-limit", type=positive, default=20, metavar="S", help="for CP-SAT (default 20)"),
             SEED,
         ),
@@ -134,12 +135,22 @@ PLANS = (
                 help="plans a search may price (default 2000)",
             ),
             RANK_SIZES,
-            option("-o", "--out", metavar="PATH", help="write the plan (.json) or a picture of it (.svg)"),
+            option(
+                "-o",
+                "--out",
+                type=place,
+                metavar="PATH",
+                help="write the plan (.json) or a picture of it (.svg)",
+            ),
             SEED,
             option("--engine", choices=("local", "ray"), default="local", help="where the agent plays"),
             option("--workers", type=positive, default=0, metavar="N", help="its processes (default: cores)"),
-            option("--checkpoint", metavar="PATH", help="write its training here, and go on from it"),
-            option("--curve", metavar="PATH", help="write its learning curve (.json, .svg, .png)"),
+            option(
+                "--checkpoint", type=place, metavar="PATH", help="write its training here, and go on from it"
+            ),
+            option(
+                "--curve", type=place, metavar="PATH", help="write its learning curve (.json, .svg, .png)"
+            ),
         ),
     ),
     Command(
@@ -172,7 +183,13 @@ PLANS = (
             option(
                 "--time-limit", type=positive, default=20, metavar="S", help="for the solver (default 20)"
             ),
-            option("-o", "--out", metavar="PATH", help="the plan (.json, .mlir) or a report (.html, .png)"),
+            option(
+                "-o",
+                "--out",
+                type=place,
+                metavar="PATH",
+                help="the plan (.json, .mlir) or a report (.html, .png)",
+            ),
             SEED,
         ),
     ),
@@ -194,7 +211,13 @@ PLANS = (
                 "--near", type=positive, metavar="BYTES", help="size of the near tier (default: the target's)"
             ),
             RANK_SIZES,
-            option("-o", "--out", metavar="PATH", help="write the plan (.json) or the placed module (.mlir)"),
+            option(
+                "-o",
+                "--out",
+                type=place,
+                metavar="PATH",
+                help="write the plan (.json) or the placed module (.mlir)",
+            ),
         ),
     ),
     Command(
@@ -211,7 +234,7 @@ PLANS = (
                 "--streams", type=positive, metavar="N", help="across a border (default: 64 for each socket)"
             ),
             option("--launch", type=amount, default=0.0, metavar="US", help="of a section, µs (default 0)"),
-            option("-o", "--out", metavar="F.json", help="write the report"),
+            option("-o", "--out", type=place, metavar="F.json", help="write the report"),
             SEED,
         ),
     ),

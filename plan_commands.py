@@ -8,18 +8,11 @@ import time
 from pathlib import Path
 
 from .ir.errors import InputError
+from .ir.files import write_text
 from .ir.targets import load
 from .options import one_extent_each
 from .outcome import Outcome, listing, plain, table
 from .progress import bar
-
-
-def write_text(place: str, text: str) -> None:
-    """Write a file under another name first: it is whole or not there."""
-    scratch = Path(f"{place}.partial")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(place)
-
 
 ROWS = 60
 """Rows of a table of buffers beyond which people want a file."""
@@ -27,7 +20,7 @@ ROWS = 60
 
 def plan_offsets(args: argparse.Namespace) -> Outcome:
     """``penstock plan offsets``."""
-    from .passes.offsets import Race, plan_pools, race, read_csv, write_csv, write_whole
+    from .passes.offsets import Race, plan_pools, race, read_csv, write_csv
     from .passes.offsets.picture import svg
 
     pools = dict(args.pool)
@@ -59,7 +52,7 @@ def plan_offsets(args: argparse.Namespace) -> Outcome:
         said += f"\nwrote {args.out}"
     if args.plot:
         capacities = pools or ({"": args.capacity} if args.capacity else {})
-        write_whole(args.plot, svg(buffers, plan, f"{args.file}: {plan.peak_bytes} bytes", capacities))
+        write_text(args.plot, svg(buffers, plan, f"{args.file}: {plan.peak_bytes} bytes", capacities))
         said += f"\nwrote {args.plot}"
     columns = ("buffer", "from", "to", "bytes", "offset", *(("pool",) if pools else ()))
     rows = [
@@ -105,7 +98,7 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
             out = Path(args.out)
             written.append(out if number == 1 else out.with_stem(f"{out.stem}-{number}"))
             title = f"{name} on {binding.target}: {binding.pace}"
-            written[-1].write_text(draw(binding.schedule, title), encoding="utf-8")
+            write_text(written[-1], draw(binding.schedule, title))
     data = {"bindings": {name: binding.to_json() for name, binding in found.items()}, "written": written}
     said = [f"{name} on {binding.target}\n\n{binding.text()}" for name, binding in found.items()]
     said += [f"wrote {path}" for path in written]

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .ir.files import whole, write_text
 from .outcome import table
 from .sim.report import units
 
@@ -172,9 +173,9 @@ def write_picture(found: SwapResult, place: Path) -> None:
     from .sim.report import swap as report
 
     drawn, capacity = curves(found), found.costs.machine.device_bytes
-    scratch = place.with_name(place.name + ".partial")
     if place.suffix == ".png":
-        report.write_png(scratch, drawn, capacity, found.step.timeline)
+        with whole(place) as scratch:
+            report.write_png(scratch, drawn, capacity, found.step.timeline)
     else:
         title = f"{found.costs.profile.model}, {found.costs.profile.tokens} tokens"
         row = found.policy
@@ -191,8 +192,5 @@ def write_picture(found: SwapResult, place: Path) -> None:
             ("Tensors of a layer", TENSOR_COLUMNS, _cells(_tensors(found))),
         ]
         pictures = report.svg(drawn, capacity, found.step.timeline)
-        scratch.write_text(
-            report.page(escape(title), figures, tables, pictures, [_alpha(found), _gains(found)]),
-            encoding="utf-8",
-        )
-    scratch.replace(place)
+        notes = [_alpha(found), _gains(found)]
+        write_text(place, report.page(escape(title), figures, tables, pictures, notes))

@@ -8,7 +8,6 @@ written beside its place and renamed into it, so what has the name is always who
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BundleError
+from .files import check_parent, refusal
 from .signature import Entry
 from .weights import Weights, map_weights, read_weights, write_weights
 
@@ -60,17 +60,29 @@ def _seal(manifest: Mapping[str, Any]) -> str:
 
 def write_error(error: OSError, path: Path) -> BundleError:
     """The message for a bundle that could not be written: what the system said and what to do."""
-    remedy = {
-        errno.ENOSPC: "a disk with space left; nothing of the bundle was kept",
-        errno.EDQUOT: "a quota with space left; nothing of the bundle was kept",
-        errno.EACCES: "a directory you may write to",
-        errno.EPERM: "a directory you may write to",
-        errno.EROFS: "a disk that is not read-only",
-    }
-    accepted = remedy.get(error.errno or 0, "a place where a new directory can be made")
-    return BundleError(
-        f"the bundle cannot be written: {error.strerror or error}", where=str(path), accepted=accepted
-    )
+    said = refusal(error, path)
+    return BundleError(f"the bundle {said.message}", where=said.where, accepted=said.accepted)
+
+
+def check_place(out: str | Path) -> None:
+    """Refuse a place where no bundle could be written, before the work that would fill it.
+
+    Raises:
+        BundleError: something that is no bundle is in the way, or no directory can be made there.
+    """
+    place = Path(os.path.abspath(out))
+    try:
+        if place.is_dir() and (not any(place.iterdir()) or (place / MANIFEST).is_file()):
+            return
+        if place.exists() or place.is_symlink():
+            raise BundleError(
+                "is in the way and is no bundle",
+                where=str(place),
+                accepted="a new name, an empty directory, or a bundle to replace",
+            )
+        check_parent(place)
+    except OSError as error:
+        raise write_error(error, place) from error
 
 
 class BundleWriter:
@@ -90,23 +102,13 @@ class BundleWriter:
         self.out = Path(os.path.abspath(out))
         self._temporary = self.out.parent / f".{self.out.name}.{os.getpid()}.partial"
         self._hashes: dict[str, str] = {}
-        self._guard()
+        check_place(self.out)
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._sweep()
             self._temporary.mkdir()
         except OSError as error:
             raise write_error(error, self.out) from error
-
-    def _guard(self) -> None:
-        if self.out.is_dir() and (not any(self.out.iterdir()) or (self.out / MANIFEST).is_file()):
-            return
-        if self.out.exists() or self.out.is_symlink():
-            raise BundleError(
-                "is in the way and is no bundle",
-                where=str(self.out),
-                accepted="a new name, an empty directory, or a bundle to replace",
-            )
 
     def _sweep(self) -> None:
         """Remove what killed compilations of this bundle left behind."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PlanError
+from .files import write_text
 from .records import record
 
 SCHEMA = 1
@@ -377,17 +378,12 @@ class SwapPlan:
         return SwapPlan.from_json(data, where=str(path))
 
     def write(self, path: str | Path) -> None:
-        """Write the plan under another name first: the file is whole or not there.
+        """Write the plan as JSON, whole or not at all.
 
         Raises:
-            PlanError: the place cannot be written to.
+            InputError: the place cannot be written to.
         """
-        scratch = Path(f"{path}.partial")
-        try:
-            scratch.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            raise PlanError(f"cannot be written: {error}", where=str(path)) from error
+        write_text(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def _paper_action(tensor: Skeletal, tokens: int, split: int, swapped: bool) -> TensorAction:

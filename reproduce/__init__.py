@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..ir.bundle import write_error
 from ..ir.errors import InputError
+from ..ir.files import write_text
 from ..progress import Progress
 from .rows import Check, Reproduction, Row, Section
 
@@ -74,10 +74,5 @@ def write_page(found: Reproduction, place: Path) -> Path:
         from .sn40l_page import page
     else:
         from .fusemax_page import page
-    text = page(found)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise write_error(error, place) from error
+    write_text(place, page(found))
     return place

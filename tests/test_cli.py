@@ -217,6 +217,111 @@ def test_an_interrupt_ends_quietly(
     assert capsys.readouterr().err == "penstock: interrupted\n"
 
 
+def test_an_interrupt_is_said_to_programs_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing_command(monkeypatch, KeyboardInterrupt())
+    assert cli.main(["models", "--json"]) == cli.INTERRUPTED
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+        RuntimeError("Storage size calculation overflowed with sizes=[9]"),
+    ],
+)
+def test_too_little_memory_is_said(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing_command(monkeypatch, error)
+    assert "not enough memory" in refusal(capsys, "models")["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("models --json >/dev/full", cli.BAD_INPUT),
+        ("no-such-command --json >/dev/full 2>/dev/full", cli.BAD_INPUT),
+        ("models >&-", cli.DONE),
+        ("no-such-command 2>&-", cli.BAD_INPUT),
+    ],
+)
+def test_streams_that_take_nothing(words: str, status: int) -> None:
+    command = f"{sys.executable} -m penstock {words}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["compile", "--help"], 0), (["no-such-command", "--json"], 2)]
+)
+def test_a_reader_that_has_gone(words: list[str], status: int) -> None:
+    out, into = os.pipe()
+    os.close(out)
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock", *words],
+        stdout=into,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(into)
+    assert done.returncode == status
+    assert "Broken pipe" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_of_another_encoding_and_names_of_no_encoding() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for words in (["models"], ["report", b"\xff", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock", *words], env=environment, capture_output=True, check=False
+        )
+        assert b"Traceback" not in done.stderr
+        assert done.stdout.isascii()
+    assert json.loads(done.stdout)["error"]["where"] == "\udcff"
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "1.5", "9" * 12, "9" * 5000])
+def test_seeds_that_no_library_takes(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "whole number from 0" in refusal(capsys, "run", "b", f"--seed={number}")["message"]
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "9" * 19, "9" * 5000])
+def test_sizes_that_fit_no_memory(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "whole number from 1" in refusal(capsys, "run", "b", f"--threads={number}")["message"]
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "run_bundle", lambda _: pytest.fail("the work began"))
+    assert "it is a directory" in refusal(capsys, "run", "b", "-o", str(tmp_path))["message"]
+    assert refusal(capsys, "compile", "zoo:mlp", "-o", str(tmp_path.parent))["message"].startswith("is in")
+
+
+@pytest.mark.parametrize(("target", "kind"), [("cpu", "verilog"), ("h200", "asm"), ("bitmod-small", "cuda")])
+def test_texts_that_no_such_bundle_holds(target: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refusal(capsys, "compile", "zoo:mlp", "--target", target, "--emit", kind)
+    assert error["where"] == "--emit"
+    assert "mlir" in error["accepted"]
+
+
+def test_options_that_emit_would_not_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--layer" in refusal(capsys, "compile", "zoo:mlp", "--emit", "mlir", "--layer", "x")["message"]
+
+
+def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    error = refusal(capsys, "models", "--js")
+    assert (error["message"], error["where"]) == ("unrecognized arguments: --js", "penstock models")
+
+
 def test_a_fault_of_ours_is_not_dressed_up_as_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
     failing_command(monkeypatch, KeyError("ours"))
     with pytest.raises(KeyError):

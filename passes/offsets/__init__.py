@@ -2,7 +2,7 @@
 
 from .check import check
 from .conflict import Conflict, Infeasible
-from .minimalloc import read_csv, write_csv, write_whole
+from .minimalloc import read_csv, write_csv
 from .planner import plan
 from .pools import plan_pools
 from .problem import Buffer, Plan, busiest, lower_bound_bytes
@@ -22,5 +22,4 @@ __all__ = [
     "race",
     "read_csv",
     "write_csv",
-    "write_whole",
 ]

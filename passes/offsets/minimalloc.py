@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ...ir.errors import InputError, PlanError
+from ...ir.files import write_text
 from .problem import Buffer, Span
 
 REQUIRED = ("id", "lower", "upper", "size")
@@ -175,18 +174,4 @@ def write_csv(
             "pools": (pool_of or {}).get(b.name, ""),
         }
         writer.writerow([values[column] for column in columns])
-    write_whole(path, text.getvalue())
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a file under a temporary name beside its place, then rename it."""
-    place = Path(path)
-    descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, place)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_text(path, text.getvalue())

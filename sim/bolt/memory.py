@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...ir.bundle import write_error
 from ...ir.errors import InputError
+from ...ir.files import refusal
 
 READ, WRITE = 0, 1
 EVENT = np.dtype([("index", "i8"), ("address", "u8"), ("length", "u4"), ("direction", "u1")], align=True)
@@ -69,7 +69,7 @@ class HostMemory:
                 opened.truncate(size)
                 return cls(mmap.mmap(opened.fileno(), size), trace)
         except OSError as error:
-            raise write_error(error, file) from error
+            raise refusal(error, file) from error
 
     def read(self, index: int, address: int, length: int) -> bytes:
         """Bytes of the image."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...ir.bundle import write_error
+from ...ir.files import write_text
 from .contents import Contents, read
 
 if TYPE_CHECKING:
@@ -83,11 +83,7 @@ def to_json(bundle_dir: str | Path) -> dict[str, Any]:
 def _write(bundles: Sequence[Contents], place: Path) -> Path:
     from .html import page  # the plots need matplotlib, which takes a while to import
 
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(page(bundles), encoding="utf-8")
-    except OSError as error:
-        raise write_error(error, place) from error
+    write_text(place, page(bundles))
     return place
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...ir.errors import BundleError
+from ...ir.files import write_text
 from .compare import SimResult
 from .designs import KINDS
 
@@ -50,4 +51,4 @@ def record_run(path: Path, run: SimResult) -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
         kept = runs_from_json(data, str(path)) if data.get("schema") == SCHEMA else ()
     others = [old for old in kept if (old.layer, old.driver) != (run.layer, run.driver)]
-    path.write_text(json.dumps(runs_to_json([*others, run]), indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(runs_to_json([*others, run]), indent=1) + "\n")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.ir.errors import PlanError
+from penstock.ir.errors import InputError, PlanError
 from penstock.ir.swap_plan import (
     ALWAYS,
     KEEP,
@@ -117,8 +117,8 @@ def test_no_file_and_no_json_are_errors_for_people(tmp_path) -> None:
     for name in ("bad.json", "deep.json", "none.json"):
         with pytest.raises(PlanError, match="cannot be read"):
             SwapPlan.read(tmp_path / name)
-    with pytest.raises(PlanError, match="cannot be written"):
-        WHOLE.write(tmp_path / "no" / "plan.json")
+    with pytest.raises(InputError, match="cannot be written"):
+        WHOLE.write(tmp_path)
 
 
 def _first(*actions: TensorAction, swapped: bool = True, **change: object) -> SwapPlan:

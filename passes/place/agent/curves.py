@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ....ir.files import whole
 from .run import Point
 
 
 def write(path: str | Path, curve: Sequence[Point]) -> None:
     """Write a curve as JSON, or as a picture where the name ends so (``.svg``, ``.png``)."""
-    target = Path(path)
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        if target.suffix in (".svg", ".png"):
-            _draw(temporary, curve)
+    with whole(path) as scratch:
+        if Path(path).suffix in (".svg", ".png"):
+            _draw(scratch, curve)
         else:
             points = [vars(point) for point in curve]
-            temporary.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            scratch.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
 
 
 def _draw(path: Path, curve: Sequence[Point]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from ....ir.errors import InputError
+from ....ir.files import whole
 from ..game import Game
 from ..plan import MemoryMap
 from ..problem import Machine, Problem, machine_json
@@ -151,13 +151,8 @@ class Run:
             "elite": [_pack(each) for each in self.elite],
             "curve": [vars(point) for point in self.curve],
         }
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            torch.save(data, temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole(path) as scratch:
+            torch.save(data, scratch)
 
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint.

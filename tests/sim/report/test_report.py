@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from penstock.ir.errors import BundleError
+from penstock.ir.errors import BundleError, InputError
 from penstock.sim.report import read, render_html, report, terminal_tables, to_json, units
 
 VOID = {"meta", "link", "br", "img", "use", "path", "rect", "line", "circle"}
@@ -177,7 +177,7 @@ def test_json_holds_the_records(make_bundle):
 @pytest.mark.parametrize(
     "text", ["{", '{"schema": 9}', '{"schema": 1}', '{"schema": 1, "runs": [{"layer": "x"}]}']
 )
-def test_broken_extra_file_is_a_bundle_error(make_bundle, text):
+def test_broken_extra_file_is_refused(make_bundle, text):
     bundle = make_bundle()
     (bundle / "verilog" / "sim.json").write_text(text)
     with pytest.raises(BundleError, match=r"sim\.json"):
@@ -186,7 +186,7 @@ def test_broken_extra_file_is_a_bundle_error(make_bundle, text):
 
 def test_place_that_cannot_be_written_is_a_bundle_error(make_bundle, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BundleError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         render_html(make_bundle(), tmp_path / "file" / "report.html")
 
 
