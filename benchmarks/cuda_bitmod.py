@@ -31,13 +31,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from penstock.backends.cuda.bitmod.emit import bitmod_kernel
+from penstock.backends.cuda.bitmod.emit import bitmod_kernels
 from penstock.backends.cuda.bitmod.layout import PARTS
 from penstock.backends.cuda.codegen.group import Group
 from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.device import Arguments, Device
 from penstock.backends.cuda.emulate import emulate
-from penstock.backends.cuda.kernel import Kernel, Launch
+from penstock.backends.cuda.kernel import Arch, Buffer, Launch, arch_named
 from penstock.ir.bfloat16 import decode, encode
 from penstock.ir.cascade import FUSED, walk
 from penstock.ir.errors import PenstockError
@@ -46,7 +46,10 @@ from penstock.ir.module import parse_module
 from penstock.ir.targets import load
 from penstock.passes.quantize import fake_quantize
 
-SHAPES = ("1x4096x4096", "1x4096x11008", "1x11008x4096", "1x8192x8192", "4x4096x11008", "16x4096x4096")
+SHAPES = (
+    *("1x4096x4096", "1x4096x11008", "1x11008x4096", "1x8192x8192", "4x4096x11008", "16x4096x4096"),
+    *("512x4096x4096", "2048x4096x11008"),  # prompts: tiles
+)
 WAYS = ("bitmod4", "bitmod3", "cublas")
 BOUND = 1e-2
 CACHE_BYTES = 60 << 20
@@ -101,14 +104,14 @@ class Row:
     error: float
 
 
-def launch_for(shape: Shape, form: str) -> Launch:
-    """Penstock's kernel of a layer."""
+def launches_for(shape: Shape, form: str, arch: Arch) -> tuple[Launch, ...]:
+    """Penstock's kernels of a layer."""
     sizes = {"tokens": shape.tokens, "inputs": shape.inputs, "outputs": shape.outputs}
     module = parse_module(_MODULE.format(form=form, bits=int(form[-1]), **sizes))
     (op,) = (each for each in walk(module.operation) if each.name == FUSED)
-    launch = bitmod_kernel(Group.of(op), f"linear_{form}")
-    assert launch is not None
-    return launch
+    launches = bitmod_kernels(Group.of(op), f"linear_{form}", arch)
+    assert launches is not None
+    return launches
 
 
 @lru_cache(maxsize=4)
@@ -118,19 +121,33 @@ def weight(shape: Shape, form: str, seed: int) -> QuantizedMatrix:
     return fake_quantize(made, form, scale_bits=8)
 
 
-def parts_of(launch: Launch, matrix: QuantizedMatrix) -> dict[str, np.ndarray]:
-    """What the kernel reads of the weight, by its parameters' names."""
+def parts_of(launches: tuple[Launch, ...], matrix: QuantizedMatrix) -> dict[str, np.ndarray]:
+    """What the kernels read of the weight, by the parts' names."""
     return {
-        name: np.ascontiguousarray(PARTS[place.part](matrix))
-        for name, place in launch.places.items()
+        place.part: np.ascontiguousarray(PARTS[place.part](matrix))
+        for launch in launches
+        for place in launch.places.values()
         if place.part
     }
 
 
-def names_of(launch: Launch) -> tuple[str, str]:
-    """The kernel's names of the tokens and of the result."""
-    tokens = next(n for n, place in launch.places.items() if place.kind == "operand" and not place.part)
-    return tokens, next(n for n, place in launch.places.items() if place.kind == "result")
+Key = tuple[str, int] | str
+"""What of the group a kernel's tensor is: its place's kind and number, or the part of the weight."""
+
+
+def keys_of(launch: Launch) -> dict[str, Key]:
+    """Per tensor of a kernel, what it is."""
+    return {name: place.part or (place.kind, place.number) for name, place in launch.places.items()}
+
+
+def work_of(launches: tuple[Launch, ...]) -> dict[Key, Buffer]:
+    """Tensors between launches."""
+    return {
+        (place.kind, place.number): tensor
+        for launch in launches
+        for tensor in launch.kernel.tensors()
+        if (place := launch.places[tensor.name]).kind == "work"
+    }
 
 
 def error_of(out: np.ndarray, wanted: np.ndarray) -> float:
@@ -157,14 +174,18 @@ def roof_of(name: str = "h200") -> float:
 
 
 def emulated(shape: Shape, form: str, seed: int) -> Row:
-    """Penstock's kernel on the emulated multiprocessor."""
-    launch, matrix = launch_for(shape, form), weight(shape, form, seed)
+    """Penstock's kernels on the emulated multiprocessor."""
+    launches, matrix = launches_for(shape, form, "sm_90a"), weight(shape, form, seed)
     x = encode(
         np.random.default_rng(seed + 1).standard_normal((shape.tokens, shape.inputs)).astype(np.float32)
     )
-    parts = parts_of(launch, matrix)
-    tokens, result = names_of(launch)
-    out = emulate(launch.kernel, {tokens: x, **parts}, seed=seed)[result]
+    parts = parts_of(launches, matrix)
+    held: dict[Key, np.ndarray] = {("operand", 0): x, **parts}
+    for launch in launches:
+        keys = keys_of(launch)
+        given = {name: held[key] for name, key in keys.items() if key in held}
+        held |= {keys[name]: made for name, made in emulate(launch.kernel, given, seed=seed).items()}
+    out = held["result", 0]
     wanted = decode(x).astype(np.float64) @ matrix.dequantize().T
     stored = sum(array.nbytes for array in parts.values())
     return row_of(shape, form, stored, None, error_of(out, wanted), roof_of())
@@ -177,33 +198,40 @@ Run = Callable[[int], torch.Tensor]
 def penstock_way(shape: Shape, form: str, x: torch.Tensor, seed: int) -> tuple[Run, int, int, np.ndarray]:
     """Launches by copy, how many copies, bytes of one, and what is wanted."""
     device = Device()
-    launch, matrix = launch_for(shape, form), weight(shape, form, seed)
     major, minor = device.capability
-    arch = "sm_90a" if (major, minor) == (9, 0) else f"sm_{major}{minor}"
-    kernel: Kernel = launch.kernel
-    module, function = device.function(compile_source(kernel.name, kernel.source, arch).cubin, kernel)
-    parts = {name: torch.from_numpy(array).to(x.device) for name, array in parts_of(launch, matrix).items()}
+    arch = arch_named("sm_90a" if (major, minor) == (9, 0) else "sm_100a" if major == 10 else "sm_80")
+    launches, matrix = launches_for(shape, form, arch), weight(shape, form, seed)
+    functions = [
+        device.function(compile_source(each.kernel.name, each.kernel.source, arch).cubin, each.kernel)
+        for each in launches
+    ]
+    parts = {key: torch.from_numpy(array).to(x.device) for key, array in parts_of(launches, matrix).items()}
     stored = sum(part.nbytes for part in parts.values())
     copies = math.ceil(2 * CACHE_BYTES / stored) + 1
-    weights = [{name: part.clone() for name, part in parts.items()} for _ in range(copies)]
-    tokens, result = names_of(launch)
+    weights = [{key: part.clone() for key, part in parts.items()} for _ in range(copies)]
     out = torch.empty((shape.tokens, shape.outputs), dtype=torch.float32, device=x.device)
+    work = {
+        key: torch.empty(tensor.bytes, dtype=torch.uint8, device=x.device)
+        for key, tensor in work_of(launches).items()
+    }
+    own: dict[Key, torch.Tensor] = {("operand", 0): x, ("result", 0): out, **work}
     blocks = [
-        Arguments(
-            device,
-            kernel,
-            {
-                tokens: x.data_ptr(),
-                result: out.data_ptr(),
-                **{n: part.data_ptr() for n, part in each.items()},
-            },
-        )
+        [
+            Arguments(
+                device,
+                launch.kernel,
+                {name: (own | each)[key].data_ptr() for name, key in keys_of(launch).items()},
+            )
+            for launch in launches
+        ]
         for each in weights
     ]
 
-    def run(copy: int, kept: Any = (module, weights)) -> torch.Tensor:
+    def run(copy: int, kept: Any = (functions, weights, work)) -> torch.Tensor:
         del kept  # lives as long as the way
-        device.launch(function, kernel, blocks[copy], torch.cuda.current_stream().cuda_stream)
+        stream = torch.cuda.current_stream().cuda_stream
+        for launch, (_, function), arguments in zip(launches, functions, blocks[copy], strict=True):
+            device.launch(function, launch.kernel, arguments, stream)
         return out
 
     return run, copies, stored, x.double().cpu().numpy() @ matrix.dequantize().T

@@ -13,7 +13,7 @@ from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
 from ...ir.steps import CALL, callee, callees_first, functions, is_upstream, steps
 from ..cpu.kernels.group import read_group
-from .bitmod.emit import bitmod_kernel
+from .bitmod.emit import bitmod_kernels
 from .codegen.group import Group, dtype_name
 from .codegen.points import is_pointwise, points_kernel
 from .codegen.put import is_put, put_kernel
@@ -72,14 +72,9 @@ def _generations(group: Group, name: str, arch: Arch) -> Launches | None:
         return None
 
 
-def _packed(group: Group, name: str, arch: Arch) -> Launches | None:
-    launch = bitmod_kernel(group, name)
-    return None if launch is None else (launch,)
-
-
 EMITTERS: tuple[Emitter, ...] = (
     _points,
-    _packed,
+    bitmod_kernels,
     _products,
     _streamed,
     _generations,

@@ -60,6 +60,7 @@ bool is_shared(const void* place);
 enum class Way { ordinary, asynchronous };
 void read_shared(const void* place, std::size_t bytes, int warp, Way way, const char* what);
 void write_shared(const void* place, std::size_t bytes, int warp, Way way, const char* what);
+void note_read(const void* place, std::size_t bytes, int warp);  // reads end now: what is let go earlier is too early
 void pend_write(const void* place, std::size_t bytes, int change);
 void pend_read(const void* place, std::size_t bytes, int change);
 void check_global(const void* place, std::size_t bytes, bool write, const char* what);

@@ -46,6 +46,15 @@ void pend(const Product& product, int change) {
   if (product.a_registers == nullptr) for_operand(product.a, kRows, false, mark);
 }
 
+// Reads last until the product is waited for: who gives memory back before that has let others write too early.
+void end_reads(const Product& product, int first_warp) {
+  for (int warp = first_warp; warp < first_warp + 4; ++warp) {
+    auto note = [&](unsigned address, int, int) { note_read(shared_place(address), 16, warp); };
+    for_operand(product.b, product.n, product.b_transposed, note);
+    if (product.a_registers == nullptr) for_operand(product.a, kRows, false, note);
+  }
+}
+
 void check(const Product& product, int first_warp) {
   for (int warp = first_warp; warp < first_warp + 4; ++warp) {
     auto read = [&](unsigned address, int, int) {
@@ -98,6 +107,7 @@ void carry_out(const Issued& issued) {
     }
   }
   pend(one, -1);
+  end_reads(one, machine.now->id / kGroup * 4);
 }
 
 Group& own() { return groups_[machine.now->id / kGroup]; }

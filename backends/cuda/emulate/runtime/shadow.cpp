@@ -130,6 +130,12 @@ void write_shared(const void* place, std::size_t bytes, int warp, Way way, const
   });
 }
 
+void note_read(const void* place, std::size_t bytes, int warp) {
+  for_words(place, bytes, [&](Word&, std::size_t k) {
+    reads_[k * machine.warp_count() + warp] = machine.clocks[warp][warp];
+  });
+}
+
 void pend_write(const void* place, std::size_t bytes, int change) {
   for_words(place, bytes, [&](Word& word, std::size_t) { word.writes_pending += change; });
 }
