@@ -2,13 +2,14 @@
 
 Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of
 the rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose
-pieces are packed and priced, one evaluation. Where it is not solved in its time, neighbourhoods of the best
+pieces are packed and priced, one evaluation. Where it is not solved in its nodes, neighbourhoods of the best
 plan are (`around`), one evaluation each, in turns with ruin and recreate, until a turn finds nothing better.
 Ruin and recreate has what is left.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -33,8 +34,10 @@ HEAT = 0.0005
 """Relative tolerance for worse plans at the start of ruin and recreate."""
 WINDOW = 10
 """Instructions in which the program moves a copy."""
-STEP = Effort(nodes=200, seconds=12.0)
-"""Of the program, within the hybrid."""
+STEP = Effort(nodes=200, seconds=240.0)
+"""Of the program, within the hybrid, at most; the clock is for what hangs, nodes end it."""
+STEP_NODE_CELLS = 400_000
+"""Nodes × cells of it: ten to twenty seconds of one core where it is not solved before."""
 TURNS, MENDED = 4, 5
 """Turns of ruin and recreate after it, and neighbourhoods before each but the last."""
 APART = 7919
@@ -42,11 +45,11 @@ APART = 7919
 SPARE = 20
 """Evaluations of ruin and recreate for each neighbourhood, at least."""
 PROOF = Effort(nodes=1_000_000, seconds=25.0)
-"""Of the program, for its bound."""
+"""Of the program, for its bound: by the clock, as all of `exact`."""
 ROUNDS = 12
 """Neighbourhoods that are solved."""
 EXACT_S = 20.0
-"""Time limit of CP-SAT."""
+"""Time limit of CP-SAT, which has all cores then."""
 MET = 1e-5
 """How close to a bound a plan meets it, relative: the proofs round."""
 
@@ -62,6 +65,7 @@ def hybrid(problem: Problem, machine: Machine, budget: Budget, progress: Progres
 def neighbourhoods(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
     """The hybrid, then some rounds of large-neighbourhood search by CP-SAT, an evaluation each.
 
+    CP-SAT has the clock and all cores: what it finds may differ from run to run.
     Alias classes of several members are left to the hybrid.
     """
     desk, clock = Desk(problem, machine), Clock()
@@ -120,7 +124,9 @@ def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) ->
     """The better of a board and what the program makes of it, one evaluation; whether it was solved."""
     if progress is not None:
         progress("hybrid: mixed-integer program", clock.evaluations, None)
-    answer = Program(desk, whole=True, window=WINDOW).solve(STEP, best)
+    cells = len(desk.problem.tensors) * len(desk.problem.instructions)
+    effort = replace(STEP, nodes=min(STEP.nodes, STEP_NODE_CELLS // max(cells, 1)))
+    answer = Program(desk, whole=True, window=WINDOW).solve(effort, best)
     made = best if answer.pieces is None else pack(desk, answer.pieces)
     clock.note([desk.price(made)])
     return min(made, best, key=desk.price), answer.solved
@@ -156,6 +162,7 @@ def _recreated(
 def exact(problem: Problem, machine: Machine, budget: Budget, progress: Progress | None) -> Found:
     """A proof, from a search's plan on: by the program, and by CP-SAT where that is not too much for it.
 
+    Both have the clock, CP-SAT all cores too: what is found and not proved may differ from run to run.
     ``proved_s`` is the bound, ``optimal`` 1 where the plan meets it.
 
     Raises:

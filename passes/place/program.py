@@ -36,8 +36,8 @@ LEFT = 1e-6
 """Of a copy: what a solution's tolerance leaves."""
 MOST_CELLS = 80_000
 """Instructions × tensors of a problem that is stated so: beyond, the linear program alone takes a minute."""
-LINEAR = 60.0
-"""Seconds the linear program may take."""
+LINEAR = 600.0
+"""Seconds after which the linear program is given up: it takes some, or a minute on a busy machine."""
 
 Variable = mathopt.Variable
 Terms = Iterable[tuple[Variable, float]]

@@ -25,6 +25,10 @@ Linear = Any
 SOLVER = "SCIP"
 GAP = 1e-5
 """Relative; the rounding of tokens is coarser."""
+NODE_LAYERS_PER_SECOND = 6_000
+"""Nodes × layers of the tree that are visited in about a second of one core."""
+WALL_FACTOR = 20
+"""Of the effort, after which the clock ends it: so far off that a busy machine finds the same."""
 COPY_PRICE = 1e-6
 """In forwards, of copying a layer: of two steps of one length, the one that copies less."""
 
@@ -67,12 +71,13 @@ def solve(
     Args:
         costs: of a layer.
         device_bytes: for what is kept beyond the buffers.
-        seconds: the solver may take.
+        seconds: the solver's effort, about seconds of one core, counted in nodes: what is found is a function
+            of the arguments.
         seed: of it.
         rebuild_attention: whether attention may be done again.
 
     Raises:
-        PlanError: no choice fits.
+        PlanError: no choice fits, or none was found.
         ToolMissing: the solver is not there.
     """
     return _Program(costs, device_bytes, rebuild_attention).solve(seconds, seed)
@@ -168,11 +173,17 @@ class _Program:
 
     def solve(self, seconds: float, seed: int) -> Solution:
         solver = self.solver
-        solver.SetTimeLimit(int(seconds * 1000))
+        nodes = int(NODE_LAYERS_PER_SECOND * seconds / max(self.count, 1)) + 1
+        solver.SetTimeLimit(int(WALL_FACTOR * seconds * 1000))
         solver.SetSolverSpecificParametersAsString(
-            f"randomization/randomseedshift = {seed}\nlimits/gap = {GAP}"
+            f"randomization/randomseedshift = {seed}\nlimits/gap = {GAP}\nlimits/totalnodes = {nodes}"
         )
         status = solver.Solve()
+        if status == pywraplp.Solver.NOT_SOLVED:
+            raise PlanError(
+                f"no choice of what to keep, swap and recompute was found in {nodes} nodes",
+                accepted="a longer time limit",
+            )
         if status not in (pywraplp.Solver.OPTIMAL, pywraplp.Solver.FEASIBLE):
             raise PlanError(
                 "no choice of what to keep, swap and recompute fits",

@@ -20,7 +20,7 @@ from penstock.passes.place.verify import verify
 
 from .programs import machine, program
 
-SOLVED = Effort(nodes=100_000, seconds=60.0)
+SOLVED = Effort(nodes=100_000, seconds=3600.0)
 ROUNDED = 1e-5
 """Relative: the solver's tolerance, in a problem of a few instructions."""
 
