@@ -87,10 +87,8 @@ def attributes(values: Mapping[str, Attribute]) -> dict[str, ir.Attribute]:
     return built
 
 
-def result_shape(
-    einsum: Einsum, shapes: Sequence[Sequence[int]], extra: Mapping[str, int] | None = None
-) -> tuple[int, ...]:
-    """Shape of the output, from the operands' plain indices and `extra` extents.
+def result_shape(einsum: Einsum, shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Shape of the output, from the operands' plain indices.
 
     Raises:
         NotationError: an output rank has no extent.
@@ -98,7 +96,6 @@ def result_shape(
     known: dict[str, int] = {}
     for access, shape in zip(einsum.accesses, shapes, strict=True):
         known.update({rank: n for rank, n in zip(access.plain, shape, strict=True) if rank is not None})
-    known.update(extra or {})
     shape = []
     for rank in einsum.output.plain:
         if rank is None or rank not in known:

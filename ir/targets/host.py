@@ -95,14 +95,6 @@ def measure_bandwidth_bytes_per_s(cores: int, repeats: int = 5) -> float:
     return cores * _MEASURED_BYTES / best
 
 
-def with_bandwidth(target: Target, bytes_per_s: float) -> Target:
-    """The target with a measured bandwidth, both ways, for its main tier."""
-    measured = replace(
-        target.main, bandwidth_read_bytes_per_s=bytes_per_s, bandwidth_write_bytes_per_s=bytes_per_s
-    )
-    return replace(target, tier=tuple(measured if t.name == measured.name else t for t in target.tier))
-
-
 def _sized(tier: Tier, instances: int, bytes_each: int | None) -> Tier:
     return tier if bytes_each is None else replace(tier, capacity_bytes=instances * bytes_each)
 

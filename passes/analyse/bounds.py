@@ -74,11 +74,6 @@ def lower_bounds(cascade: Cascade, buffer_elements: int) -> tuple[Bound, ...]:
     return tuple(sorted(found, key=lambda bound: -bound.elements))
 
 
-def least_possible(cascade: Cascade, buffer_elements: int) -> int:
-    """The largest lower bound in elements."""
-    return lower_bounds(cascade, buffer_elements)[0].elements
-
-
 def _contraction(cascade: Cascade, einsum: Einsum, buffer: int) -> Bound | None:
     """The bound of one Einsum that reduces, from those operands that come from inputs one by one."""
     if einsum.reduce is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ Decide = Callable[[Sequence[Buffer], float], Answer]
 """``decide(buffers, seconds)``: whether some of the buffers fit in what is asked about."""
 
 _LISTED = 12
-_ONE_QUESTION = 0.2  # of the time there is
+_ONE_QUESTION = 0.2  # of the effort that is left
+_LOOK_S = 5e-5  # effort, for every buffer of a question that was settled
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,7 @@ def crowd(buffers: Sequence[Buffer], capacity: int) -> tuple[Buffer, ...]:
     return (high[0],) if high else live
 
 
-def minimal_conflict(
-    buffers: Sequence[Buffer],
-    decide: Decide,
-    time_limit_s: float,
-    progress: Callable[[int, int], None] | None = None,
-) -> Conflict:
+def minimal_conflict(buffers: Sequence[Buffer], decide: Decide, effort_s: float) -> Conflict:
     """Drop buffers one by one for as long as the rest does not fit either.
 
     Half of them at once, then quarters, and so on: where few buffers clash, most go early.
@@ -81,28 +76,27 @@ def minimal_conflict(
     Args:
         buffers: proved not to fit.
         decide: the oracle.
-        time_limit_s: wall seconds; what cannot be settled within them stays in the set.
-        progress: called with the number of buffers looked at, and of all.
+        effort_s: about seconds of one core, counted by questions and not by a clock: what cannot be settled
+            within it stays in the set.
     """
-    deadline = time.monotonic() + time_limit_s
-    kept, minimal = list(buffers), True
+    left, kept, minimal = effort_s, list(buffers), True
     chunk = max(1, len(kept) // 2)
     while True:
         at = 0
         while at < len(kept):
-            left = deadline - time.monotonic()
             if left <= 0:
                 return Conflict(tuple(kept), False)
             rest = kept[:at] + kept[at + chunk :]
-            answer = decide(rest, max(left * _ONE_QUESTION, 0.01)) if rest else Answer(offsets={})
+            allowed = max(left * _ONE_QUESTION, 0.01)
+            answer = decide(rest, allowed) if rest else Answer(offsets={})
+            settled = answer.proved or answer.offsets is not None
+            left -= _LOOK_S * len(rest) if settled else allowed
             if answer.proved:
                 kept = rest
                 continue
-            if chunk == 1 and answer.offsets is None:
+            if chunk == 1 and not settled:
                 minimal = False
             at += chunk
-            if progress is not None:
-                progress(min(at, len(kept)), len(kept))
         if chunk == 1:
             return Conflict(tuple(kept), minimal)
         chunk = max(1, min(chunk, len(kept)) // 2)

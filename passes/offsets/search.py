@@ -115,16 +115,13 @@ class Search:
             self.close()
             raise MemoryError(f"{len(buffers)} buffers are too many for the exact search")
 
-    def decide(
-        self, capacity: int, node_limit: int | None = None, stop: Stop | None = None, first_limit: int = 0
-    ) -> Answer:
+    def decide(self, capacity: int, node_limit: int | None = None, stop: Stop | None = None) -> Answer:
         """Whether the buffers fit in that many bytes.
 
         Args:
             capacity: bytes of the arena.
             node_limit: nodes all orders may visit together; None for no limit.
             stop: ends the search early.
-            first_limit: nodes each order may visit in the first round; it doubles from round to round.
         """
         if any((pin.offset or 0) + pin.size_bytes > capacity for pin in self.pins):
             return Answer(proved=True)
@@ -132,7 +129,7 @@ class Search:
             return Answer({pin.name: pin.offset or 0 for pin in self.pins})
         highest = np.array([(capacity - b.size_bytes) // self.grain for b in self.free], np.int32)
         flag, visited = stop or Stop(), 0
-        limit = first_limit or _FIRST_LIMIT * len(self.free)
+        limit = _FIRST_LIMIT * len(self.free)
         while node_limit is None or visited < node_limit:
             for handle in self._handles:
                 budget = limit if node_limit is None else min(limit, node_limit - visited)

@@ -73,10 +73,6 @@ class Accesses(ABC):
         """Remove keys; their values."""
         return self.run(Op.DEL, keys)
 
-    def nops(self, count: int) -> None:
-        """Accesses that look like any other and do nothing."""
-        self.run(Op.NOP, np.zeros(count, np.uint32))
-
     def no_answers(self, count: int) -> Answers:
         """Answers to be filled in."""
         return Answers(np.zeros(count, bool), np.zeros((count, self.config.value_bytes), np.uint8))

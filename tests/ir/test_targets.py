@@ -300,10 +300,8 @@ def test_undetected_figures_keep_the_files_values():
     assert target.ops_per_s("mac", "f32") == generic.ops_per_s("mac", "f32")
 
 
-def test_measured_bandwidth_replaces_the_main_tiers_figure():
-    target = host.with_bandwidth(targets.load("cpu"), 12e9)
-    assert target.main.seconds(12e9, 0) == pytest.approx(1.0)
-    assert math.isfinite(host.measure_bandwidth_bytes_per_s(1, repeats=1))
+def test_the_bandwidth_of_main_memory_is_measured():
+    assert 0 < host.measure_bandwidth_bytes_per_s(1, repeats=1) < math.inf
 
 
 PARTS = """

@@ -25,9 +25,9 @@ FAULTS = {
     5: "the tag of a page of records does not match",
     6: "a pass keeps more records than its frames hold",
 }
+"""``pst_fault`` of map.h in words."""
 TOLD = 7
 """A fault found outside the engine."""
-"""``pst_fault`` of map.h in words."""
 
 
 class Sizes(ctypes.Structure):

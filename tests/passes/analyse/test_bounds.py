@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.passes.analyse import Cascade, parse_cascade, read_cascade
-from penstock.passes.analyse.bounds import least_possible, lower_bounds
+from penstock.passes.analyse.bounds import lower_bounds
 from penstock.passes.analyse.traffic import least_traffic
 
 NAMES = (
@@ -28,6 +28,10 @@ def test_a_product_has_the_tight_constant(buffer: int) -> None:
     bound = next(each for each in lower_bounds(matmul(512, 512, 512), buffer) if each.einsum == "C")
     assert bound.elements == int(2 * 512**3 / sqrt(buffer) - 2 * buffer)
     assert bound.kind == "stored"
+
+
+def least_possible(cascade: Cascade, buffer: int) -> int:
+    return max(bound.elements for bound in lower_bounds(cascade, buffer))
 
 
 @pytest.mark.parametrize("buffer", [64, 256, 1024])
