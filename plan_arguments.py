@@ -14,6 +14,14 @@ from .options import (
     positive,
 )
 
+EFFORT = option(
+    "--time-limit",
+    type=positive,
+    default=20,
+    metavar="S",
+    help="the solver's effort: about seconds of one core, counted in its own steps (default 20)",
+)
+
 PLANS = (
     Command(
         "plan offsets",
@@ -80,7 +88,7 @@ PLANS = (
                 help="its columns, and lanes of the 1D row; rows of a stream",
             ),
             option("-o", "--out", type=place, metavar="F", help="draw the epoch: .svg or .html"),
-            option("--time-limit", type=positive, default=20, metavar="S", help="for CP-SAT (default 20)"),
+            EFFORT,
             SEED,
         ),
     ),
@@ -180,9 +188,7 @@ PLANS = (
             option(
                 "--align", type=positive, default=128, metavar="N", help="tokens of a split (default 128)"
             ),
-            option(
-                "--time-limit", type=positive, default=20, metavar="S", help="for the solver (default 20)"
-            ),
+            EFFORT,
             option(
                 "-o",
                 "--out",
