@@ -7,7 +7,6 @@ CP-SAT, with a rectangle per buffer and pool of which one is chosen.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -32,7 +31,8 @@ def plan_pools(
     Args:
         buffers: with unique names.
         capacities: bytes of every pool, in the order in which they are filled.
-        time_limit_s: wall seconds for CP-SAT, where it is needed.
+        time_limit_s: for CP-SAT, where it is needed: wall seconds, with one job effort as for `plan`; as much
+            again for who is in the way where nothing fits.
         seed: its seed.
         jobs: its threads; the cores where not given. One makes the plan the same every time.
 
@@ -47,11 +47,10 @@ def plan_pools(
         for pool in buffer.pools:
             if pool not in capacities:
                 raise PlanError(f"unknown pool {pool}", where=buffer.name, accepted=", ".join(capacities))
-    begin, workers = time.monotonic(), jobs or len(os.sched_getaffinity(0))
+    workers = jobs or len(os.sched_getaffinity(0))
     answer, pool_of, solver = _decide(buffers, capacities, time_limit_s, seed, workers)
     if answer.offsets is None:
-        left = max(time_limit_s - (time.monotonic() - begin), 1.0)
-        raise _does_not_fit(buffers, capacities, answer, left, seed, workers)
+        raise _does_not_fit(buffers, capacities, answer, time_limit_s, seed, workers)
     check(buffers, answer.offsets, pool_of=pool_of, capacities=capacities)
     peak = sum(
         peak_bytes([b for b in buffers if pool_of[b.name] == pool], answer.offsets) for pool in capacities
@@ -106,7 +105,7 @@ def _does_not_fit(
     buffers: Sequence[Buffer],
     capacities: Mapping[str, int],
     answer: Answer,
-    seconds: float,
+    effort_s: float,
     seed: int,
     workers: int,
 ) -> Infeasible:
@@ -118,7 +117,7 @@ def _does_not_fit(
     def decide(some: Sequence[Buffer], limit: float) -> Answer:
         return _decide(some, capacities, limit, seed, workers)[0]
 
-    conflict = minimal_conflict(buffers, decide, seconds)
+    conflict = minimal_conflict(buffers, decide, effort_s)
     said = f"the buffers do not fit in the pools {pools}; no plan exists: {conflict.text()}"
     return Infeasible(said, None, conflict, "larger pools, or buffers that may lie in others")
 
