@@ -12,6 +12,7 @@ import json
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ class Weights:
     arrays: Mapping[str, np.ndarray]
     data: np.ndarray
 
-    @property
+    @cached_property
     def address(self) -> int:
         """Where the data starts in memory."""
         return self.data.ctypes.data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from ...ir.errors import InputError
 from ...ir.signature import Entry, TensorSpec
 from ...ir.weights import ALIGN
+
+Placed = tuple[np.ndarray, int]
+"""An array and where its data is."""
 
 Chosen = tuple[Entry, dict[str, np.ndarray], dict[str, int]]
 
@@ -32,6 +36,8 @@ def choose_entry(entries: Mapping[str, Entry], inputs: Mapping[str, Any], name: 
     if name is not None and name not in entries:
         raise InputError(f"no entry '{name}'", accepted=", ".join(entries))
     candidates = list(entries.values()) if name is None else [entries[name]]
+    if len(candidates) == 1 and _exact(candidates[0], inputs):
+        return candidates[0], dict(inputs), {}
     if len(candidates) > 1:
         candidates.sort(key=lambda entry: math.prod(entry.extents.values()))
     arrays = {key: np.asarray(value) for key, value in inputs.items()}
@@ -43,6 +49,24 @@ def choose_entry(entries: Mapping[str, Entry], inputs: Mapping[str, Any], name: 
             failure = error
     accepted = "; or ".join(", ".join(map(str, entry.inputs)) for entry in candidates)
     raise InputError(failure.message if failure else "the bundle has no entries", accepted=accepted)
+
+
+def _exact(entry: Entry, inputs: Mapping[str, Any]) -> bool:
+    """Whether the inputs are arrays just as the entry has them, as in most runs of short programs."""
+    if len(inputs) != len(entry.inputs):
+        return False
+    for spec in entry.inputs:
+        array = inputs.get(spec.name)
+        if type(array) is not np.ndarray or array.dtype is not _dtype(spec.dtype):
+            return False
+        if array.shape != spec.shape or spec.below is not None:
+            return False
+    return True
+
+
+@cache
+def _dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(name)
 
 
 def _fit(entry: Entry, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
@@ -63,7 +87,7 @@ def _fit(entry: Entry, arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.n
 
 
 def _cast(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
-    if array.dtype == spec.dtype:
+    if array.dtype == _dtype(spec.dtype):
         return array
     if not np.can_cast(array.dtype, spec.dtype, "safe"):
         raise InputError(f"input {spec.name} is {array.dtype.name}, not {spec.dtype}")
@@ -100,20 +124,20 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
-def fill(
-    spec: TensorSpec, array: np.ndarray, allocate: Callable[[Sequence[int], str], np.ndarray]
-) -> np.ndarray:
+def fill(spec: TensorSpec, array: np.ndarray, allocate: Callable[[Sequence[int], str], np.ndarray]) -> Placed:
     """The array as the entry takes it: contiguous, on a cache line, padded to the entry's extents.
 
     The caller's own memory is used where it is already so.
     """
-    if array.shape == spec.shape and array.flags.c_contiguous and address(array) % ALIGN == 0:
-        return array
+    if array.shape == spec.shape and array.flags.c_contiguous:
+        place = address(array)
+        if place % ALIGN == 0:
+            return array, place
     whole = allocate(spec.shape, spec.dtype)
     if array.shape != spec.shape:
         whole[...] = spec.pad
     whole[tuple(slice(extent) for extent in array.shape)] = array
-    return whole
+    return whole, address(whole)
 
 
 def cut(spec: TensorSpec, array: np.ndarray, extents: Mapping[str, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from ...ir.signature import Entry
 from ...ir.targets.host import detect
 from ...ir.weights import ALIGN, Weights
 from .call import Call
-from .inputs import address, choose_entry, cut, fill
+from .inputs import Placed, address, choose_entry, cut, fill
 from .keep import Keep
 from .state import State
 
@@ -99,11 +99,15 @@ def load(path: str | Path) -> Program:
 
 def aligned_array(shape: Sequence[int], dtype: str) -> np.ndarray:
     """A new array on a cache line, its contents undefined."""
+    return _placed(shape, dtype)[0]
+
+
+def _placed(shape: Sequence[int], dtype: str) -> Placed:
     kind = np.dtype(dtype)
-    size = math.prod(shape) * kind.itemsize
-    raw = np.empty(size + ALIGN, np.uint8)
-    start = -address(raw) % ALIGN
-    return raw[start : start + size].view(kind).reshape(shape)
+    raw = np.empty(math.prod(shape) * kind.itemsize + ALIGN, np.uint8)
+    place = address(raw)
+    start = -place % ALIGN
+    return np.ndarray(shape, kind, raw, start), place + start
 
 
 class Program:
@@ -169,15 +173,19 @@ class Program:
         given = [fill(spec, arrays[spec.name], aligned_array) for spec in chosen.inputs]
         if chosen.states:
             kept = state or self.new_state()
-            given += [kept.arrays[spec.name] for spec in chosen.states]
-        outputs = [aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs]
-        with self._lock:
+            given += [(kept.arrays[spec.name], address(kept.arrays[spec.name])) for spec in chosen.states]
+        outputs = [_placed(spec.shape, spec.dtype) for spec in chosen.outputs]
+        sources, targets = (_pointers([place for _, place in placed]) for placed in (given, outputs))
+        watch = None
+        if probe is not None or profile:
             watch = _Watch(self, probe, profile, int(self._entries[chosen.name]["steps"]))
-            self._call(chosen.name, given, outputs, count, watch, weights)
+        with self._lock, watch or _UNWATCHED:
+            self._enter(chosen.name, sources, targets, count, weights)
         results: dict[str, Any] = {
-            spec.name: cut(spec, array, extents) for spec, array in zip(chosen.outputs, outputs, strict=True)
+            spec.name: cut(spec, array, extents)
+            for spec, (array, _) in zip(chosen.outputs, outputs, strict=True)
         }
-        if profile:
+        if watch is not None and profile:
             results[PROFILE] = watch.rows()
         return results
 
@@ -216,8 +224,9 @@ class Program:
         chosen, count = self.entries[entry], _thread_count(threads)
         inputs = {spec.name: aligned_array(spec.shape, spec.dtype) for spec in chosen.inputs}
         outputs = {spec.name: aligned_array(spec.shape, spec.dtype) for spec in chosen.outputs}
-        given = _pointers([*inputs.values(), *(state.arrays[spec.name] for spec in chosen.states)])
-        results = _pointers([*outputs.values()])
+        held = [*inputs.values(), *(state.arrays[spec.name] for spec in chosen.states)]
+        given = _pointers([*map(address, held)])
+        results = _pointers([*map(address, outputs.values())])
 
         def run() -> None:
             with self._lock:
@@ -231,36 +240,16 @@ class Program:
         size.restype = ctypes.c_int64
         return int(size(ctypes.c_int(_thread_count(threads))))
 
-    def _call(
-        self,
-        name: str,
-        given: list[np.ndarray],
-        outputs: list[np.ndarray],
-        threads: int,
-        watch: _Watch,
-        weights: int | None,
-    ) -> None:
-        watch.attach(self._library)
-        try:
-            self._enter(name, _pointers(given), _pointers(outputs), threads, weights)
-        finally:
-            watch.detach(self._library)
-
     def _enter(self, name: str, inputs: Any, outputs: Any, threads: int, weights: int | None = None) -> None:
         """Call an entry's C function."""
         if (name, threads) not in self._functions:
             run = getattr(self._library, self._entries[name]["run"])
+            run.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int]
             self._functions[name, threads] = run, self.arena_bytes(name, threads)
         rows = self.rows
         run, size = self._functions[name, threads]
-        arena = self._arena.address(size)
-        status = run(
-            inputs,
-            outputs,
-            ctypes.c_void_p(self.weights.address if weights is None else weights),
-            ctypes.c_void_p(arena),
-            ctypes.c_int(threads),
-        )
+        place = self.weights.address if weights is None else weights
+        status = run(inputs, outputs, place, self._arena.address(size), threads)
         if rows is not None:
             rows.settle()
         if status:
@@ -284,9 +273,12 @@ class _Arena:
         return self._address
 
 
+_UNWATCHED = nullcontext()
+
+
 @dataclass
 class _Watch:
-    """Looks at one run: hands steps to a probe, keeps the times of a profile."""
+    """Looks at the run inside its context: hands steps to a probe, keeps the times of a profile."""
 
     program: Program
     probe: Probe | None
@@ -297,18 +289,16 @@ class _Watch:
     recorded: int = 0
     _callback: Any = field(default=None, repr=False)
 
-    def attach(self, library: ctypes.CDLL) -> None:
+    def __enter__(self) -> None:
         """Make the library call us during its next run."""
-        if self.probe is None and not self.profile:
-            return
+        library = self.program._library
         self._callback = _PROBE(self._seen) if self.probe is not None else _PROBE()
         self.records = (_Record * self.steps)() if self.profile else None
         library.penstock_observe(self._callback, self.records, ctypes.c_int64(self.steps))
 
-    def detach(self, library: ctypes.CDLL) -> None:
+    def __exit__(self, *_: object) -> None:
         """Collect, and leave the library unobserved; an error of the probe is raised here."""
-        if self.probe is None and not self.profile:
-            return
+        library = self.program._library
         self.recorded = library.penstock_recorded()
         library.penstock_observe(None, None, ctypes.c_int64(0))
         self.kept.settle()
@@ -348,8 +338,8 @@ def _array_at(address: int, output: Mapping[str, Any]) -> np.ndarray:
     return decode(array) if kind == np.uint16 else array  # NumPy's uint16 is bf16 in a module (ir/dtypes.py)
 
 
-def _pointers(arrays: Sequence[np.ndarray]) -> Any:
-    return (ctypes.c_void_p * max(len(arrays), 1))(*map(address, arrays))
+def _pointers(addresses: Sequence[int]) -> Any:
+    return (ctypes.c_void_p * max(len(addresses), 1))(*addresses)
 
 
 def _library(path: Path) -> ctypes.CDLL:

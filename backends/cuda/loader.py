@@ -105,7 +105,7 @@ class Program:
             DeviceError: a call of the driver failed.
         """
         chosen, arrays, extents = choose_entry(self.entries, inputs, entry)
-        given = {spec.name: fill(spec, arrays[spec.name], _array) for spec in chosen.inputs}
+        given = {spec.name: fill(spec, arrays[spec.name], _array)[0] for spec in chosen.inputs}
         outputs = {spec.name: _array(spec.shape, spec.dtype) for spec in chosen.outputs}
         with self._lock:
             self.device.enter()

@@ -217,7 +217,7 @@ class _PanelLoops:
             held = head_mask(lanes, size - begin) if size < begin + self.count else None
             at = {**places, self.pair: places[self.pair] + begin}
             halves.append(self._value(lanes, at, self.pair, held))
-        return _joined(lanes, *halves, range(shorts.count))
+        return _joined(lanes, halves[0], halves[1], range(shorts.count))
 
     def _single(self, wide: int) -> _Body:
         """Neither lies side by side: element by element."""

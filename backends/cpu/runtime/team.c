@@ -23,6 +23,7 @@ typedef struct {
 static struct {
     pthread_mutex_t lock; /* held for a whole run */
     int started;          /* workers 1 .. started exist */
+    long processors;      /* online at the first run: to ask costs reads of files */
     _Atomic int spins;
     word job;        /* number << 8 | threads */
     word generation; /* of the barrier */
@@ -95,7 +96,10 @@ static void forget(void) {
     pthread_mutex_init(&team.lock, NULL);
 }
 
-static void prepare(void) { pthread_atfork(NULL, NULL, forget); }
+static void prepare(void) {
+    pthread_atfork(NULL, NULL, forget);
+    team.processors = sysconf(_SC_NPROCESSORS_ONLN);
+}
 
 /* A worker woken from a long sleep is put on its waker's processor, where the two would take turns until the
    scheduler moves one, milliseconds later. So workers may run wherever this process may, but not there. */
@@ -129,7 +133,7 @@ int pst_run(int threads, pst_body *body, void *argument, const char *weights, ch
     pthread_mutex_lock(&team.lock);
     int status = grow(threads);
     if (status == 0) {
-        team.spins = threads <= sysconf(_SC_NPROCESSORS_ONLN) ? SPINS : 0;
+        team.spins = threads <= team.processors ? SPINS : 0;
         team.body = body;
         team.argument = argument;
         char *shared = arena + space.frame, *scratch = shared + space.shared;
