@@ -64,20 +64,27 @@ def _exp_sub_left(v: Lanes, a: Vec, b: Vec, exp: _Emit = vecmath.exp) -> Vec:
     return v.select(absent, v.constant(0.0, a.element), exp(v, v.sub(a, b)))
 
 
-def _divisor(v: Lanes, b: Vec) -> Vec:
-    """A whole divisor without zeros: dividing by one traps, in lanes beyond the tensor too."""
-    return v.select(v.compare("eq", b, v.constant(0, b.element)), v.constant(1, b.element), b)
+def _divisor(v: Lanes, b: Vec) -> tuple[Vec, Vec]:
+    """A whole divisor without what may trap, in lanes beyond the tensor too, and where it was −1.
+
+    Zero traps, and so does the least number divided by −1, which overflows; both become 1.
+    """
+    one = v.constant(1, b.element)
+    minus = v.compare("eq", b, v.constant(-1, b.element))
+    b = v.select(v.compare("eq", b, v.constant(0, b.element)), one, b)
+    return v.select(minus, one, b), minus
 
 
 def _floordiv(v: Lanes, a: Vec, b: Vec) -> Vec:
     if a.element in FLOATS:
         return v.make("floor", "math.floor", v.div(a, b))
-    return v.make("floordiv", "arith.floordivsi", a, _divisor(v, b))
+    b, minus = _divisor(v, b)
+    return v.select(minus, _negative(v, a), v.make("floordiv", "arith.floordivsi", a, b))
 
 
 def _mod(v: Lanes, a: Vec, b: Vec) -> Vec:
     zero = v.constant(0, a.element)
-    b = b if a.element in FLOATS else _divisor(v, b)
+    b = b if a.element in FLOATS else _divisor(v, b)[0]  # −1 leaves no rest, and neither does 1
     rest = v.make("rem", "arith.remf" if a.element in FLOATS else "arith.remsi", a, b)
     signs = v.make("signs", "arith.xori", v.compare("lt", rest, zero), v.compare("lt", b, zero), element="i1")
     wrong = v.mul(signs, v.compare("ne", rest, zero))
