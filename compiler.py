@@ -211,6 +211,7 @@ def _compile(
     making: Making,
     also: Also | None = None,
 ) -> None:
+    from .backends.cpu.elements import check_elements
     from .ir.entries import read_entries
     from .ir.module import print_module
     from .ir.oblivious import map_of
@@ -229,6 +230,8 @@ def _compile(
         stages = Stages(progress)
         given = stages.run("raise", start)
         module = given.module
+        if target.backend == "cpu":
+            check_elements(module)
         for one in passes:
             module, _ = stages.run(one.name, lambda one=one, module=module: run_pipeline(module, [one]))
         if map_of(module) is not None and target.backend != "cpu":

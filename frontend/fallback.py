@@ -20,7 +20,8 @@ from ..ir.mlir import ir
 from . import upstream
 from .body import Body, NoForm
 from .einsums import lookup
-from .tensor import Tensor, camel
+from .tensor import Tensor, camel, element
+from .upstream import tensor_text
 
 if TYPE_CHECKING:
     from torch._ops import OpOverload
@@ -158,7 +159,7 @@ def by_torch_mlir(
     key = (str(target), repr([_type(value) for value in (*args, *kwargs.items())]))
     text = body.library.lowered.get(key)
     if text is None:
-        text = body.library.lowered[key] = _attempt(function, tensors)
+        text = body.library.lowered[key] = _attempt(function, tensors, results)
     if text.startswith(_REFUSED):
         raise NoForm(text.removeprefix(_REFUSED))
     hint = re.sub(r"\W+", "_", target._schema.name.partition("::")[2])
@@ -177,15 +178,15 @@ def _type(value: object) -> object:
     return [_type(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _attempt(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
+def _attempt(function: Callable[..., object], tensors: Sequence[Tensor], results: Sequence[Tensor]) -> str:
     """What `_lowered` gives, or why it gives nothing."""
     try:
-        return _lowered(function, tensors)
+        return _lowered(function, tensors, results)
     except NoForm as why:
         return f"{_REFUSED}{why}"
 
 
-def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
+def _lowered(function: Callable[..., object], tensors: Sequence[Tensor], results: Sequence[Tensor]) -> str:
     from torch_mlir import fx as importer
     from torch_mlir.compiler_utils import TorchMlirCompilerError
 
@@ -201,13 +202,15 @@ def _lowered(function: Callable[..., object], tensors: Sequence[Tensor]) -> str:
         raise NoForm("torch-mlir cannot lower it") from error
     used = set(re.findall(r"^\s*(?:%[\w:, %]+ = )?\"?([a-z_]+)\.[a-z_]", text, re.MULTILINE))
     foreign = sorted(used - _DIALECTS)
+    if "dense_resource" in text:  # their values stay behind in the text's own context
+        raise NoForm("torch-mlir lowers it with tables of constants")
     if foreign or "?" in text:
         what = f"'{foreign[0]}'" if foreign else "shapes that depend on data"
         raise NoForm(f"torch-mlir lowers it only to {what}")
-    return _inlined(text)
+    return _inlined(text, [tensor_text(result.shape, element(result.dtype)) for result in results])
 
 
-def _inlined(text: str) -> str:
+def _inlined(text: str, results: Sequence[str]) -> str:
     """The module's function alone, re-printed: attribute aliases are valid only inside their own text."""
     with ir.Context() as fresh:
         fresh.allow_unregistered_dialects = True
@@ -215,6 +218,9 @@ def _inlined(text: str) -> str:
         functions = [op.operation for op in parsed.body.operations]
         if len(functions) != 1:
             raise NoForm("torch-mlir lowers it to several functions")
+        made = ir.FunctionType(ir.TypeAttr(functions[0].attributes["function_type"]).value).results
+        if [str(each) for each in made] != list(results):
+            raise NoForm("torch-mlir lowers it to results of other shapes")
         return functions[0].get_asm(print_generic_op_form=True)
 
 

@@ -241,6 +241,8 @@ class Raiser:
             return _stand_in(node)  # it has no elements
         if op_name(node) != "aten.cat.default" and _has_empty([args, list(kwargs.values())]):
             raise NoForm("an operand without elements")
+        if op_name(node) == "aten.as_strided.default" and not _within(node):
+            raise NoForm("strides over memory that is not its operand's alone")
         first = _results(node)[0]
         body.shape, body.dtype = first.shape, first.dtype
         form = lookup(op_name(node))
@@ -313,6 +315,8 @@ class Raiser:
     def _returned(
         self, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function
     ) -> Tensor:
+        if 0 in getattr(node.meta["val"], "shape", ()):
+            self._note(node, "a result without elements is returned")
         try:
             return self._tensor(self._read(graph, node, values, function))
         except Poisoned:  # reported by `check`
@@ -322,6 +326,18 @@ class Raiser:
         if not isinstance(value, Tensor):
             raise NoForm("not a tensor")
         return value
+
+
+def _within(node: fx.Node) -> bool:
+    """Whether strides stay in the operand's elements, laid out row by row from the start of its memory."""
+    assert isinstance(node.args[0], fx.Node)
+    like, size, stride = node.args[0].meta["val"], node.args[1], node.args[2]
+    start = node.args[3] if len(node.args) > 3 else None
+    assert isinstance(size, Sequence)
+    assert isinstance(stride, Sequence)
+    reach = [(extent - 1) * step for extent, step in zip(size, stride, strict=True)]  # pyright: ignore
+    last = (start if isinstance(start, int) else 0) + sum(reach)
+    return like.is_contiguous() and like.storage_offset() == 0 and last < like.numel()
 
 
 def _has_empty(argument: object) -> bool:
