@@ -152,7 +152,7 @@ class Body:
             return tensor
         if isinstance(tensor.form, Literal):
             return literal(tensor.form.value, dtype, tensor.shape)
-        if isinstance(tensor.form, Coord) and not (dtype.is_floating_point or dtype == torch.bool):
+        if isinstance(tensor.form, Coord) and _fits(tensor.form, tensor.shape, dtype):
             return replace(tensor, dtype=dtype)
         operator = "to_float" if dtype.is_floating_point else "to_bool" if dtype == torch.bool else "to_int"
         return self.map(operator, tensor, dtype=dtype, name=name)
@@ -196,6 +196,14 @@ class Body:
             result = split(result, "tensor.expand_shape", target, pairs, kind, self.location)
         self._views[value, target] = result
         return result
+
+
+def _fits(coord: Coord, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Whether a coordinate is a whole number of that type at every point."""
+    if dtype.is_floating_point or dtype == torch.bool:
+        return False
+    low, high = coord.index.bounds({str(place): extent for place, extent in enumerate(shape)})
+    return torch.iinfo(dtype).min <= low and high <= torch.iinfo(dtype).max
 
 
 def _label(tensor: Tensor, named: Mapping[str, ir.Value]) -> str:
@@ -291,7 +299,10 @@ def _folded(
                 else form
             )
         forms.append(form)
-    if all(isinstance(form, Literal) for form in forms):
+    if all(isinstance(form, Literal) for form in forms) and (operator, dtype.is_floating_point) != (
+        "pow",
+        False,
+    ):
         with np.errstate(all="ignore"):
             values = [np.asarray(form.value) for form in forms if isinstance(form, Literal)]
             return literal(MAPS[operator].evaluate(*values).item(), dtype, shape)

@@ -123,12 +123,21 @@ def literal(value: Number, dtype: torch.dtype, shape: Sequence[int] = ()) -> Ten
 
 
 def typed(value: Number, dtype: torch.dtype) -> Number:
-    """A Python number as `dtype` holds it."""
+    """A Python number as `dtype` holds it; whole ones wrap around, as PyTorch's do.
+
+    Raises:
+        InputError: infinity or NaN as a whole number.
+    """
     if dtype == torch.bool:
         return bool(value)
     if dtype.is_floating_point:
         return float(value)
-    return int(value)
+    if not math.isfinite(value):
+        raise InputError(
+            f"the constant {value} as {str(dtype).removeprefix('torch.')}", accepted="a finite one"
+        )
+    half = 1 << (torch.iinfo(dtype).bits - 1)
+    return (int(value) + half) % (2 * half) - half
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray:

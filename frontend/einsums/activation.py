@@ -17,9 +17,9 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "aten.log_sigmoid": ("self", "-softplus(-self)"),
     "aten.hardswish": ("self", "self * min(max(self + 3, 0), 6) / 6"),
     "aten.hardsigmoid": ("self", "min(max(self + 3, 0), 6) / 6"),
-    "aten.hardshrink": ("self lambd", "where(abs(self) > lambd, self, 0)"),
+    "aten.hardshrink": ("self lambd", "where(abs(self) <= lambd, 0, self)"),
     "aten.softshrink": (
-        "self lambd", "where(self > lambd, self - lambd, where(self < -lambd, self + lambd, 0))"
+        "self lambd", "where(abs(self) <= lambd, 0, where(self > 0, self - lambd, self + lambd))"
     ),
     "aten.threshold.default": ("self threshold value", "where(self <= threshold, value, self)"),
     "aten.elu.default": (
@@ -60,7 +60,12 @@ def prelu(body: Body, x: Tensor, slope: Tensor) -> Tensor:
 
 @form("aten.rrelu.default")
 def rrelu(
-    body: Body, x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False
+    body: Body,
+    x: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    generator: object = None,
 ) -> Tensor:
     """Leaky ReLU with the mean slope, as in inference."""
     if training:

@@ -83,6 +83,8 @@ class _Reader:
                 return self.apply(_BINARY[type(op)], [left, right])
             case ast.BoolOp(op=op, values=[left, right]):
                 return self.apply(_BINARY[type(op)], [left, right])
+            case ast.BoolOp(op=op, values=[*before, last]):
+                return self.apply(_BINARY[type(op)], [ast.BoolOp(op, before), last])
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return self.apply("neg", [operand])
             case ast.UnaryOp(op=ast.Not(), operand=operand):

@@ -78,12 +78,13 @@ def pad(
     if mode != "constant":
         raise NoForm(f"padding by '{mode}'")
     count = len(x.shape)
-    before = {count - 1 - place: sizes[2 * place] for place in range(len(sizes) // 2)}
+    sides = {count - 1 - place: sizes[2 * place : 2 * place + 2] for place in range(len(sizes) // 2)}
+    before = {dim: start for dim, (start, _) in sides.items()}
     inner = shifted(body, x, {dim: -start for dim, start in before.items()}, body.shape)
     if not value:
         return inner
-    for dim, start in before.items():
-        if body.shape[dim] != x.shape[dim]:
+    for dim, (start, end) in sides.items():
+        if start > 0 or end > 0:  # one side may be cut where the other is filled
             inner = _filled(body, inner, dim, (start, x.shape[dim]), value)
     return inner
 

@@ -11,6 +11,9 @@ from ..tensor import Number, Tensor, literal
 from .formula import evaluate
 from .table import form
 
+_REST = "(sign(self) * (abs(self) % abs(other)))"
+"""What is left of a division towards zero; an infinite divisor leaves everything."""
+
 # Formula over the arguments of the ATen schema; a name without overload stands for all its overloads.
 FORMULAS: dict[str, tuple[str, str]] = {
     "aten.abs": ("self", "abs(self)"),
@@ -29,18 +32,31 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "aten.sin": ("self", "sin(self)"),
     "aten.cos": ("self", "cos(self)"),
     "aten.tan": ("self", "sin(self) / cos(self)"),
-    "aten.sinh": ("self", "(exp(self) - exp(-self)) * 0.5"),
-    "aten.cosh": ("self", "(exp(self) + exp(-self)) * 0.5"),
+    "aten.sinh": (
+        "self",
+        "where(abs(self) < 1, (expm1(self) - expm1(-self)) * 0.5,"
+        " exp(0.5 * self) * (exp(0.5 * self) * 0.5) - exp(-0.5 * self) * (exp(-0.5 * self) * 0.5))",
+    ),
+    "aten.cosh": (
+        "self", "exp(0.5 * self) * (exp(0.5 * self) * 0.5) + exp(-0.5 * self) * (exp(-0.5 * self) * 0.5)"
+    ),
     "aten.tanh": ("self", "tanh(self)"),
     "aten.atanh": ("self", "(log1p(self) - log1p(-self)) * 0.5"),
-    "aten.asinh": ("self", "sign(self) * log(abs(self) + sqrt(square(self) + 1))"),
-    "aten.acosh": ("self", "log(self + sqrt(square(self) - 1))"),
+    "aten.asinh": (  # squares beyond 1e8 add nothing, and overflow
+        "self",
+        "sign(self) * where(abs(self) < 1e8, log1p(abs(self) + square(self) / (1 + sqrt(square(self) + 1))),"
+        " log(abs(self)) + 0.6931471805599453)",
+    ),
+    "aten.acosh": (
+        "self",
+        "where(self < 1, nan, where(self < 1e8, log1p((self - 1) + sqrt((self - 1) * (self + 1))),"
+        " log(self) + 0.6931471805599453))",
+    ),
     "aten.erf": ("self", "erf(self)"),
     "aten.erfc": ("self", "1 - erf(self)"),
     "aten.sigmoid": ("self", "sigmoid(self)"),
-    "aten.sign": ("self", "sign(self)"),
-    "aten.sgn": ("self", "sign(self)"),
-    "aten.signbit": ("self", "self < 0"),
+    "aten.sign": ("self", "where(self > 0, 1, where(self < 0, -1, 0))"),  # of NaN, 0
+    "aten.sgn": ("self", "where(self > 0, 1, where(self < 0, -1, 0))"),
     "aten.deg2rad": ("self", "self * 0.017453292519943295"),
     "aten.rad2deg": ("self", "self * 57.29577951308232"),
     "aten.positive": ("self", "id(self)"),
@@ -51,9 +67,8 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "aten.div.Tensor": ("self other", "self / other"),
     "aten.div.Scalar": ("self other", "self / other"),
     "aten.true_divide": ("self other", "self / other"),
-    "aten.floor_divide": ("self other", "self // other"),
     "aten.remainder": ("self other", "self % other"),
-    "aten.fmod": ("self other", "sign(self) * (abs(self) % abs(other))"),
+    "aten.fmod": ("self other", _REST),
     "aten.maximum": ("self other", "max(self, other)"),
     "aten.minimum": ("self other", "min(self, other)"),
     "aten.max.other": ("self other", "max(self, other)"),
@@ -62,28 +77,29 @@ FORMULAS: dict[str, tuple[str, str]] = {
     "aten.fmin": ("self other", "where(is_nan(self), other, where(is_nan(other), self, min(self, other)))"),
     "aten.addcmul": ("self tensor1 tensor2 value", "self + value * (tensor1 * tensor2)"),
     "aten.addcdiv": ("self tensor1 tensor2 value", "self + value * (tensor1 / tensor2)"),
-    "aten.lerp": ("self end weight", "self + weight * (end - self)"),
-    "aten.hypot": ("self other", "sqrt(square(self) + square(other))"),
-    "aten.logaddexp": (
-        "self other", "max(self, other) + log1p(exp(min(self, other) - max(self, other)))"
+    "aten.lerp": (  # from the nearer end, so that both ends are met
+        "self end weight",
+        "where(abs(weight) < 0.5, self + weight * (end - self), end - (end - self) * (1 - weight))",
     ),
-    "aten.xlogy": ("self other", "where(self == 0, 0, self * log(other))"),
+    "aten.hypot": (  # the larger one is taken out before squaring, so that nothing overflows
+        "self other",
+        "where(abs(self) == inf or abs(other) == inf, inf, where(self == 0 and other == 0, 0, max(abs(self),"
+        " abs(other)) * sqrt(1 + square(min(abs(self), abs(other)) / max(abs(self), abs(other))))))",
+    ),
+    "aten.logaddexp": (  # equal ones may be infinite
+        "self other",
+        "where(self == other, self + 0.6931471805599453,"
+        " max(self, other) + log1p(exp(min(self, other) - max(self, other))))",
+    ),
+    "aten.xlogy": ("self other", "where(is_nan(other), other, where(self == 0, 0, self * log(other)))"),
     "aten.heaviside": ("self values", "where(self == 0, values, where(self > 0, 1, 0))"),
-    "aten.copysign": ("self other", "where(other < 0, -abs(self), abs(self))"),
+    "aten.copysign": ("self other", "where(other < 0 or recip(other) < 0, -abs(self), abs(self))"),
     "aten.eq": ("self other", "self == other"),
     "aten.ne": ("self other", "self != other"),
     "aten.lt": ("self other", "self < other"),
     "aten.le": ("self other", "self <= other"),
     "aten.gt": ("self other", "self > other"),
     "aten.ge": ("self other", "self >= other"),
-    "aten.isnan": ("self", "is_nan(self)"),
-    "aten.isinf": ("self", "abs(self) == inf"),
-    "aten.isfinite": ("self", "abs(self) < inf"),
-    "aten.isposinf": ("self", "self == inf"),
-    "aten.isneginf": ("self", "self == -inf"),
-    "aten.isclose": (
-        "self other rtol atol equal_nan", "self == other or abs(self - other) <= atol + rtol * abs(other)"
-    ),
     "aten.logical_and": ("self other", "self and other"),
     "aten.logical_or": ("self other", "self or other"),
     "aten.logical_not": ("self", "not self"),
@@ -130,8 +146,48 @@ def _register_rounding() -> None:
             return evaluate(body, text, {"self": x}) if x.dtype.is_floating_point else x
 
 
+# Truth values of floating-point numbers, and what they are of any other.
+_CLASSES: dict[str, tuple[str, bool]] = {
+    "aten.isnan": ("is_nan(self)", False),
+    "aten.isinf": ("abs(self) == inf", False),
+    "aten.isfinite": ("abs(self) < inf", True),
+    "aten.isposinf": ("self == inf", False),
+    "aten.isneginf": ("self == -inf", False),
+}
+
+
+def _register_classes() -> None:
+    for op, (text, otherwise) in _CLASSES.items():
+
+        @form(op)
+        def kind(body: Body, x: Tensor, text: str = text, otherwise: bool = otherwise) -> Tensor:
+            if not x.dtype.is_floating_point:
+                return literal(otherwise, torch.bool, x.shape)
+            return evaluate(body, text, {"self": x})
+
+
 register(FORMULAS, __name__)
 _register_rounding()
+_register_classes()
+
+
+@form("aten.signbit")
+def signbit(body: Body, x: Tensor) -> Tensor:
+    """Whether a number is negative; −0.0 is, as its reciprocal tells."""
+    return evaluate(
+        body, "self < 0 or recip(self) < 0" if x.dtype.is_floating_point else "self < 0", {"self": x}
+    )
+
+
+@form("aten.isclose")
+def isclose(
+    body: Body, x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Equal, or a finite distance apart that the tolerances allow."""
+    text = "self == other or (abs(self - other) <= atol + rtol * abs(other) and abs(self - other) < inf)"
+    if equal_nan and x.dtype.is_floating_point:
+        text += " or (is_nan(self) and is_nan(other))"
+    return evaluate(body, text, {"self": x, "other": y, "rtol": rtol, "atol": atol})
 
 
 @form("aten.logical_xor")
@@ -177,15 +233,32 @@ def _register_shifts() -> None:
 _register_shifts()
 
 
+# Floating-point numbers are rounded down exactly, as Python does: 1 // 0.1 is 9, although 1 / 0.1 is 10.
+_DIVISIONS: dict[str | None, tuple[str, str]] = {
+    None: ("self / other", "self / other"),
+    "floor": (
+        "where(other == 0, self / other, round((self - REST) / other)"
+        " - where(REST != 0 and (REST < 0) != (other < 0), 1, 0))".replace("REST", _REST),
+        "self // other",
+    ),
+    "trunc": (
+        "where(self / other < 0, ceil(self / other), floor(self / other))",
+        "where((self < 0) != (other < 0), -(abs(self) // abs(other)), abs(self) // abs(other))",
+    ),
+}
+
+
 @form("aten.div.Tensor_mode", "aten.div.Scalar_mode")
 def div_mode(body: Body, x: Tensor, y: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
     """Division, rounded down or towards zero."""
-    text = {
-        None: "self / other",
-        "floor": "self // other",
-        "trunc": "where((self < 0) != (other < 0), -(abs(self) // abs(other)), abs(self) // abs(other))",
-    }[rounding_mode]
-    return evaluate(body, text, {"self": x, "other": y})
+    fractions, whole = _DIVISIONS[rounding_mode]
+    return evaluate(body, fractions if body.dtype.is_floating_point else whole, {"self": x, "other": y})
+
+
+@form("aten.floor_divide")
+def floor_divide(body: Body, x: Tensor, y: Tensor | Number) -> Tensor:
+    """Division rounded down."""
+    return div_mode(body, x, y, rounding_mode="floor")
 
 
 @form("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar")
@@ -204,12 +277,30 @@ def power(body: Body, x: Tensor | Number, y: Tensor | Number) -> Tensor:
         -2: "recip(square(self))",
     }
     text = "pow(self, other)"
+    if not body.dtype.is_floating_point:
+        return _whole_power(body, x, y)
     if not isinstance(y, Tensor):
-        exact = {**products, **(roots if body.dtype.is_floating_point else {})}
-        text = exact.get(y, text)
+        text = {**products, **roots}.get(y, text)
         if y == 0:
             return literal(1, body.dtype, body.shape)
     return evaluate(body, text, {"self": x, "other": y})
+
+
+def _whole_power(body: Body, x: Tensor | Number, y: Tensor | Number) -> Tensor:
+    """Powers of whole numbers by squaring, bit by bit of the exponent; they wrap around as products do.
+
+    An exponent that is data is read up to 63; what lies beyond overflows for every base but −1, 0 and 1.
+    """
+    result: Tensor = literal(1, body.dtype, body.shape)
+    base, rest = (each if isinstance(each, Tensor) else literal(each, body.dtype) for each in (x, y))
+    for _ in range(6 if isinstance(y, Tensor) else int(y).bit_length()):
+        step = {"result": result, "base": base, "rest": rest}
+        result = evaluate(body, "where(rest % 2 == 1, result * base, result)", step)
+        base, rest = evaluate(body, "base * base", step), evaluate(body, "rest // 2", step)
+    if not isinstance(y, Tensor):
+        return result
+    text = "where(y >= 0, result, where(x == 1, 1, where(x == -1, 1 - 2 * (y % 2), 0)))"
+    return evaluate(body, text, {"result": result, "x": x, "y": y})
 
 
 @form("aten.clamp", "aten.clip", "aten.hardtanh", "aten.clamp_min")

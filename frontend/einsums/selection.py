@@ -51,9 +51,17 @@ def gather(body: Body, x: Tensor, *arguments: object, sparse_grad: bool = False)
         dim, index = arguments
     if not isinstance(dim, int) or not isinstance(index, Tensor):
         raise NoForm("a flattened index")
+    if not x.shape:  # one element, named once or more
+        return body.reshape(x, body.shape) if not index.shape else expand(body, x, body.shape)
     dim %= len(x.shape)
     places: list[upstream.Place] = list(range(len(x.shape)))
-    places[dim] = upstream.At(index, tuple(range(len(x.shape))))
+    named: list[int | None] = list(range(len(x.shape)))
+    for place, extent in enumerate(body.shape):  # `take_along_dim` broadcasts either
+        if index.shape[place] < extent:
+            named[place] = None
+        if x.shape[place] == 1 < extent and place != dim:
+            x = expand(body, x, (*x.shape[:place], extent, *x.shape[place + 1 :]))
+    places[dim] = upstream.At(index, tuple(named))
     return upstream.gather(body, x, places, body.shape)
 
 
@@ -131,11 +139,12 @@ def bucketize(
     """How many of the sorted edges lie below."""
     if len(edges.shape) != 1:
         raise NoForm("edges of several dimensions")
-    edges, x = body.materialised(body.cast(edges, x.dtype)), body.materialised(x)
+    common = torch.promote_types(edges.dtype, x.dtype)
+    edges, x = body.materialised(body.cast(edges, common)), body.materialised(body.cast(x, common))
     ranks = distinct(x.rank_names)
     j = fresh("j", ranks)
-    below = body.einsum((*ranks, j), "le" if right else "lt", edges[j], x.at(ranks), name="BELOW")
-    counted = body.cast(below, body.dtype)
+    above = body.einsum((*ranks, j), "gt" if right else "ge", edges[j], x.at(ranks), name="ABOVE")
+    counted = body.cast(body.map("not", above, name="BELOW"), body.dtype)  # so that NaN is above all edges
     return body.einsum(ranks, "id", counted.at((*ranks, j)), over=(j,), dtype=body.dtype)
 
 
