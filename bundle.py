@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .backends.cpu.generate import Generation
     from .backends.cpu.loader import Program
     from .backends.cuda.loader import Program as CudaProgram
+    from .ir.signature import TensorSpec
     from .sim.mapped import MapRuns
     from .sim.report import Report
     from .sim.rtl.bolt_result import LookupResult
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 SIMULATION = "verilog/sim.json"
 VERIFY = "verify.json"
+
+
+def random_input(random: np.random.Generator, spec: TensorSpec) -> np.ndarray:
+    """An array for an input: normal numbers, or whole ones that it takes where it says which."""
+    if spec.below is not None:
+        return random.integers(spec.below, size=spec.shape).astype(spec.dtype)
+    return random.standard_normal(spec.shape).astype(spec.dtype)
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,7 @@ class Bundle:
         if self._subject is None and "name" not in self.manifest["model"]:
             random = np.random.default_rng(seed)
             specs = self.files.entries[first].inputs
-            return {spec.name: random.standard_normal(spec.shape).astype(spec.dtype) for spec in specs}
+            return {spec.name: random_input(random, spec) for spec in specs}
         subject = self.subject()
         given = subject.entries[first]
         if subject.model is not None:

@@ -150,9 +150,11 @@ def execute(args: argparse.Namespace) -> int:
     """Run one parsed command and print what it has to say."""
     from . import commands
     from .outcome import Outcome, plain
+    from .progress import bar
 
     run: Callable[[argparse.Namespace], Outcome] = getattr(commands, args.spec.run)
-    outcome = run(args)
+    with bar():  # of a command that reports no progress, that it is at work
+        outcome = run(args)
     text = outcome.text
     if args.json:
         text = json.dumps(plain(outcome.data), allow_nan=False, indent=2)

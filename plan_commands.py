@@ -77,7 +77,7 @@ def plan_bind(args: argparse.Namespace) -> Outcome:
     from . import plan
     from .passes.bind.gantt import page, svg
 
-    shapes = {rank: size for given in args.shape for rank, size in given.items()}
+    shapes = one_extent_each(args.shape) or {}
     draw = {".svg": svg, ".html": page}.get(Path(args.out).suffix if args.out else ".svg")
     if draw is None:
         raise InputError("a chart of what kind?", where=args.out, accepted="a file name in .svg or .html")
@@ -141,7 +141,7 @@ def plan_nest(args: argparse.Namespace) -> Outcome:
     from .passes.bind.mapper import search
     from .passes.bind.mapper_nests import search_nests
 
-    shapes = {rank: size for given in args.shape for rank, size in given.items()}
+    shapes = one_extent_each(args.shape) or {}
     cascade = read_cascade(args.file, shape=shapes)
     with bar() as progress:
         found = (search_nests if args.cut else search)(

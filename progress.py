@@ -14,11 +14,15 @@ PATIENCE_S = 2.0
 """How long work may take before it owes an explanation."""
 
 
+_current: list[Progress] = []
+"""The bar there is, where one is."""
+
+
 @contextmanager
 def bar() -> Iterator[Progress | None]:
-    """A function to report progress to, or None where nobody is looking."""
-    if not sys.stderr.isatty():
-        yield None
+    """A function to report progress to, or None where nobody is looking; inside another bar, that one's."""
+    if _current or not sys.stderr.isatty():
+        yield _current[0] if _current else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -35,9 +39,11 @@ def bar() -> Iterator[Progress | None]:
     wait = Timer(PATIENCE_S, shown.start)
     wait.daemon = True
     wait.start()
+    _current.append(update)
     try:
         yield update
     finally:
+        _current.clear()
         wait.cancel()
         wait.join()
         shown.stop()

@@ -45,7 +45,19 @@ def prepare(program: ExportedProgram) -> Graph:
     graph.updates = dict(zip(graph.updates, found[len(graph.outputs) :], strict=True))
     copied.eliminate_dead_code()
     graph.nodes = [node for node in copied.nodes if node.op == "call_function"]
+    for node in graph.nodes:
+        if op_name(node) == "aten.embedding.default":
+            table, rows = node.args[:2]
+            assert isinstance(table, fx.Node)
+            assert isinstance(rows, fx.Node)
+            _limit(graph, rows, table.meta["val"].shape[0])
     return graph
+
+
+def _limit(graph: Graph, place: fx.Node, extent: int) -> None:
+    """Know of an input that its numbers are coordinates below an extent."""
+    if place in graph.inputs:
+        graph.limits[place] = min(graph.limits.get(place, extent), extent)
 
 
 def _returned(
@@ -82,9 +94,7 @@ def _state(graph: Graph, state: fx.Node, name: str, update: fx.Node) -> None:
                 accepted="index_copy_ along one dimension, or an assignment to one list of coordinates",
             )
         for place in coordinates(last):
-            if place in graph.inputs:
-                extent = last.meta["val"].shape[dimension(last)]
-                graph.limits[place] = min(graph.limits.get(place, extent), extent)
+            _limit(graph, place, last.meta["val"].shape[dimension(last)])
         last = last.args[0]
     param = graph.params.pop(state, None)
     if param is not None and not param.value.is_meta and bool(param.value.any()):

@@ -41,7 +41,8 @@ class Graph:
         outputs: nodes returned, with the place each had among the program's outputs.
         states: placeholder of a tensor the model updates when called → its name.
         updates: state's placeholder → the node that is its value afterwards.
-        limits: placeholder of an input of coordinates → the least extent it is a coordinate of a state in.
+        limits: placeholder of an input of coordinates → the least extent, of a state or of a table whose rows
+            are looked up, that it is a coordinate in.
     """
 
     nodes: list[fx.Node] = field(default_factory=list)

@@ -80,7 +80,10 @@ def parse_pipeline(text: str | None) -> list[Pass]:
     """
     if text is None:
         return [create(name, {}) for name in DEFAULT]
-    return [_parse_item(item) for item in _split(text) if item.strip()]
+    items = _split(text) if text.strip() else []
+    if not all(item.strip() for item in items):
+        raise PassError("a comma without a pass", where=text, accepted="a,b{k=v,k2=v}")
+    return [_parse_item(item) for item in items]
 
 
 def _split(text: str) -> list[str]:
@@ -106,6 +109,8 @@ def _parse_item(item: str) -> Pass:
             key, equals, value = pair.partition("=")
             if not equals:
                 raise PassError(f"option '{pair}' has no value", where=item, accepted="key=value")
+            if key.strip() in options:
+                raise PassError(f"option '{key.strip()}' is given twice", where=item, accepted="once")
             options[key.strip()] = value.strip()
     return create(name.strip(), options)
 

@@ -163,6 +163,7 @@ def test_the_list_of_what_is_not_built_is_the_tables() -> None:
         (["compile", "zoo:mlp", "--emit", "poetry"], "poetry"),
         (["simulate", "b", "--max-cycles", "-5"], "-5"),
         (["verify", "b", "--lengths", "7,x"], "'x' is not"),
+        (["plan", "nest", "c.txt", "--shape", "e=4", "--shape", "e=8"], "twice"),
         (["reproduce", "attention-is-all-you-need"], "attention-is-all-you-need"),
     ],
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 import pytest
 
-from penstock import progress
+from penstock import cli, commands, progress
+from penstock.outcome import Outcome
 
 
 class Terminal(io.StringIO):
@@ -52,6 +55,32 @@ def test_long_work_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         assert update is not None
         update("simulate", 10, 40)
         assert terminal.shown.wait(600), "the bar never came"
+
+
+def test_a_bar_inside_a_bar_is_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with progress.bar() as outer:
+        with progress.bar() as inner:
+            assert inner is outer
+        with progress.bar() as again:
+            assert again is outer
+    with progress.bar() as later:
+        assert later is not outer
+
+
+def test_every_command_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[str] = []
+
+    @contextmanager
+    def bar() -> Iterator[None]:
+        entered.append("bar")
+        yield
+        entered.append("no bar")
+
+    monkeypatch.setattr(progress, "bar", bar)
+    monkeypatch.setattr(commands, "list_models", lambda _: entered.append("work") or Outcome({}, ""))
+    assert cli.main(["models"]) == cli.DONE
+    assert entered == ["bar", "work", "no bar"]
 
 
 def test_a_failure_inside_stops_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:

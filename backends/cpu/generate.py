@@ -167,7 +167,16 @@ def generate(
 
 
 def random_prompt(decoder: Decoder, length: int, seed: int) -> np.ndarray:
-    """Tokens [length], or hidden states [length, d], the same for the same seed."""
+    """Tokens [length], or hidden states [length, d], the same for the same seed.
+
+    Raises:
+        InputError: the cache does not hold so many.
+    """
+    if length > decoder.capacity:
+        raise InputError(
+            f"a prompt of {length} tokens, the cache has {decoder.capacity}",
+            accepted="fewer tokens, or a model compiled with a larger cache",
+        )
     draw = np.random.default_rng(seed)
     if decoder.vocabulary:
         return draw.integers(decoder.vocabulary, size=length)
@@ -195,7 +204,7 @@ def _roles(program: Program) -> tuple[TensorSpec, TensorSpec]:
     """The inputs of tokens and of positions."""
     for entry in program.entries.values():
         places = [spec for spec in entry.inputs if spec.below is not None and len(spec.shape) == 1]
-        others = [spec for spec in entry.inputs if spec.below is None]
+        others = [spec for spec in entry.inputs if spec not in places]
         if not entry.states or (len(places), len(others)) != (1, 1) or others[0].shape[0] != 1:
             raise InputError(
                 "the bundle is no decoder with a cache: it cannot generate",

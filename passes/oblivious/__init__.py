@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...ir.cascade import FUSED, walk
-from ...ir.entries import KIND, NAME, arguments, tables, text_attribute
+from ...ir.entries import BELOW, KIND, NAME, arguments, tables, text_attribute
 from ...ir.errors import InputError, PassError, PrivateUses
 from ...ir.lookup import PAGE_BYTES, value_bytes_most
 from ...ir.mlir import func, ir
@@ -120,6 +120,7 @@ def _mark(module: ir.Module, values: set[ir.Value]) -> None:
 def _with_mark(function: func.FuncOp, kind: str, flags: list[bool], mark: ir.Attribute) -> ir.ArrayAttr:
     merged = []
     for table, private in zip(tables(function, kind, len(flags)), flags, strict=True):
-        items = {each.name: each.attr for each in table}
+        # A private number out of range is not told from others: its look-up gives NaN.
+        items = {each.name: each.attr for each in table if not (private and each.name == BELOW)}
         merged.append(ir.DictAttr.get({**items, PRIVATE: mark} if private else items))
     return ir.ArrayAttr.get(merged)

@@ -118,14 +118,17 @@ def budget(text: str | None) -> float | None:
     """The average number of bits asked for as ``bits=4.5``; None where a format or nothing is named.
 
     Raises:
-        InputError: bits that are no number.
+        InputError: bits that are no number above 0.
     """
     if text is None or not text.startswith("bits="):
         return None
     try:
-        return float(text.removeprefix("bits="))
-    except ValueError as error:
-        raise InputError(f"'{text}' is no number of bits", accepted="bits=4.5, or a format") from error
+        bits = float(text.removeprefix("bits="))
+    except ValueError:
+        bits = 0.0
+    if not 0 < bits < math.inf:
+        raise InputError(f"'{text}' is no number of bits", accepted="bits=4.5, or a format")
+    return bits
 
 
 def mix(

@@ -46,6 +46,15 @@ def shows() -> ir.Module:
     return raise_subject(from_module(Shows(), {"ids": ids, "places": ids.clone()}, "f32")).module
 
 
+def test_what_would_tell_a_private_number_out_of_range_is_left_out() -> None:
+    ids = torch.zeros(1, 6, dtype=torch.int64)
+    model = torch.nn.Sequential(torch.nn.Embedding(50, 24))
+    module = raise_subject(from_module(model, {"input": ids}, "f32")).module
+    assert "penstock.below = 50" in print_module(module)
+    hidden, _ = run_pipeline(module, parse_pipeline("oblivious{private=input}"))
+    assert "penstock.below" not in print_module(hidden)
+
+
 def refused(text: str) -> list[str]:
     """The reasons for which the pass refuses a module of ``@main(%x private, %p public, %t)``."""
     with pytest.raises(PrivateUses) as caught:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from penstock.ir.errors import PassError
 from penstock.ir.module import print_module
+from penstock.passes.pipeline import parse_pipeline
 
 from .modules import IR, assert_same_values, run_passes
 
@@ -32,3 +34,25 @@ def test_a_pass_keeps_the_values_and_changes_nothing_when_run_again(path: Path) 
     tolerance = TOLERANCES.get(name, 1e-12)
     text = print_module(assert_same_values(path.read_text(encoding="utf-8"), name, tolerance=tolerance))
     assert print_module(run_passes(text, name)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("relabel,,fuse", "a comma without a pass"),
+        ("relabel,", "a comma without a pass"),
+        ("fuse{p_tile=1,p_tile=2}", "option 'p_tile' is given twice"),
+        ("fuse{p_tile}", "option 'p_tile' has no value"),
+        ("fuse{", "not closed"),
+        ("fuse}{", "unbalanced"),
+        ("no-such", "unknown pass"),
+    ],
+)
+def test_pipelines_that_do_not_parse(text: str, said: str) -> None:
+    with pytest.raises(PassError, match=said) as refused:
+        parse_pipeline(text)
+    assert refused.value.accepted
+
+
+def test_a_pipeline_of_nothing_has_no_passes() -> None:
+    assert parse_pipeline(" ") == []

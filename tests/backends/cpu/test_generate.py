@@ -154,3 +154,8 @@ def test_a_bundle_without_cache_cannot_generate(tmp_path: Path, capsys: pytest.C
 def test_a_batch_with_a_cache_is_refused() -> None:
     with pytest.raises(InputError, match="a batch of 2 with a cache"):
         penstock.compile(CACHED, shapes={"b": [2]})
+
+
+def test_random_prompts_beyond_the_cache_are_not_drawn(bundle: Bundle) -> None:
+    with pytest.raises(InputError, match=f"a prompt of {10**15} tokens, the cache has {CAPACITY}"):
+        bundle.generate(10**15, 1)

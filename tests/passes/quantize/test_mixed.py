@@ -116,5 +116,6 @@ def test_a_budget_is_written_as_bits() -> None:
     assert budget("bits=4.25") == 4.25
     assert budget("bitmod4") is None
     assert budget(None) is None
-    with pytest.raises(InputError, match="no number of bits"):
-        budget("bits=few")
+    for text in ("few", "nan", "inf", "0", "-4", ""):
+        with pytest.raises(InputError, match="no number of bits"):
+            budget(f"bits={text}")
