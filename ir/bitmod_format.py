@@ -54,6 +54,11 @@ class Term:
     exp: int
     man: int
 
+    @property
+    def word(self) -> int:
+        """As the array has it: sign, man, two bits of exp."""
+        return self.sign << 3 | self.man << 2 | self.exp
+
 
 NO_TERM = Term(0, 0, 0)
 
@@ -87,6 +92,15 @@ class BitmodFormat:
         table = np.tile(np.array(signed, np.int64), (4, 1))
         table[:, SPECIAL_CODE] = self.specials
         return table
+
+    @property
+    def special_terms(self) -> int:
+        """The special values as the array's register holds them: a byte of two terms each, index 0 lowest."""
+        word = 0
+        for index, value in enumerate(self.specials):
+            high, low = two_terms(value)
+            word |= (high.word << 4 | low.word) << (8 * index)
+        return word
 
     @property
     def steps(self) -> int:

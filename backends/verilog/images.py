@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir.bitmod_format import GROUP_SIZE, BitmodWeights, Mode, Term, two_terms
+from ...ir.bitmod_format import GROUP_SIZE, BitmodWeights, Mode
 
 Words = NDArray[np.uint64]
 
@@ -38,15 +38,6 @@ def activation_words(activations: NDArray[np.float16], groups: int) -> Words:
     return padded.astype("<f2").view("<u8").ravel().astype(np.uint64)
 
 
-def special_terms(weights: BitmodWeights) -> int:
-    """The four special values as the array's register holds them: 32 bits, index 0 lowest; 0 of integers."""
-    word = 0
-    for index, value in enumerate(weights.format.specials):
-        high, low = two_terms(value)
-        word |= (_term(high) << 4 | _term(low)) << (8 * index)
-    return word
-
-
 def hex_image(words: Iterable[int], heading: Iterable[str], digits: int = 16) -> str:
     """A ``$readmemh`` file: heading lines as comments, then one word of so many digits per line."""
     lines = [f"// {line}" for line in heading]
@@ -62,7 +53,3 @@ def _packed(codes: NDArray[np.integer], bits: int) -> Words:
 
 def _bits(values: NDArray[np.float32]) -> Words:
     return np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
-
-
-def _term(term: Term) -> int:
-    return term.sign << 3 | term.man << 2 | term.exp

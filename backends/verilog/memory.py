@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...ir.bitmod_format import BitmodWeights
 from ...ir.errors import InputError
 from ...sim.cost.bitmod_accel import DESCRIPTOR_BYTES, Accelerator, Layer
-from .images import activation_words, special_terms, weight_words
+from .images import activation_words, weight_words
 
 BASE = 0x8000_0000
 """Address of the first descriptor."""
@@ -145,7 +145,7 @@ def memory(linears: Sequence[Linear]) -> Memory:
         descriptors.append(
             _DESCRIPTOR.pack(
                 *(weights, activations, free, *shape, each.quantized.groups, int(mode), 0),
-                special_terms(each.quantized),
+                each.quantized.format.special_terms,
             )
         )
         free += -(-4 * shape[0] * shape[1] // ALIGNMENT) * ALIGNMENT

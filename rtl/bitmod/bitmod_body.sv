@@ -6,9 +6,11 @@
 // (BitMoD, HPCA 2025; SN40L, MICRO 2024, section IV-A).
 //
 // In the place of sn40l_pcu_gemm, with its ports. A unit is a layer of rows_i tokens, at most MaxTokens, by
-// 8 * trips_i channels with depth_i groups of 128 inputs; A brings its activations, B its weights, in the
-// 64-bit words of bitmod_linear, four a vector. Rows leave tile of channels by tile of
-// channels, as from the other body. What leaves of a unit after a vector with poison came in is poisoned.
+// 8 * trips_i channels with depth_i groups of 128 inputs. A brings its activations, FP32, token after token:
+// they are rounded to FP16, four a cycle. Of a token's last group come last_i vectors, or all 16 where that is
+// 0; what is missing is zero. B brings weights and biases in the 64-bit words of bitmod_linear, four a vector.
+// Rows leave tile of channels by tile of channels, as from the other body. What leaves of a unit after a
+// vector with poison came in is poisoned.
 
 module bitmod_body #(
   parameter  int unsigned MaxTokens = 32,
@@ -23,6 +25,7 @@ module bitmod_body #(
   input  logic [1:0]          weights_i,        // bitmod_pkg::mode_e
   input  logic [31:0]         special_terms_i,
   input  logic [15:0]         depth_i,
+  input  logic [3:0]          last_i,
   input  logic [7:0]          rows_i,
   input  logic [15:0]         trips_i,
   input  logic [31:0]         units_i,
@@ -71,25 +74,48 @@ module bitmod_body #(
     end
   end
 
-  // Words of the operands, of which a unit has whole vectors: the fourth pops its vector.
-  logic [1:0] act_q, weight_q;
-  logic       act_ready, weight_ready, act_taken, weight_taken, poison_q;
+  // Words of the activations: two a vector, or zeros where a token's last group has no vector left.
+  localparam int unsigned WordWidth = $clog2(bitmod_pkg::ActWordsPerGroup);
 
-  assign act_taken    = a_valid_i && act_ready;
+  logic [WordWidth-1:0] act_q;    // of a group
+  logic [15:0]          group_q;  // of a token
+  logic                 act_valid, act_ready, act_taken, padding, group_last;
+  logic [3:0][31:0]     half;
+  logic [3:0][15:0]     rounded;
+
+  assign group_last = group_q == depth_i - 16'd1;
+  assign padding    = group_last && last_i != '0 && act_q[WordWidth-1:1] >= last_i;
+  assign act_valid  = a_valid_i || padding;
+  assign act_taken  = act_valid && act_ready;
+  assign a_pop_o    = act_taken && !padding && act_q[0];
+  assign half       = act_q[0] ? a_i[VecWidth-1:VecWidth/2] : a_i[VecWidth/2-1:0];
+
+  for (genvar l = 0; l < 4; l++) begin : gen_round
+    fp32_to_fp16 i_round (
+      .value_i(half[l]),
+      .value_o(rounded[l])
+    );
+  end
+
+  // Words of the weights, of which a unit has whole vectors: the fourth pops its vector.
+  logic [1:0] weight_q;
+  logic       weight_ready, weight_taken, poison_q;
+
   assign weight_taken = b_valid_i && weight_ready;
-  assign a_pop_o      = act_taken && act_q == 2'd3;
   assign b_pop_o      = weight_taken && weight_q == 2'd3;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       act_q    <= '0;
+      group_q  <= '0;
       weight_q <= '0;
       poison_q <= 1'b0;
     end else begin
-      if (act_taken)    act_q    <= act_q + 2'd1;
+      if (act_taken) act_q <= act_q + WordWidth'(1);
+      if (act_taken && act_q == '1) group_q <= group_last ? '0 : group_q + 16'd1;
       if (weight_taken) weight_q <= weight_q + 2'd1;
       if (begins) poison_q <= 1'b0;
-      else if ((act_taken && a_poison_i) || (weight_taken && b_poison_i)) poison_q <= 1'b1;
+      else if ((act_taken && !padding && a_poison_i) || (weight_taken && b_poison_i)) poison_q <= 1'b1;
     end
   end
 
@@ -117,9 +143,9 @@ module bitmod_body #(
     .done_o         (done),
     .nonfinite_o    (nonfinite),
     .cycles_o       (cycles),
-    .act_valid_i    (a_valid_i),
+    .act_valid_i    (act_valid),
     .act_ready_o    (act_ready),
-    .act_data_i     (a_i[act_q*64+:64]),
+    .act_data_i     (padding ? '0 : rounded),
     .weight_valid_i (b_valid_i),
     .weight_ready_o (weight_ready),
     .weight_data_i  (b_i[weight_q*64+:64]),
@@ -142,7 +168,7 @@ module bitmod_body #(
   assign row_poison_o = row_poison_q;
   assign idle_o       = !active_q && !busy;
   assign works_o      = busy && !starved_o && !blocked_o;
-  assign starved_o    = busy && ((act_ready && !a_valid_i) || (weight_ready && !b_valid_i));
+  assign starved_o    = busy && ((act_ready && !act_valid) || (weight_ready && !b_valid_i));
   assign blocked_o    = out_valid && !row_ready_i && !starved_o;
 
   // Channels come in eights; what is not finite is NaN in its rows.

@@ -6,9 +6,9 @@
 // decoding of configuration and counters (SN40L, MICRO 2024, section IV).
 //
 // Node n = y * Cols + x. Columns in AgcuCols hold AGCUs; in the others PCUs and PMUs alternate like the squares
-// of a chessboard, beginning with a PCU. AGCU a = y * (columns of AGCUs) + those of its row before it; each has
-// an AXI4 master. Registers are in sn40l_pkg, sn40l_pcu_pkg and sn40l_mem_pkg. start_i starts every unit;
-// those without a configuration stay done.
+// of a chessboard, beginning with a PCU, those in BitmodCols with a BitMoD array for a body. AGCU a = y *
+// (columns of AGCUs) + those of its row before it; each has an AXI4 master. Registers are in sn40l_pkg,
+// sn40l_pcu_pkg and sn40l_mem_pkg. start_i starts every unit; those without a configuration stay done.
 //
 // Counters, answered in the next cycle: stat_unit_i = node, stat_word_i = word of its stat_o, 8 + k of an AGCU
 // its perf_o k; stat_unit_i = 64 + node, stat_word_i = {plane, 0 stalls | 1 strays}: its switches'.
@@ -17,6 +17,7 @@ module sn40l_fabric #(
   parameter  int unsigned Rows           = 4,
   parameter  int unsigned Cols           = 12,
   parameter  logic [63:0] AgcuCols       = 64'h891,  // columns 0, 4, 7 and 11
+  parameter  logic [63:0] BitmodCols     = 64'h0,
   parameter  int unsigned PmuBanks       = 8,
   parameter  int unsigned PmuDepth       = 4096,
   parameter  bit          PmuSinglePort  = 1'b0,
@@ -100,7 +101,7 @@ module sn40l_fabric #(
       localparam int unsigned Node = y * Cols + x;
       // AGCUs of the row before this node.
       localparam int unsigned Before = $countones(AgcuCols & ((64'd1 << x) - 64'd1));
-      localparam int unsigned Kind   = AgcuCols[x] ? 2 : (y + x - Before) % 2;
+      localparam int unsigned Kind   = AgcuCols[x] ? 2 : (y + x - Before) % 2 == 1 ? 1 : BitmodCols[x] ? 3 : 0;
 
       logic [Planes-1:0][Links-1:0]                  in_valid, in_credit, out_valid, out_credit;
       logic [Planes-1:0][Links-1:0][PacketWidth-1:0] in_packet, out_packet;

@@ -10,7 +10,7 @@
 // completion ports at 0.
 
 module sn40l_node #(
-  parameter  int unsigned Kind          = 0,  // 0: PCU, 1: PMU, 2: AGCU
+  parameter  int unsigned Kind          = 0,  // 0: PCU, 1: PMU, 2: AGCU, 3: PCU with a BitMoD array
   parameter  int unsigned PmuBanks      = 8,
   parameter  int unsigned PmuDepth      = 4096,
   parameter  bit          PmuSinglePort = 1'b0,
@@ -210,8 +210,8 @@ module sn40l_node #(
                           axi_aw_ready_i, axi_w_ready_i, axi_b_valid_i, axi_b_id_i, axi_b_resp_i};
   end
 
-  if (Kind == 0) begin : gen_pcu
-    sn40l_pcu i_pcu (
+  if (Kind == 0 || Kind == 3) begin : gen_pcu
+    sn40l_pcu #(.Bitmod(Kind == 3)) i_pcu (
       .clk_i,
       .rst_ni,
       .start_i,
@@ -254,8 +254,8 @@ module sn40l_node #(
                      : stat_word_i[3] ? perf
                      :                  unit_stat[stat_word_i[1:0]];
 
-  if (Kind > 2) begin : gen_bad_kind
-    $error("sn40l_node: Kind must be 0, 1 or 2");
+  if (Kind > 3) begin : gen_bad_kind
+    $error("sn40l_node: Kind must be 0..3");
   end
 
 endmodule

@@ -146,6 +146,7 @@ module sn40l_pcu #(
       .weights_i   (weights),
       .special_terms_i(specials),
       .depth_i     (depth),
+      .last_i      (tiles),
       .rows_i      (rows),
       .trips_i     (trips),
       .units_i     (units),
@@ -167,7 +168,7 @@ module sn40l_pcu #(
     );
 
     logic unused_registers;
-    assign unused_registers = ^{bias, tiles};
+    assign unused_registers = bias;
   end else begin : gen_fp32
     sn40l_pcu_gemm #(
       .AccTiles(AccTiles),

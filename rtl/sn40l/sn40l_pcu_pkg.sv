@@ -38,7 +38,8 @@
 // the output, all per vector), while the next tile accumulates.
 //
 // BitMoD body (sn40l_pcu's parameter): GEMM as bitmod_body says, each unit a quantized linear layer of ROWS
-// tokens by 8 * TRIPS channels and K groups of 128 inputs.
+// tokens by 8 * TRIPS channels and K groups of 128 inputs. In the place of the vectors of A for each k stand
+// those of a token's last group, 0: all 16. The weights bring the bias.
 //
 // SIMD. An instruction takes vectors i = 0..count: result = tail(x op y), lane by lane. Buffer addresses go up
 // with i; a queue gives its next vector (one, if x and y name the same); a scalar or constant is in every

@@ -12,7 +12,7 @@ from cocotb.triggers import FallingEdge
 from cocotb_linear import ARRAY, SCHEMES, Layer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from penstock.backends.verilog.images import activation_words, special_terms, weight_words
+from penstock.backends.verilog.images import activation_words, weight_words
 
 CONTROL, STATUS, ERROR, IRQ_ENABLE = 0x10, 0x14, 0x18, 0x1C
 BASE, BASE_HIGH, COUNT, PROGRESS, CYCLES, CORE_CYCLES = 0x20, 0x24, 0x28, 0x2C, 0x30, 0x38
@@ -66,7 +66,7 @@ class Bench:
             layer.weights.groups,
             int(layer.weights.format.mode),
             flags,
-            special_terms(layer.weights),
+            layer.weights.format.special_terms,
         )
         at = DESCRIPTORS + 64 * len(self.layers)
         self.memory.bytes[at : at + 64] = descriptor

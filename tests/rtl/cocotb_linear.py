@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
-from penstock.backends.verilog.images import activation_words, special_terms, weight_words
+from penstock.backends.verilog.images import activation_words, weight_words
 from penstock.passes.quantize import quantize
 from penstock.sim.cost.bitmod import BitmodArray, linear_cycles
 from penstock.sim.rtl import bitmod_oracle
@@ -87,7 +87,7 @@ async def run(
     order = iter(result_order(tokens, channels))
     dut.tokens_i.value, dut.channels_i.value, dut.groups_i.value = tokens, channels, layer.weights.groups
     dut.mode_i.value = int(layer.weights.format.mode)
-    dut.special_terms_i.value = special_terms(layer.weights)
+    dut.special_terms_i.value = layer.weights.format.special_terms
     dut.start_i.value = 1
     held: dict[str, bool] = {}
     for cycle in range(PATIENCE):

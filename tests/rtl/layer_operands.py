@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.backends.verilog.images import activation_words, special_terms, weight_words
+from penstock.backends.verilog.images import activation_words, weight_words
 from penstock.passes.quantize import quantize
 from penstock.sim.rtl.bitmod_oracle import Rounding, linear
 
@@ -53,7 +53,7 @@ class Layer:
     @property
     def specials(self) -> int:
         """The four special values as terms."""
-        return special_terms(self.weights)
+        return self.weights.format.special_terms
 
     def act_words(self) -> NDArray[np.uint64]:
         """The activation stream."""

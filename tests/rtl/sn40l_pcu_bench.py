@@ -154,19 +154,29 @@ def _small(folder: Path) -> list[Job]:
     return jobs(folder, seed=2, count=30, tiles=1, sets=1)
 
 
+def finer(halves: np.ndarray, seed: int) -> np.ndarray:
+    """Single precision that rounds to these: what they hold beyond half precision is random."""
+    random = np.random.default_rng(seed)
+    whole = halves.astype(np.float32)
+    step = np.ldexp(np.float32(1), np.where(whole == 0, -24, np.maximum(np.frexp(whole)[1] - 11, -24)))
+    found = whole + step * random.uniform(-0.2, 0.2, whole.shape).astype(np.float32)
+    found = np.where(np.isinf(whole), np.copysign(np.float32(1e9), whole), found)
+    with np.errstate(over="ignore"):
+        assert np.array_equal(found.astype(np.float16), halves)
+    return found
+
+
 def quantized_run(layers: list[Layer], pace: Pace, seed: int) -> Run:
     """Layers of one shape and scheme, as units of a BitMoD body, all drained through a product with 0.5."""
     first = layers[0]
     tiles = first.channels // LANES
     half = Instruction(op=Op.MUL, y_source=Source.CONSTANT, to_output=1)
     it = Configuration(
-        Mode.GEMM, len(layers), tiles, tiles * first.tokens, depth=first.groups, rows=first.tokens, tiles=1,
+        Mode.GEMM, len(layers), tiles, tiles * first.tokens, depth=first.groups, rows=first.tokens,
+        tiles=first.inputs // LANES % 16,
         program=(half,), constants=(0.5,), queues=(Queue(1), Queue(2, 1)), flow=3, credits=(Credit(1, True),),
         weights=first.mode, specials=first.specials,
     )  # fmt: skip
-
-    def stream(words: list[np.ndarray]) -> Stream:
-        return Stream.clean(np.concatenate(words).astype(np.uint64).view(np.float32).reshape(-1, LANES))
 
     rows = [
         each.expected.view(np.float32).reshape(each.tokens, tiles, LANES).swapaxes(0, 1).reshape(-1, LANES)
@@ -174,9 +184,10 @@ def quantized_run(layers: list[Layer], pace: Pace, seed: int) -> Run:
     ]
     left = np.concatenate(rows) * np.float32(0.5)
     left = np.where(np.isnan(left), NAN, left)
+    words = np.concatenate([each.weight_words() for each in layers]).astype(np.uint64)
     operands = [
-        stream([each.act_words() for each in layers]),
-        stream([each.weight_words() for each in layers]),
+        Stream.clean(np.concatenate([finer(each.acts, seed) for each in layers]).reshape(-1, LANES)),
+        Stream.clean(words.view(np.float32).reshape(-1, LANES)),
     ]
     return Run(it, operands, pace=pace, seed=seed, results=Stream.clean(left))
 
@@ -186,10 +197,14 @@ def quantized_jobs(folder: Path) -> list[Job]:
     runs = []
     for seed, scheme in enumerate(SCHEMES):
         layers = [
-            Layer(5 + 4 * seed, 16, 100 + 90 * (seed & 1), 10 * seed + unit, scheme) for unit in range(2)
+            Layer(5 + 4 * seed, 16, WIDTHS[seed], 10 * seed + unit, scheme)
+            for unit in range(1 + (seed + 1) % 3)
         ]
-        hard_activations(layers[1], seed)
-        runs += [quantized_run(layers, pace, seed) for pace in (FULL_SPEED, replace(PACES[0], reset=300))]
+        hard_activations(layers[-1], seed)
+        layers[0].acts[-1, seed] = np.inf  # in single precision, what is beyond half precision
+        slow = quantized_run(layers, replace(PACES[0], reset=300), seed)
+        free = quantized_run(layers, FULL_SPEED, seed)
+        runs += [replace(free, configuration=replace(free.configuration, credits=()), exact=True), slow]
     return [Job((write(runs, folder / "quantized.bin"),))]
 
 
@@ -200,5 +215,8 @@ BENCHES = {
         Bench("pcu1", TOP, "pcu_main.cpp", _small, {"AccTiles": 1, "AccSets": 1}, harness=False),
     )
 }
+
+WIDTHS = (104, 128, 200, 8, 384)
+"""Inputs of quantized layers: of each, how much of the last group comes differs."""
 
 QUANTIZED = Bench("pcu_bitmod", TOP, "pcu_main.cpp", quantized_jobs, {"Bitmod": 1}, harness=False)

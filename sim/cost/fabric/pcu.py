@@ -2,7 +2,8 @@
 
 From the cycle after start_i, which is 0, to the first with done_o. Operands can be taken from cycle 1 on.
 The run of a systolic body is max-plus: tiles accumulate one after the other, wait for their set of
-accumulators, and leave in order. A program issues a vector a cycle, and waits where it is told to.
+accumulators, and leave in order. A BitMoD body's is its array's, unit by unit. A program issues a vector a
+cycle, and waits where it is told to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ....ir.bitmod_format import GROUP_SIZE, Mode as Weights
 from ...rtl.sn40l_pcu.registers import (
+    LANES,
     RESULT_CYCLES,
     SCALAR_CYCLES,
     Configuration,
@@ -19,9 +22,12 @@ from ...rtl.sn40l_pcu.registers import (
     Reduce,
     Source,
 )
+from ..bitmod import BitmodArray, linear_cycles
 
 FULL = 2
 """From a tile's last multiply-accumulate to the first cycle in which its rows can leave."""
+MOST_TOKENS, MOST_GROUPS = 32, 12
+"""Of a unit of the BitMoD body: tokens, groups of 128 inputs."""
 LEAVES = 3
 """From a result's cycle to done: into the output's queue, out of it, told."""
 TOLD = 1
@@ -47,6 +53,8 @@ class Activity:
 
 def activity(it: Configuration, *, sets: int = 2) -> Activity:
     """Cycles of a whole run, with so many sets of accumulators."""
+    if it.weights:
+        return _quantized(it)
     if it.mode == Mode.GEMM:
         return _gemm(it, sets)
     if it.mode == Mode.SIMD:
@@ -64,6 +72,14 @@ def _gemm(it: Configuration, sets: int) -> Activity:
         left = max(ready - 1 + FULL, left + 1) + it.rows - 1
         free[tile % sets] = left + 1
     return Activity(left + RESULT_CYCLES - 1 + LEAVES, count * busy, 1, blocked)
+
+
+def _quantized(it: Configuration) -> Activity:
+    inputs, array = GROUP_SIZE * it.depth, BitmodArray(max_tokens=MOST_TOKENS, max_groups=MOST_GROUPS)
+    unit = linear_cycles(array, it.rows, LANES * it.trips, inputs, mode=Weights(it.weights)).total
+    # A unit begins the cycle after the one before it is through, whose last row has left a cycle before.
+    left = it.units * (unit + 1) - 2
+    return Activity(left + RESULT_CYCLES - 1 + LEAVES, it.units * unit)
 
 
 def _simd(it: Configuration) -> Activity:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import PlanError
+from . import quantized
 from .registers import (
     BUFFER_DEPTH,
     CONSTANTS,
@@ -64,9 +65,9 @@ def run(configuration: Configuration, operands: Sequence[Stream]) -> Stream:
     Raises:
         PlanError: more or fewer operands than are used, or an instruction that reads what is not there yet.
     """
-    if configuration.weights:
-        raise PlanError("quantized weights", accepted="single precision; BitMoD's oracle has the others")
     with np.errstate(all="ignore"):
+        if configuration.weights:
+            return _quantized(configuration, operands)
         if configuration.mode == Mode.GEMM:
             return _gemm(configuration, operands)
         if configuration.mode == Mode.SIMD:
@@ -96,6 +97,19 @@ def _gemm(it: Configuration, operands: Sequence[Stream]) -> Stream:
         _one_nan(sums[:, : it.rows]).reshape(-1, LANES),
         np.repeat(poison, LANES, axis=1)[:, : it.rows].reshape(-1),
     )
+    return _left(it, leaving, operands)
+
+
+def _quantized(it: Configuration, operands: Sequence[Stream]) -> Stream:
+    """Poison is the whole unit's here. Of the array's, what has left before a vector with poison came is clean."""
+    a, b = operands[0], operands[1]
+    out = quantized.rows(it, a.vectors, b.vectors)
+    poison = a.poison.reshape(it.units, -1).any(1) | b.poison.reshape(it.units, -1).any(1)
+    return _left(it, Stream(_one_nan(out), np.repeat(poison, it.trips * it.rows)), operands)
+
+
+def _left(it: Configuration, leaving: Stream, operands: Sequence[Stream]) -> Stream:
+    """Rows of a systolic body through the one instruction."""
     if len(it.program) != 1:
         raise PlanError(f"{len(it.program)} instructions for a systolic body", accepted="1")
     # Every row goes through the instruction; one count of vectors after the other.

@@ -166,8 +166,8 @@ class Configuration:
         trips: output tiles, or runs of the program's body, of a unit.
         packets: vectors of the result in a unit.
         bias: whether each output tile begins with a vector of bias.
-        depth: K.
-        tiles: vectors of A for each k.
+        depth: K; with quantized weights groups of 128.
+        tiles: vectors of A for each k; with quantized weights those of a token's last group, 0: all 16.
         rows: rows that leave of each output tile.
         program: instructions; the first alone, for a systolic body.
         body: where the program's body begins.

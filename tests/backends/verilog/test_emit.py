@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from penstock.backends.verilog import Linear, emit
-from penstock.backends.verilog.images import activation_words, hex_image, special_terms, weight_words
+from penstock.backends.verilog.images import activation_words, hex_image, weight_words
 from penstock.ir.bitmod_format import BitmodWeights, Mode
 from penstock.ir.errors import BundleError, InputError
 from penstock.passes.quantize import quantize
@@ -92,7 +92,7 @@ def test_descriptors_lead_to_the_operands(tmp_path: Path) -> None:
         assert not any(image[64 * number + 36 : 64 * number + 64])
         assert (tokens, channels) == (len(each.activations), each.quantized.channels)
         assert (groups, flags) == (each.quantized.groups, 0)
-        assert (mode, specials) == (each.quantized.format.mode, special_terms(each.quantized))
+        assert (mode, specials) == (each.quantized.format.mode, each.quantized.format.special_terms)
         words = weight_words(each.quantized, each.bias).astype("<u8").tobytes()
         assert image[weights - base :][: len(words)] == words
         words = activation_words(each.activations, groups).astype("<u8").tobytes()
@@ -153,7 +153,7 @@ def test_the_activation_image_pads_each_token_to_whole_groups() -> None:
 
 def test_special_values_go_in_as_terms() -> None:
     # +5 = 2·2² + 2¹, −5, +8 = 2·2³, −8: sign, present, exponent of both terms.
-    assert special_terms(quantize(WEIGHTS)) == 0xF0_70_ED_65
+    assert quantize(WEIGHTS).format.special_terms == 0xF0_70_ED_65
 
 
 def test_floats_beyond_half_precision_become_infinities() -> None:
