@@ -119,6 +119,7 @@ def _check_tuned(tune: bool | str | Path, target: Target, model: str | torch.nn.
 def _check_part(target: Target, layer: str | None, head: int | None, quantize: str | None) -> None:
     from .blocks import has_fabric
     from .heads import has_array
+    from .ir.bitmod_format import ARRAY_FORMATS
     from .oblivious import has_map
 
     if target.backend in WHOLE and layer:
@@ -134,7 +135,9 @@ def _check_part(target: Target, layer: str | None, head: int | None, quantize: s
         raise InputError(
             "attention has no weights to quantize", where="--quantize", accepted="--target bitmod-small"
         )
-    if quantize and has_fabric(target):
+    if quantize and has_fabric(target) and quantize not in ARRAY_FORMATS:
         raise InputError(
-            f"{target.name} computes in FP32", where="--quantize", accepted="--target bitmod-small"
+            f"'{quantize}' is no format of the BitMoD arrays of {target.name}",
+            where="--quantize",
+            accepted=", ".join(ARRAY_FORMATS),
         )

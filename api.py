@@ -153,7 +153,7 @@ def _compile_part(
     if has_array(chosen):
         compile_head(subject, chosen, place, layer, head or 0, progress)
     elif has_fabric(chosen):
-        compile_block(subject, chosen, place, layer, seed, progress)
+        compile_block(subject, chosen, place, layer, quantize, seed, progress)
     else:
         compile_verilog(subject, chosen, place, layer, quantize, progress)
 

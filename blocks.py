@@ -7,12 +7,13 @@ import inspect
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .ir.bitmod_format import BitmodWeights
 from .ir.bundle import COST, MODULE, PLAN, BundleFiles, BundleWriter
 from .ir.errors import InputError
 from .ir.signature import entries_json
@@ -173,19 +174,24 @@ class Block:
         raised: its Einsums, as the frontend gives them.
         module: the same, relabelled and simplified.
         stages: what it does.
+        quantized: weights of linear layers, by name, where they are quantized.
+        scheme: what to, or None.
     """
 
     recorded: Recorded
     raised: Raised
     module: Any
     stages: BlockStages
+    quantized: Mapping[str, BitmodWeights] = field(default_factory=dict)
+    scheme: str | None = None
 
     @property
     def reference(self) -> np.ndarray:
-        """What the float64 interpreter makes of the inputs."""
+        """What the float64 interpreter makes of the inputs, with what quantized weights stand for."""
         from .ir.interpreter import interpret
 
-        arguments = {**self.raised.params, **self.recorded.arrays}
+        weights = {name: each.dequantize() for name, each in self.quantized.items()}
+        arguments = {**self.raised.params, **weights, **self.recorded.arrays}
         (result,) = interpret(self.raised.module, MAIN, arguments).values()
         return np.asarray(result, np.float64)
 
@@ -207,8 +213,45 @@ def recognise(recorded: Recorded) -> Block:
     return Block(recorded, raised, module, read(functions(module)[MAIN]))
 
 
+def quantized(block: Block, scheme: str) -> Block:
+    """The block with the weights of its linear layers in a format of the BitMoD array.
+
+    Raises:
+        InputError: no such format, weights that are not finite, or no linear layer.
+    """
+    weights = linear_weights(block.stages, block.raised.params, scheme)
+    return replace(block, quantized=weights, scheme=scheme)
+
+
+def linear_weights(
+    stages: BlockStages, params: Mapping[str, np.ndarray], scheme: str
+) -> dict[str, BitmodWeights]:
+    """The weights of linear layers, quantized, by name.
+
+    Raises:
+        InputError: as `quantized`.
+    """
+    from .passes.quantize import quantize
+    from .passes.stages import Linear
+
+    found = {
+        stage.weight: quantize(params[stage.weight], scheme)
+        for stage in stages.stages
+        if isinstance(stage, Linear)
+    }
+    if not found:
+        raise InputError("no linear layer to quantize", where="--quantize", accepted="no --quantize")
+    return found
+
+
 def compile_block(
-    subject: Subject, target: Target, out: Path, layer: str | None, seed: int, progress: Progress | None
+    subject: Subject,
+    target: Target,
+    out: Path,
+    layer: str | None,
+    quantize: str | None,
+    seed: int,
+    progress: Progress | None,
 ) -> None:
     """Emit a transformer's block as a section of the target's fabric with its operands, as a bundle.
 
@@ -217,6 +260,7 @@ def compile_block(
         target: a machine with a fabric.
         out: the bundle's directory.
         layer: which block, as for `record`.
+        quantize: a format of the BitMoD array, for the weights of linear layers.
         seed: of the placement on the mesh.
         progress: told of each stage.
 
@@ -229,18 +273,25 @@ def compile_block(
     from .ir.module import print_module
     from .outcome import plain
 
-    stages = Stages(progress)
+    stages, told = Stages(progress), {} if quantize is None else {"quantize": quantize}
     with BundleWriter(out) as writer, tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
         recorded = stages.run("record activations", lambda: record(subject, layer))
         block = stages.run("recognise stages", lambda: recognise(recorded))
+        if quantize is not None:
+            block = stages.run("quantize", lambda: quantized(block, quantize))
         compiled, plan = stages.run(
-            "place and route", lambda: placed(recorded.name, block.stages, target, seed)
+            "place and route", lambda: placed(recorded.name, block.stages, target, seed, quantize)
         )
         reference = stages.run("interpret", lambda: block.reference)
         design = stages.run(
             "verilog",
             lambda: emit_section(
-                Path(scratch) / FOLDER, compiled, block.raised.params, recorded.arrays, reference
+                Path(scratch) / FOLDER,
+                compiled,
+                block.raised.params,
+                recorded.arrays,
+                reference,
+                block.quantized,
             ),
         )
         for file in sorted(path for path in design.rglob("*") if path.is_file()):
@@ -255,20 +306,22 @@ def compile_block(
         writer.commit(
             tools=tools(),
             target=target.name,
-            model={**subject.recipe, "layer": recorded.name, "seed": seed},
+            model={**subject.recipe, "layer": recorded.name, "seed": seed, **told},
             entries=entries_json(read_entries(block.raised.module)),
             backends={"verilog": {"designs": {recorded.name: FOLDER}}},
         )
 
 
-def placed(name: str, stages: BlockStages, target: Target, seed: int) -> tuple[Compiled, TierPlan]:
+def placed(
+    name: str, stages: BlockStages, target: Target, seed: int, quantize: str | None = None
+) -> tuple[Compiled, TierPlan]:
     """Units on the target's fabric, regions in its tiers."""
     from .backends.verilog.sn40l import compile_section
     from .ir.targets.fabric import Machine
     from .passes.stages import addresses, map_stages, place_regions
 
     machine = Machine.of(target)
-    section = map_stages(name, stages, machine, stages.tiles)
+    section = map_stages(name, stages, machine, stages.tiles, quantize)
     plan = place_regions(section, target)
     return compile_section(section, machine, addresses(plan), seed), plan
 
@@ -302,7 +355,11 @@ def with_sequences(files: BundleFiles, name: str, inputs: Mapping[str, np.ndarra
     params = files.weights().arrays
     plain, _ = run_pipeline(parse_module(files.text(MODULE), where=MODULE), parse_pipeline(PIPELINE))
     stages = read(functions(plain)[MAIN])
-    seed = files.manifest["model"].get("seed", 0)
-    compiled, _ = placed(name, stages, machine(files.manifest["target"]), seed)
-    (result,) = interpret(module, MAIN, {**params, **inputs}).values()
-    return emit_section(scratch / FOLDER, compiled, params, inputs, np.asarray(result, np.float64))
+    recipe = files.manifest["model"]
+    scheme = recipe.get("quantize")
+    weights = linear_weights(stages, params, scheme) if scheme else {}
+    compiled, _ = placed(name, stages, machine(files.manifest["target"]), recipe.get("seed", 0), scheme)
+    values = {key: each.dequantize() for key, each in weights.items()}
+    (result,) = interpret(module, MAIN, {**params, **values, **inputs}).values()
+    reference = np.asarray(result, np.float64)
+    return emit_section(scratch / FOLDER, compiled, params, inputs, reference, weights)

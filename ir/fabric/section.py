@@ -18,6 +18,7 @@ from .units import (
     Instruction,
     Load,
     Operand,
+    Quantized,
     Reader,
     Rows,
     Store,
@@ -38,6 +39,7 @@ class Region:
         columns: of a weight ``[n, d]``: from which n to which.
         depth: from which d to which.
         boolean: of a mask: whether it says who is seen; else it is added.
+        format: of weights: what they are quantized to, or None.
     """
 
     vectors: int
@@ -47,6 +49,7 @@ class Region:
     columns: tuple[int, int] = (0, 0)
     depth: tuple[int, int] = (0, 0)
     boolean: bool = False
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,11 @@ class Section:
         """Units by name."""
         return {unit.name: unit for unit in self.units}
 
+    @property
+    def quantized(self) -> bool:
+        """Whether it needs PCUs with a BitMoD array."""
+        return any(self.of_kind(Quantized))
+
     def of_kind(self, *kinds: type[Unit]) -> Iterator[Unit]:
         """Units of some kinds, in order."""
         return (unit for unit in self.units if isinstance(unit, kinds))
@@ -179,4 +187,4 @@ def _unit(data: dict[str, Any]) -> Unit:
     if kind == Rows.kind:
         data["queues"], data["constants"] = tuple(data["queues"]), tuple(data["constants"])
         data["once"], data["body"] = (tuple(map(_instruction, data[part])) for part in ("once", "body"))
-    return {each.kind: each for each in (Buffer, Gemm, Rows, Load, Store)}[kind](**data)
+    return {each.kind: each for each in (Buffer, Gemm, Quantized, Rows, Load, Store)}[kind](**data)

@@ -156,6 +156,54 @@ class Gemm:
         return self.tiles * self.row_tiles * LANES
 
 
+@dataclass(frozen=True)
+class Quantized:
+    """A PCU with a BitMoD array for its body: a linear layer on quantized weights (BitMoD, HPCA 2025).
+
+    A brings activations row by row, once; B weights and biases in the array's words, 8 columns of the result
+    after another. A tile of 8 columns leaves as a vector a row.
+
+    Attributes:
+        name: of the unit.
+        einsum: what it computes, for people.
+        a, b: flows in.
+        out: flow out.
+        depth: elements summed, in groups of 128.
+        tiles: output tiles of a unit.
+        rows: of a unit.
+        format: of the weights, one of `ir.bitmod_format.ARRAY_FORMATS`.
+        gelu: whether results pass through GELU.
+    """
+
+    kind: ClassVar[str] = "quantized"
+
+    name: str
+    einsum: str
+    a: str
+    b: str
+    out: str
+    depth: int
+    tiles: int
+    rows: int
+    format: str
+    gelu: bool = False
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """A, B."""
+        return (self.a, self.b)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The results."""
+        return (self.out,)
+
+    @property
+    def packets(self) -> int:
+        """Vectors of a unit that leave."""
+        return self.tiles * self.rows
+
+
 OPS = ("copy", "add", "sub", "mul", "max")
 TAILS = ("none", "exp", "reciprocal", "rsqrt", "gelu")
 SOURCES = ("queue", "buffer", "scalar", "constant")
@@ -296,4 +344,6 @@ class Store:
         return ()
 
 
-Unit = Buffer | Gemm | Rows | Load | Store
+Compute = Gemm | Quantized | Rows
+"""What a PCU is."""
+Unit = Buffer | Compute | Load | Store

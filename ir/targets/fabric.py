@@ -9,6 +9,7 @@ from ..errors import TargetError
 from ..fabric import WORD_BYTES
 from .description import Target
 
+BITMOD = "pcu-bitmod"
 ACCEPTED = "sn40l-small, or a target with units 'pcu', private buffers 'pmu' and 'agcu', tiers hbm and ddr"
 
 
@@ -19,6 +20,7 @@ class Machine:
     Attributes:
         name: the target's.
         pcus, pmus, agcus: how many.
+        bitmod_pcus: PCUs that have a BitMoD array where weights are quantized.
         pmu_words: capacity of a PMU.
         banks: of a PMU.
         hbm_bytes, ddr_bytes: capacities.
@@ -37,6 +39,7 @@ class Machine:
     hbm_bytes_per_cycle: float
     ddr_bytes_per_cycle: float
     accumulators: int = 4
+    bitmod_pcus: int = 0
 
     @classmethod
     def of(cls, target: Target) -> Machine:
@@ -65,4 +68,5 @@ class Machine:
             sizes[1] or 0,
             hbm,
             ddr,
+            bitmod_pcus=math.prod(units[BITMOD].shape) if BITMOD in units else 0,
         )

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ...ir.bitmod_format import GROUP_SIZE
 from ...ir.errors import PlanError, TargetError
 from ...ir.fabric import (
     LANES,
@@ -21,6 +22,7 @@ from ...ir.fabric import (
     Buffer,
     Gemm,
     Load,
+    Quantized,
     Reader,
     Region,
     Rows,
@@ -31,34 +33,44 @@ from ...ir.fabric import (
 )
 from ...ir.targets.fabric import Machine
 from . import programs
+from .fits import check_shapes, shortage, weight_vectors
 from .stage import AddNorm, Context, Linear, Scores, Softmax, Stage, Stages
 
 DEPTH = 2
 MOST_READERS = 2
 MOST_PARTS = 3
 """Parts of a feed-forward: as many queues feed a flow, and the queues of who adds them."""
-MOST_LOADED = 65535
-"""Vectors of a unit that an AGCU's counter holds."""
 WIDE_PLANE = 0
 """The plane of operands A, a vector a cycle each; all else is on the other."""
 
 
-def map_stages(name: str, stages: Stages, machine: Machine, tiles: int) -> Section:
+def map_stages(
+    name: str, stages: Stages, machine: Machine, tiles: int, quantize: str | None = None
+) -> Section:
     """A section for some stages on some machine.
+
+    Args:
+        name: of the section.
+        stages: what it does.
+        machine: the fabric.
+        tiles: that stream through.
+        quantize: format of the weights of linear layers, which BitMoD arrays then multiply; None: FP32.
 
     Raises:
         PlanError: shapes that do not fit its vectors, queues or memories.
         TargetError: it has not enough units.
     """
-    _check_shapes(stages, machine)
+    check_shapes(stages, machine)
     wide = [stages.activations[each].width for each in _inner(stages)]
     best, refused = None, ""
     for parts in range(1, MOST_PARTS + 1 if wide else 2):
-        if any(width % (LANES * parts) for width in wide):
+        # A part's inputs are whole groups, so that the groups are those of the whole layer.
+        least = LANES if quantize is None or parts == 1 else GROUP_SIZE
+        if any(width % (least * parts) for width in wide):
             continue
         for again in (False, True):
-            mapped = _Mapper(name, stages, machine, tiles, parts, again).section()
-            missing = _missing(mapped, machine)
+            mapped = _Mapper(name, stages, machine, tiles, parts, again, quantize).section()
+            missing = shortage(mapped, machine)
             best, refused = (best, refused or missing) if missing else (mapped, refused)
     if best is None:
         raise TargetError(
@@ -79,41 +91,6 @@ def _inner(stages: Stages) -> dict[str, tuple[Linear, Linear]]:
         if isinstance(first, Linear) and isinstance(stage, Linear) and readers == [stage] and added:
             found[first.result] = (first, stage)
     return found
-
-
-def _missing(section: Section, machine: Machine) -> str:
-    """What of a machine the section has too little of; empty when it fits."""
-    kinds = ((("gemm", "rows"), "PCUs", machine.pcus), (("buffer",), "PMUs", machine.pmus))
-    for names, title, there in (*kinds, (("load", "store"), "AGCUs", machine.agcus)):
-        needed = sum(unit.kind in names for unit in section.units)
-        if needed > there:
-            return f"{needed} {title}, there are {there}"
-    for unit in section.units:
-        if isinstance(unit, Buffer) and unit.words * unit.depth > machine.pmu_words:
-            return f"{unit.words * unit.depth} words for {unit.name}, a PMU has {machine.pmu_words}"
-        if isinstance(unit, Load) and unit.unit_vectors > MOST_LOADED:
-            return f"{unit.unit_vectors} vectors a tile of {unit.name}, an AGCU counts {MOST_LOADED}"
-    return ""
-
-
-def _check_shapes(stages: Stages, machine: Machine) -> None:
-    tokens = stages.activations[stages.source].rows
-    most = LANES * machine.accumulators
-    if tokens % LANES or not 0 < tokens <= most:
-        raise PlanError(
-            f"tiles of {tokens} tokens",
-            where=stages.source,
-            accepted=f"multiples of {LANES} up to {most}, padded and masked",
-        )
-    for each in stages.activations.values():
-        if each.width % LANES:
-            raise PlanError(f"rows of {each.width}", where=each.name, accepted=f"multiples of {LANES}")
-    for stage in stages.stages:
-        if isinstance(stage, Scores | Context):
-            wide = stage.query if isinstance(stage, Scores) else stage.value
-            size = stages.activations[wide].width // stage.heads
-            if size % LANES:
-                raise PlanError(f"heads of {size}", where=stage.result, accepted=f"multiples of {LANES}")
 
 
 @dataclass
@@ -145,6 +122,7 @@ class _Mapper:
     tiles: int
     parts: int
     again: bool
+    quantize: str | None
     units: list[Unit] = field(default_factory=list)
     held: dict[str, list[_Held]] = field(default_factory=dict)
     planes: dict[str, int] = field(default_factory=dict)
@@ -258,17 +236,24 @@ class _Mapper:
         begin, width = columns
         depth, tiles, high = held.pitch, width // LANES, rows // LANES
         bias = stage.bias if first == 0 else None
-        walk = Walk(((high, LANES * depth), (depth, 1), (tiles, 0)), lane=depth)
-        a = self._read(held, walk, name, WIDE_PLANE)
-        vectors = tiles * (depth + (bias is not None))
         spans = (begin, begin + width), (first, first + depth)
-        region = Region(vectors, "weights", stage.weight, bias, *spans)
-        b = self._load(f"{name}_weights", region, vectors, 0)
-        out = name
         einsum = f"{stage.result}[t, n] = sum[d] mul({stage.source}[t, d], {stage.weight}[n, d])"
         einsum += f", d {first} to {first + depth - 1}, n {begin} to {begin + width - 1}"
-        gelu = stage.gelu
-        self.units.append(Gemm(name, einsum, a, b, out, depth, tiles, high, bias is not None, 1.0, gelu))
+        if self.quantize is not None:
+            walk = Walk(((rows * depth // LANES, LANES),))
+            vectors = weight_vectors(width, depth, self.quantize)
+        else:
+            walk = Walk(((high, LANES * depth), (depth, 1), (tiles, 0)), lane=depth)
+            vectors = tiles * (depth + (bias is not None))
+        a = self._read(held, walk, name, WIDE_PLANE)
+        region = Region(vectors, "weights", stage.weight, bias, *spans, format=self.quantize)
+        b = self._load(f"{name}_weights", region, vectors, 0)
+        out, gelu = name, stage.gelu
+        if self.quantize is not None:
+            unit = Quantized(name, einsum, a, b, out, depth, tiles, rows, self.quantize, gelu)
+        else:
+            unit = Gemm(name, einsum, a, b, out, depth, tiles, high, bias is not None, 1.0, gelu)
+        self.units.append(unit)
         self._hold(stage.result, name, out, rows, width, Walk(((rows, width), (tiles, LANES))))
 
     def _scores(self, stage: Scores) -> None:

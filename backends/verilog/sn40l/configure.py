@@ -13,10 +13,9 @@ from ....ir.fabric import (
     LANES,
     VECTOR_BYTES,
     Buffer,
+    Compute,
     Flow,
-    Gemm,
     Load,
-    Rows,
     Section,
     Store,
     Unit,
@@ -67,7 +66,7 @@ class Placed:
     def _unit(self, unit: Unit) -> Words:
         if isinstance(unit, Buffer):
             return self._buffer(unit)
-        if isinstance(unit, Gemm | Rows):
+        if isinstance(unit, Compute):
             return self._pcu(unit)
         return self._load(unit) if isinstance(unit, Load) else self._store(unit)
 
@@ -100,7 +99,7 @@ class Placed:
             yield base + 24 + at, stride
         yield base, awaits << 11 | len(walk.loops) << 8 | number << 2 | plane << 1 | 1
 
-    def _pcu(self, unit: Gemm | Rows) -> Words:
+    def _pcu(self, unit: Compute) -> Words:
         number, plane = self._named(unit.out)
         queues = (Queue(*self._named(flow)) for flow in unit.inputs)
         yield from replace(

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .... import rtl
+from ....ir.bitmod_format import BitmodWeights
 from ....ir.errors import InputError, TargetError
-from ....ir.fabric import VECTOR_BYTES, Buffer, Gemm, Rows, Section
+from ....ir.fabric import VECTOR_BYTES, Buffer, Compute, Section
 from ....ir.targets.fabric import Machine
 from ..folder import fill, write
 from .configure import Placed
@@ -35,6 +36,7 @@ DRIVER = "sim_main.cpp"
 TOP = "sn40l_top"
 """The top module: the same for all sections of a target, so that a model is built once."""
 RTL_FOLDERS = ("common", "sn40l")
+BITMOD_FOLDER = "bitmod"
 HBM_CHANNELS, CHANNEL_BYTES = 4, 32
 LATENCY = 64
 """Cycles a memory channel takes to answer."""
@@ -83,7 +85,7 @@ def compile_section(
         TargetError: no mesh of the machine's units is known.
         PlanError: more units or flows than there is room for.
     """
-    mesh = mesh_of(machine.pcus, machine.pmus, machine.agcus)
+    mesh = mesh_of(machine, section.quantized)
     if mesh is None:
         raise TargetError(
             f"no mesh of {machine.pcus} PCUs, {machine.pmus} PMUs, {machine.agcus} AGCUs is known",
@@ -100,6 +102,7 @@ def emit_section(
     parameters: Mapping[str, NDArray],
     inputs: Mapping[str, NDArray],
     reference: NDArray[np.float64],
+    quantized: Mapping[str, BitmodWeights] | None = None,
 ) -> Path:
     """Write the directory, all of it or nothing.
 
@@ -109,12 +112,13 @@ def emit_section(
         parameters: by name.
         inputs: the part's inputs, a tile for each of their first axis.
         reference: what the interpreter makes of them, in float64.
+        quantized: weights of quantized layers, by name.
 
     Raises:
         InputError: inputs of another shape.
         BundleError: the directory cannot be written.
     """
-    memory = regions(compiled.section, parameters, inputs)
+    memory = regions(compiled.section, parameters, inputs, quantized or {})
     vectors = compiled.section.regions["y"].vectors
     if reference.size != vectors * VECTOR_BYTES // 4:
         raise InputError(f"a reference of shape {list(reference.shape)}", where=compiled.section.name)
@@ -130,7 +134,8 @@ def _files(
     """Relative path → content."""
     section, machine = compiled.section, compiled.machine
     top = TOP
-    design, bound = rtl.sources(*RTL_FOLDERS), rtl.properties(*RTL_FOLDERS)
+    folders = (*RTL_FOLDERS, BITMOD_FOLDER) if section.quantized else RTL_FOLDERS
+    design, bound = rtl.sources(*folders), rtl.properties(*folders)
     sources = ["memory.vlt", *(f"rtl/{each}" for each in (*design, f"{top}.sv"))]
     image = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in memory.values())
     counters = _counters(compiled)
@@ -202,7 +207,7 @@ def _counters(compiled: Compiled) -> list[tuple[str, int, int]]:
     found = []
     for unit in compiled.section.units:
         node = compiled.nodes[unit.name]
-        if isinstance(unit, Gemm | Rows):
+        if isinstance(unit, Compute):
             found += [
                 (f"{unit.name}.{word}", node, at) for at, word in enumerate(("busy", "starved", "blocked"))
             ]
@@ -234,6 +239,7 @@ def _names(compiled: Compiled, sources: list[str]) -> dict[str, Any]:
         "rows": mesh.rows,
         "cols": mesh.cols,
         "agcu_cols": f"{sum(1 << column for column in mesh.agcu_cols):x}",
+        "bitmod_cols": f"{sum(1 << column for column in mesh.bitmod_cols):x}",
         "agcus": machine.agcus,
         "nodes": mesh.rows * mesh.cols,
         "banks": machine.banks,
@@ -254,7 +260,7 @@ def _names(compiled: Compiled, sources: list[str]) -> dict[str, Any]:
 
 def _told(unit: object) -> str:
     """A unit in a few words."""
-    if isinstance(unit, Gemm | Rows):
+    if isinstance(unit, Compute):
         return unit.einsum
     if isinstance(unit, Buffer):
         return f"{unit.tensor}, {unit.depth} x {unit.words} words"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-PCU, PMU, AGCU = "pcu", "pmu", "agcu"
+from ....ir.targets.fabric import Machine
+
+PCU, PMU, AGCU, BITMOD = "pcu", "pmu", "agcu", "bitmod pcu"
 LOCAL, NORTH, EAST, SOUTH, WEST = range(5)
 """Ports of a switch."""
 STEPS = {NORTH: (0, -1), EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0)}
@@ -19,11 +21,13 @@ class Mesh:
     Attributes:
         rows, cols: of the mesh.
         agcu_cols: columns of AGCUs. In the others PCUs and PMUs alternate like the squares of a chessboard.
+        bitmod_cols: columns whose PCUs have a BitMoD array for a body.
     """
 
     rows: int
     cols: int
     agcu_cols: tuple[int, ...]
+    bitmod_cols: tuple[int, ...] = ()
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -34,7 +38,9 @@ class Mesh:
         if x in self.agcu_cols:
             return AGCU
         before = sum(column < x for column in self.agcu_cols)
-        return PCU if (y + x - before) % 2 == 0 else PMU
+        if (y + x - before) % 2:
+            return PMU
+        return BITMOD if x in self.bitmod_cols else PCU
 
     def of_kind(self, kind: str) -> list[int]:
         """Nodes of a kind, in order."""
@@ -57,10 +63,17 @@ class Mesh:
 SMALL = Mesh(rows=4, cols=12, agcu_cols=(0, 4, 7, 11))
 """Of ``sn40l-small``: 16 of each kind."""
 
+SMALL_BITMOD = replace(SMALL, bitmod_cols=(1, 2, 3, 8, 9, 10))
+"""The same for quantized weights: all PCUs but those in the middle have a BitMoD array for a body."""
 
-def mesh_of(pcus: int, pmus: int, agcus: int) -> Mesh | None:
+
+def mesh_of(machine: Machine, quantized: bool) -> Mesh | None:
     """The mesh with so many units of each kind, if it is one of those known."""
-    return _KNOWN.get((pcus, pmus, agcus))
+    arrays = machine.bitmod_pcus if quantized else 0
+    return _KNOWN.get((machine.pcus - arrays, arrays, machine.pmus, machine.agcus))
 
 
-_KNOWN = {tuple(len(mesh.of_kind(kind)) for kind in (PCU, PMU, AGCU)): mesh for mesh in (SMALL,)}
+_KNOWN = {
+    tuple(len(mesh.of_kind(kind)) for kind in (PCU, BITMOD, PMU, AGCU)): mesh
+    for mesh in (SMALL, SMALL_BITMOD)
+}

@@ -7,8 +7,8 @@ import random
 from collections.abc import Mapping
 
 from ....ir.errors import PlanError
-from ....ir.fabric import Buffer, Gemm, Rows, Section, Unit
-from .mesh import AGCU, PCU, PMU, Mesh
+from ....ir.fabric import Buffer, Compute, Quantized, Rows, Section, Unit
+from .mesh import AGCU, BITMOD, PCU, PMU, Mesh
 from .traffic import traffic
 
 STEPS = 20_000
@@ -24,9 +24,10 @@ def place(section: Section, mesh: Mesh, seed: int = 0) -> dict[str, int]:
     """
     chance = random.Random(seed)
     spots: dict[str, list[str | None]] = {}
-    nodes = {kind: mesh.of_kind(kind) for kind in (PCU, PMU, AGCU)}
+    nodes = {kind: mesh.of_kind(kind) for kind in (PCU, PMU, AGCU, BITMOD)}
+    wanted = _wanted(section, len(nodes[PCU]))
     for kind, there in nodes.items():
-        names: list[str | None] = [unit.name for unit in section.units if kind_of(unit) == kind]
+        names: list[str | None] = [name for name, its in wanted.items() if its == kind]
         if len(names) > len(there):
             raise PlanError(f"{len(names)} {kind}s", where=section.name, accepted=f"{len(there)}")
         spots[kind] = names + [None] * (len(there) - len(names))
@@ -72,9 +73,21 @@ def place(section: Section, mesh: Mesh, seed: int = 0) -> dict[str, int]:
     }
 
 
+def _wanted(section: Section, pcus: int) -> dict[str, str]:
+    """Unit → kind of its node. What programs the PCUs have no room for run beside BitMoD arrays."""
+    kinds = {unit.name: kind_of(unit) for unit in section.units}
+    if section.quantized:
+        over = max(sum(kind == PCU for kind in kinds.values()) - pcus, 0)
+        programs = [unit.name for unit in section.of_kind(Rows)]
+        kinds |= dict.fromkeys(programs[len(programs) - min(over, len(programs)) :], BITMOD)
+    return kinds
+
+
 def kind_of(unit: Unit) -> str:
-    """The kind of node a unit needs."""
-    if isinstance(unit, Gemm | Rows):
+    """The kind of node a unit needs, or has rather: a SIMD pipeline is in PCUs with a BitMoD array too."""
+    if isinstance(unit, Quantized):
+        return BITMOD
+    if isinstance(unit, Compute):
         return PCU
     return PMU if isinstance(unit, Buffer) else AGCU
 

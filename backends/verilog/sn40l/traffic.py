@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....ir.fabric import Buffer, Gemm, Load, Rows, Section
+from ....ir.fabric import Buffer, Compute, Load, Section
 
 
 def traffic(section: Section) -> dict[str, int]:
@@ -11,7 +11,7 @@ def traffic(section: Section) -> dict[str, int]:
     for unit in section.units:
         if isinstance(unit, Load):
             found[unit.flow] = unit.unit_vectors
-        elif isinstance(unit, Gemm | Rows):
+        elif isinstance(unit, Compute):
             found[unit.out] = unit.packets
         elif isinstance(unit, Buffer):
             found |= {reader.flow: reader.walk.vectors for reader in unit.readers}

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ....ir.bitmod_format import GROUP_SIZE, Mode as Weights
+from ....ir.bitmod_format import GROUP_SIZE
+from ....ir.bitmod_format import Mode as Weights
 from ...rtl.sn40l_pcu.registers import (
     LANES,
     RESULT_CYCLES,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from ....ir.errors import PlanError
-from ....ir.fabric import VECTOR_BYTES, Buffer, Gemm, Load, Rows, Section, Store
+from ....ir.fabric import VECTOR_BYTES, Buffer, Compute, Load, Section, Store
 from ...rtl.sn40l_section.pcus import configuration
 from .pcu import activity
 
@@ -129,7 +129,7 @@ class _Model:
                 demand = {self._tier(unit.region): PORT_BYTES}
                 found.append(_Work(unit.name, size, size, demand, (), self.filled_by[unit.flow], unit.name))
                 found[-1].ready_at = LOAD_CYCLES
-            elif isinstance(unit, Gemm | Rows):
+            elif isinstance(unit, Compute):
                 one, two = (float(activity(configuration(unit, tiles)).total) for tiles in (1, 2))
                 demand: dict[str, float] = {}
                 together = unit.name
@@ -180,7 +180,7 @@ class _Model:
         busy = {
             unit.name: activity(configuration(unit, tiles)).works
             for unit in self.section.units
-            if isinstance(unit, Gemm | Rows)
+            if isinstance(unit, Compute)
         }
         return SectionCycles(round(last + STORE_CYCLES), ends, busy)
 

@@ -101,7 +101,7 @@ def _gemm(it: Configuration, operands: Sequence[Stream]) -> Stream:
 
 
 def _quantized(it: Configuration, operands: Sequence[Stream]) -> Stream:
-    """Poison is the whole unit's here. Of the array's, what has left before a vector with poison came is clean."""
+    """Poison is the whole unit's here; in the RTL what left before a vector with poison came is clean."""
     a, b = operands[0], operands[1]
     out = quantized.rows(it, a.vectors, b.vectors)
     poison = a.poison.reshape(it.units, -1).any(1) | b.poison.reshape(it.units, -1).any(1)

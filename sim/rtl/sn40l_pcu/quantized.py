@@ -1,7 +1,7 @@
 """What the BitMoD array as a PCU's body makes of its operands, bit for bit (``rtl/bitmod/bitmod_body.sv``).
 
-Words of the weights are taken apart here, by the layouts of ``bitmod_weight_bank``, apart from who packs them;
-the sums are those of the array's oracle. Activations are rounded from single to half precision.
+Words of the weights are taken apart by the layouts of ``bitmod_weight_bank``, independently of who packs
+them; the sums are those of the array's oracle. Activations are rounded from single to half precision.
 """
 
 from __future__ import annotations

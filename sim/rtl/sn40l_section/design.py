@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import BundleError, InputError
-from ....ir.fabric import DDR_BIT, LANES, VECTOR_BYTES, Gemm, Rows, Section
+from ....ir.fabric import DDR_BIT, LANES, VECTOR_BYTES, Compute, Section
 from ...cost.fabric import FabricCosts, SectionCycles, section_cycles
 from ..compare import SimResult, differing, relative_error
 from ..design import Design
@@ -130,7 +130,7 @@ class SectionDesign(Design):
             "DdrBeats": beats["ddr_beats"],
         }
         return (
-            Shared("sn40l_node", tuple({"Kind": kind} for kind in range(3))),
+            Shared("sn40l_node", tuple({"Kind": kind} for kind in range(3 + self.section.quantized))),
             Shared("sn40l_mem_port", (port,)),
         )
 
@@ -231,7 +231,7 @@ class SectionDesign(Design):
             busy={
                 unit.name: figures[f"{unit.name}.busy"] / cycles
                 for unit in section.units
-                if isinstance(unit, Gemm | Rows)
+                if isinstance(unit, Compute)
             },
             bandwidth={tier: beats * VECTOR_BYTES / cycles for tier, beats in moved.items()},
             peak={"hbm": costs.hbm_bytes_per_cycle, "ddr": costs.ddr_bytes_per_cycle},

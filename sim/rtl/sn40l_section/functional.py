@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....ir.errors import PlanError
-from ....ir.fabric import LANES, Buffer, Gemm, Load, Rows, Section
+from ....ir.fabric import LANES, Buffer, Compute, Load, Section
 from ..run import Progress
 from ..sn40l_pcu import oracle
 from .pcus import configuration
@@ -48,7 +48,7 @@ def execute(
             flows[unit.flow] = _loaded(unit, memory[unit.region], section.tiles)
         elif isinstance(unit, Buffer):
             flows |= buffered(unit, flows[unit.write].reshape(section.tiles, -1, LANES))
-        elif isinstance(unit, Gemm | Rows):
+        elif isinstance(unit, Compute):
             operands = [oracle.Stream.clean(flows[each]) for each in unit.inputs]
             flows[unit.out] = oracle.run(configuration(unit, section.tiles), operands).vectors
         else:

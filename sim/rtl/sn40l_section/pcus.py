@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from ....ir.fabric import LANES, OPS, REDUCTIONS, SOURCES, TAILS, Gemm, Instruction, Operand, Rows
+from ....ir.bitmod_format import GROUP_SIZE, lookup
+from ....ir.fabric import (
+    LANES,
+    OPS,
+    REDUCTIONS,
+    SOURCES,
+    TAILS,
+    Compute,
+    Instruction,
+    Operand,
+    Quantized,
+    Rows,
+)
 from ..sn40l_pcu import registers as pcu
 
 
-def configuration(unit: Gemm | Rows, tiles: int) -> pcu.Configuration:
+def configuration(unit: Compute, tiles: int) -> pcu.Configuration:
     """What a PCU does in a run of so many tiles; flows, planes, queues and credits are not in it."""
     if isinstance(unit, Rows):
         return pcu.Configuration(
@@ -18,15 +30,20 @@ def configuration(unit: Gemm | Rows, tiles: int) -> pcu.Configuration:
             body=len(unit.once),
             constants=unit.constants,
         )
-    scaled = unit.scale != 1.0
-    result = Instruction(
-        "mul" if scaled else "copy",
-        Operand("queue", 0),
-        Operand("constant", 0) if scaled else None,
-        1,
-        tail="gelu" if unit.gelu else "none",
-        output=True,
-    )
+    if isinstance(unit, Quantized):
+        chosen = lookup(unit.format)
+        return pcu.Configuration(
+            pcu.Mode.GEMM,
+            tiles,
+            unit.tiles,
+            unit.packets,
+            depth=-(-unit.depth // GROUP_SIZE),
+            tiles=unit.depth % GROUP_SIZE // LANES,
+            rows=unit.rows,
+            program=(_result(1.0, unit.gelu),),
+            weights=chosen.mode,
+            specials=chosen.special_terms,
+        )
     return pcu.Configuration(
         pcu.Mode.GEMM,
         tiles,
@@ -36,8 +53,23 @@ def configuration(unit: Gemm | Rows, tiles: int) -> pcu.Configuration:
         depth=unit.steps,
         tiles=unit.row_tiles,
         rows=LANES * unit.row_tiles,
-        program=(_instruction(result),),
+        program=(_result(unit.scale, unit.gelu),),
         constants=(unit.scale,),
+    )
+
+
+def _result(scale: float, gelu: bool) -> pcu.Instruction:
+    """What a row of a systolic body passes through."""
+    scaled = scale != 1.0
+    return _instruction(
+        Instruction(
+            "mul" if scaled else "copy",
+            Operand("queue", 0),
+            Operand("constant", 0) if scaled else None,
+            1,
+            tail="gelu" if gelu else "none",
+            output=True,
+        )
     )
 
 

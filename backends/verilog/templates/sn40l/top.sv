@@ -25,10 +25,11 @@ module @{top} (
   output logic [31:0] perf_o
 );
 
-  localparam int unsigned Rows     = @{rows};
-  localparam int unsigned Cols     = @{cols};
-  localparam logic [63:0] AgcuCols = 64'h@{agcu_cols};
-  localparam int unsigned Ports    = @{agcus};
+  localparam int unsigned Rows       = @{rows};
+  localparam int unsigned Cols       = @{cols};
+  localparam logic [63:0] AgcuCols   = 64'h@{agcu_cols};
+  localparam logic [63:0] BitmodCols = 64'h@{bitmod_cols};
+  localparam int unsigned Ports      = @{agcus};
 
   localparam int unsigned IdWidth   = sn40l_mem_pkg::IdWidth;
   localparam int unsigned AddrWidth = sn40l_mem_pkg::AddrWidth;
@@ -76,11 +77,12 @@ module @{top} (
   logic [Ports-1:0][1:0]           r_resp, b_resp;
 
   sn40l_fabric #(
-    .Rows    (Rows),
-    .Cols    (Cols),
-    .AgcuCols(AgcuCols),
-    .PmuBanks(@{banks}),
-    .PmuDepth(@{bank_words})
+    .Rows      (Rows),
+    .Cols      (Cols),
+    .AgcuCols  (AgcuCols),
+    .BitmodCols(BitmodCols),
+    .PmuBanks  (@{banks}),
+    .PmuDepth  (@{bank_words})
   ) i_fabric (
     .clk_i,
     .rst_ni,
