@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import penstock
-from penstock.blocks import record, sentences
+from penstock.blocks import record, sentences, with_sequences
 from penstock.ir.errors import InputError, PassError, PlanError
 from penstock.subject import from_module
 
@@ -96,6 +97,28 @@ def test_what_the_fabric_cannot_hold_is_refused_and_nothing_is_written(
     with pytest.raises(error, match=message):
         penstock.compile(block.eval(), (torch.randn(*shape),), target="sn40l-small", out=out)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scheme", ["mxfp4", "int4-asym", "bits=4.5"])
+def test_formats_that_no_array_multiplies_are_refused(scheme: str, tmp_path: Path) -> None:
+    message = rf"'{scheme}' is no format of the BitMoD arrays of sn40l-small.*bitmod4, bitmod3, int8"
+    with pytest.raises(InputError, match=message):
+        penstock.compile("zoo:minilm-l6", target="sn40l-small", quantize=scheme, out=tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quantized_bundle_says_so_and_takes_other_inputs(tmp_path: Path) -> None:
+    layer = nn.Linear(WIDTH, WIDTH).eval()
+    bundle = penstock.compile(layer, (X,), target="sn40l-small", quantize="bitmod3", out=tmp_path / "b")
+    assert bundle.files.manifest["model"]["quantize"] == "bitmod3"
+    design = tmp_path / "b" / "verilog"
+    assert "BitmodCols = 64'h70e;" in (design / "rtl" / "sn40l_top.sv").read_text()
+    name = next(iter(bundle.files.manifest["backends"]["verilog"]["designs"]))
+    again = with_sequences(bundle.files, name, {"input": 2 * X.numpy()}, tmp_path)
+    assert (design / "config.txt").read_text() == (again / "config.txt").read_text()
+    both = [np.load(each / "operands.npz")["reference"] for each in (design, again)]
+    bias = layer.bias.detach().double().numpy()
+    np.testing.assert_allclose(both[1] - bias, 2 * (both[0] - bias), rtol=1e-6)
 
 
 def test_sequences_of_several_lengths_are_refused(tmp_path: Path) -> None:

@@ -166,8 +166,11 @@ def finer(halves: np.ndarray, seed: int) -> np.ndarray:
     return found
 
 
-def quantized_run(layers: list[Layer], pace: Pace, seed: int) -> Run:
-    """Layers of one shape and scheme, as units of a BitMoD body, all drained through a product with 0.5."""
+def quantized_run(layers: list[Layer], pace: Pace, seed: int, poisoned: int | None = None) -> Run:
+    """Layers of one shape and scheme, as units of a BitMoD body, all drained through a product with 0.5.
+
+    A vector with poison poisons its unit, and no other.
+    """
     first = layers[0]
     tiles = first.channels // LANES
     half = Instruction(op=Op.MUL, y_source=Source.CONSTANT, to_output=1)
@@ -189,7 +192,11 @@ def quantized_run(layers: list[Layer], pace: Pace, seed: int) -> Run:
         Stream.clean(np.concatenate([finer(each.acts, seed) for each in layers]).reshape(-1, LANES)),
         Stream.clean(words.view(np.float32).reshape(-1, LANES)),
     ]
-    return Run(it, operands, pace=pace, seed=seed, results=Stream.clean(left))
+    results = Stream.clean(left)
+    if poisoned is not None:  # the first vector of this operand
+        operands[poisoned].poison[0] = True
+        results.poison[: tiles * first.tokens] = True
+    return Run(it, operands, pace=pace, seed=seed, results=results)
 
 
 def quantized_jobs(folder: Path) -> list[Job]:
@@ -202,7 +209,7 @@ def quantized_jobs(folder: Path) -> list[Job]:
         ]
         hard_activations(layers[-1], seed)
         layers[0].acts[-1, seed] = np.inf  # in single precision, what is beyond half precision
-        slow = quantized_run(layers, replace(PACES[0], reset=300), seed)
+        slow = quantized_run(layers, replace(PACES[0], reset=300), seed, seed % 2)
         free = quantized_run(layers, FULL_SPEED, seed)
         runs += [replace(free, configuration=replace(free.configuration, credits=()), exact=True), slow]
     return [Job((write(runs, folder / "quantized.bin"),))]

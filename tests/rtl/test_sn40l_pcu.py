@@ -34,6 +34,31 @@ MUTATIONS: dict[str, tuple[str, str, str, str]] = {
     "results without room": ("sn40l_pcu.sv", "&& (room ||", "room", "1'b1"),
 }
 
+BODY_MUTATIONS: dict[str, tuple[str, str, str, str]] = {
+    "padding takes an operand": ("bitmod_body.sv", "act_taken && !padding && act_q[0]", "!padding", "1'b1"),
+    "padding waits for an operand": ("bitmod_body.sv", "a_valid_i || padding", "padding", "1'b0"),
+    "every group is padded": ("bitmod_body.sv", "group_last && last_i", "group_last", "1'b1"),
+    "whole groups are padded": ("bitmod_body.sv", "last_i != '0 &&", "last_i != '0", "1'b1"),
+    "no padding is zero": ("bitmod_body.sv", "padding ? '0", "padding", "1'b0"),
+    "only the lower half": ("bitmod_body.sv", "act_q[0] ? a_i", "act_q[0]", "1'b0"),
+    "tokens have no end": ("bitmod_body.sv", "group_last ? '0", "group_last", "1'b0"),
+    "activations carry no poison": ("bitmod_body.sv", "!padding && a_poison_i", "a_poison_i", "1'b0"),
+    "weights carry no poison": ("bitmod_body.sv", "weight_taken && b_poison_i", "b_poison_i", "1'b0"),
+    "poison outlives its unit": ("bitmod_body.sv", "if (begins) poison_q", "begins", "1'b0"),
+    "a unit begins in another": ("bitmod_body.sv", "active_q && !running_q", "!running_q", "1'b1"),
+}
+
+
+def edits(mutations: dict[str, tuple[str, str, str, str]], found: dict[str, str]) -> list[Edit]:
+    """Mutations of a design's files, by name."""
+    made = []
+    for file, place, before, after in mutations.values():
+        assert found[file].count(place) == 1, f"{place!r} is not in {file} once"
+        start = found[file].index(place) + place.index(before)
+        line = found[file].count("\n", 0, start) + 1
+        made.append(Edit(file, "condition", start, start + len(before), before, after, False, line, place))
+    return made
+
 
 def design(folder: Path, *bodies: str) -> list[Path]:
     """The PCU, bodies in other folders, and assertions as files."""
@@ -50,22 +75,19 @@ def test_a_pcu_of_one_accumulator_is_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_bitmod_array_is_a_body_of_the_pcu(tmp_path: Path) -> None:
-    """Quantized layers as units, bit for bit BitMoD's oracle."""
-    prepare(QUANTIZED, design(tmp_path, "bitmod"), tmp_path)
+    """Quantized layers, bit for bit as BitMoD's oracle and in the model's cycles; mutations are noticed."""
+    found = texts("bitmod")
+    ready = prepare(QUANTIZED, write_schema(edits(BODY_MUTATIONS, found), found, tmp_path / "all"), tmp_path)
+    missed = [name for number, name in enumerate(BODY_MUTATIONS, 1) if ready.fault(number, tmp_path) is None]
+    assert not missed
 
 
 @pytest.mark.slow
 def test_results_credits_tokens_cycles_and_counters_are_the_models_and_mutations_are_noticed(
     tmp_path: Path,
 ) -> None:
-    edits = []
-    for file, place, before, after in MUTATIONS.values():
-        text = texts()[file]
-        assert text.count(place) == 1, f"{place!r} is not in {file} once"
-        start = text.index(place) + place.index(before)
-        line = text.count("\n", 0, start) + 1
-        edits.append(Edit(file, "condition", start, start + len(before), before, after, False, line, place))
-    ready = prepare(BENCHES["pcu"], write_schema(edits, texts(), tmp_path / "all"), tmp_path)
+    found = texts()
+    ready = prepare(BENCHES["pcu"], write_schema(edits(MUTATIONS, found), found, tmp_path / "all"), tmp_path)
     missed = [name for number, name in enumerate(MUTATIONS, 1) if ready.fault(number, tmp_path) is None]
     assert not missed
 
@@ -73,6 +95,11 @@ def test_results_credits_tokens_cycles_and_counters_are_the_models_and_mutations
 @pytest.mark.parametrize("parameters", SIZES, ids=str)
 def test_the_design_is_lint_clean(tmp_path: Path, parameters: dict[str, int]) -> None:
     lint(design(tmp_path), "sn40l_pcu", parameters)
+
+
+@pytest.mark.slow
+def test_the_design_with_a_bitmod_array_is_lint_clean(tmp_path: Path) -> None:
+    lint(design(tmp_path, "bitmod"), "sn40l_pcu", {"Bitmod": 1})
 
 
 @pytest.mark.parametrize(

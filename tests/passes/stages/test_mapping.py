@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from penstock.backends.verilog.sn40l.packing import regions
-from penstock.blocks import Block
-from penstock.ir.errors import PlanError, TargetError
-from penstock.ir.fabric import Buffer, Gemm, Load, Reader, Rows, Section, Walk
+from penstock.blocks import Block, linear_weights, quantized
+from penstock.ir.errors import InputError, PlanError, TargetError
+from penstock.ir.fabric import Buffer, Gemm, Load, Quantized, Reader, Rows, Section, Walk
 from penstock.ir.targets import load
 from penstock.ir.targets.fabric import Machine
 from penstock.passes.stages import addresses, map_stages, place_regions
@@ -28,7 +28,7 @@ Make = Callable[..., Block]
 
 
 def section_of(block: Block, machine: Machine = MACHINE) -> Section:
-    return map_stages("block", block.stages, machine, block.stages.tiles)
+    return map_stages("block", block.stages, machine, block.stages.tiles, block.scheme)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,45 @@ def test_a_section_gives_the_interpreters_values(bert_block: Make, sizes: dict[s
     result = execute(section, memory)["y"].reshape(block.reference.shape)
     error = np.linalg.norm(result - block.reference) / np.linalg.norm(block.reference)
     assert error < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scheme", "parts"),
+    [
+        ({"tokens": 8, "width": 48, "heads": 3, "inner": 80}, "bitmod4", 1),
+        ({"tokens": 8, "width": 32, "heads": 2, "inner": 384, "tiles": 1}, "bitmod3", 3),
+        ({"tokens": 16, "width": 24, "heads": 3, "inner": 256, "tiles": 1}, "int8", 2),
+    ],
+    ids=str,
+)
+def test_a_quantized_section_gives_the_interpreters_values_with_what_the_codes_stand_for(
+    bert_block: Make, sizes: dict[str, int], scheme: str, parts: int
+) -> None:
+    """What is left: activations in half precision (2^-12 each), the array's rounding (2e-4 of a sum)."""
+    block = quantized(bert_block(**sizes), scheme)
+    section = section_of(block)
+    assert Section.from_json(json.loads(json.dumps(section.to_json()))) == section
+    assert len(list(section.of_kind(Quantized))) == 4 + 2 * parts, "parts of whole groups alone"
+    assert len(list(section.of_kind(Gemm))) == 2, "what has no weights stays FP32"
+    memory = regions(section, block.raised.params, block.recorded.arrays, block.quantized)
+    result = execute(section, memory)["y"].reshape(block.reference.shape)
+    scale = np.linalg.norm(block.reference)
+    assert np.linalg.norm(result - block.reference) / scale < 4e-4
+    assert np.linalg.norm(result - replace(block, quantized={}).reference) / scale > 1e-3, "it is quantized"
+
+
+def test_quantized_layers_that_do_not_fit_are_refused(bert_block: Make) -> None:
+    block = quantized(bert_block(), "bitmod4")
+    with pytest.raises(TargetError, match="6 PCUs with BitMoD arrays, there are 0"):
+        section_of(block, replace(MACHINE, bitmod_pcus=0))
+    with pytest.raises(TargetError, match="2 PCUs without BitMoD arrays, there are 1"):
+        section_of(block, replace(MACHINE, bitmod_pcus=15))
+    with pytest.raises(TargetError, match=r"1544 inputs of .*, a BitMoD array holds 1536"):
+        section_of(quantized(bert_block(inner=1544), "bitmod4"))
+    with pytest.raises(InputError, match="no linear layer to quantize"):
+        linear_weights(replace(block.stages, stages=()), {}, "bitmod4")
+    with pytest.raises(InputError, match="no format 'mxfp4'"):
+        quantized(block, "mxfp4")
 
 
 def test_hidden_keys_have_no_weight(bert_block: Make) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from penstock.backends.verilog.images import weight_words
+from penstock.ir.bitmod_format import ARRAY_FORMATS
 from penstock.ir.errors import PlanError
+from penstock.passes.quantize import quantize
 from penstock.sim.cost.fabric.pcu import activity
+from penstock.sim.rtl.bitmod_oracle import linear
 from penstock.sim.rtl.sn40l_pcu import tail
 from penstock.sim.rtl.sn40l_pcu.oracle import Stream, run
 from penstock.sim.rtl.sn40l_pcu.registers import (
@@ -110,6 +116,7 @@ def test_trips_side_by_side_are_trips_one_after_the_other() -> None:
     np.testing.assert_array_equal(run(it, [Stream.clean(x)]).vectors, np.cumsum(x, axis=0, dtype=np.float32))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=32), st.integers(0, 2**32 - 1))
 def test_registers_say_what_was_written(words: list[int], units: int) -> None:
     program = tuple(Instruction.decoded(word & ~(31 << 27)) for word in words)
@@ -119,6 +126,47 @@ def test_registers_say_what_was_written(words: list[int], units: int) -> None:
         credits=(Credit(3), Credit(255, True)),
     )  # fmt: skip
     assert Configuration.from_words(dict(it.words())) == it
+
+
+def layers(scheme: str, units: int, *, alike: bool) -> tuple[Configuration, list[Stream], np.ndarray]:
+    """Layers of 3 tokens, 16 channels and 136 inputs as units, and what BitMoD's oracle makes of them."""
+    random, inputs = np.random.default_rng(7), 136
+    weights = [quantize(random.standard_normal((16, inputs)), scheme) for _ in range(units)]
+    weights = weights[:1] * units if alike else weights
+    bias = random.standard_normal(16).astype(np.float32)
+    x = random.standard_normal((units, 3, inputs)).astype(np.float32)
+    x[-1, 1, 5] = 1e6  # beyond half precision: its row is NaN
+    it = Configuration(
+        Mode.GEMM, units, 2, 6, depth=2, tiles=1, rows=3, program=(Instruction(to_output=1),),
+        weights=weights[0].format.mode, specials=weights[0].format.special_terms,
+    )  # fmt: skip
+    words = np.concatenate([weight_words(each, bias) for each in weights])
+    operands = [Stream.clean(x.reshape(-1, LANES)), Stream.clean(words.view("<f4").reshape(-1, LANES))]
+    with np.errstate(over="ignore"):
+        halves = x.astype(np.float16)
+    made = [linear(each, half, bias) for each, half in zip(weights, halves, strict=True)]
+    rows = np.stack(made).reshape(units, 3, 2, LANES).swapaxes(1, 2)
+    return it, operands, rows.reshape(-1, LANES)
+
+
+@pytest.mark.parametrize("scheme", ARRAY_FORMATS)
+@pytest.mark.parametrize("alike", [True, False])
+def test_quantized_layers_are_read_back_from_their_words(scheme: str, alike: bool) -> None:
+    it, operands, want = layers(scheme, 2, alike=alike)
+    got = run(it, operands)
+    np.testing.assert_array_equal(got.vectors, want)
+    assert np.isnan(want).any(axis=1).sum() == 2, "a token's row, in two tiles of channels"
+    assert not got.poison.any()
+    operands[1].poison[-1] = True
+    assert np.array_equal(np.flatnonzero(run(it, operands).poison), np.arange(6, 12)), "the second unit's"
+
+
+def test_quantized_layers_without_their_operands_or_a_format_are_refused() -> None:
+    it, (a, b), _ = layers("bitmod4", 1, alike=True)
+    with pytest.raises(PlanError, match="50 vectors of activations, 76 of weights"):
+        run(it, [Stream.clean(a.vectors[1:]), b])
+    with pytest.raises(PlanError, match=r"weights of mode 1, special values 00000005.*bitmod4"):
+        run(replace(it, specials=5), [a, b])
 
 
 def test_a_field_that_does_not_fit_is_refused() -> None:

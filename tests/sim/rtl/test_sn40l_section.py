@@ -16,7 +16,7 @@ from torch import nn
 
 from penstock import api
 from penstock.backends.verilog.sn40l import emit_section
-from penstock.blocks import Block, Recorded, placed, recognise
+from penstock.blocks import Block, Recorded, placed, quantized, recognise
 from penstock.ir.errors import BundleError, InputError, VerifyError
 from penstock.ir.targets import load
 from penstock.sim.rtl.designs import load as load_design
@@ -30,8 +30,9 @@ SMALL = load("sn40l-small")
 
 
 def emit(folder: Path, block: Block, seed: int = 0) -> Path:
-    compiled, _ = placed("block", block.stages, SMALL, seed)
-    return emit_section(folder, compiled, block.raised.params, block.recorded.arrays, block.reference)
+    compiled, _ = placed("block", block.stages, SMALL, seed, block.scheme)
+    given = block.raised.params, block.recorded.arrays, block.reference, block.quantized
+    return emit_section(folder, compiled, *given)
 
 
 def run(folder: Path, **settings: Any) -> SectionResult:
@@ -109,6 +110,16 @@ def test_a_block_streams_through_the_fabric(tmp_path: Path, bert_block: Make, si
 @pytest.mark.slow
 def test_another_place_on_the_mesh_gives_the_same_bits(tmp_path: Path, bert_block: Make) -> None:
     holds(run(emit(tmp_path / "design", bert_block(), seed=5)))
+
+
+@pytest.mark.slow
+def test_quantized_layers_run_on_bitmod_arrays(tmp_path: Path, bert_block: Make) -> None:
+    """Short groups and whole ones, in parts; the error is that of activations in half precision."""
+    block = quantized(bert_block(tokens=16, width=48, heads=3, inner=256, tiles=2), "bitmod4")
+    result = run(emit(tmp_path / "design", block))
+    assert result.bit_exact, f"{result.mismatches} of {result.results} differ"
+    assert result.relative_error < 4e-4
+    assert result.ok, result.text()
 
 
 @pytest.mark.slow

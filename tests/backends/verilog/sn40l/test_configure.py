@@ -10,14 +10,14 @@ import pytest
 
 from penstock.backends.verilog.sn40l import Compiled
 from penstock.backends.verilog.sn40l.configure import CONTROL_UNIT, TOKENS
-from penstock.backends.verilog.sn40l.mesh import AGCU, LOCAL, OPPOSITE, PCU, PMU, SMALL
+from penstock.backends.verilog.sn40l.mesh import AGCU, BITMOD, LOCAL, OPPOSITE, PCU, PMU, SMALL, SMALL_BITMOD
 from penstock.backends.verilog.sn40l.packing import HIDDEN, regions
 from penstock.backends.verilog.sn40l.place import kind_of, place
 from penstock.backends.verilog.sn40l.route import SWITCH_UNIT, link_loads
 from penstock.backends.verilog.sn40l.traffic import traffic
-from penstock.blocks import Block, placed
+from penstock.blocks import Block, placed, quantized
 from penstock.ir.errors import InputError, PlanError
-from penstock.ir.fabric import Buffer, Gemm, Load, Rows, Store
+from penstock.ir.fabric import Buffer, Compute, Gemm, Load, Quantized, Rows, Store
 from penstock.ir.targets import load
 from penstock.sim.rtl.sn40l_pcu.registers import Configuration
 
@@ -53,6 +53,26 @@ def test_every_unit_has_a_node_of_its_kind(compiled: Compiled) -> None:
         place(compiled.section, type(SMALL)(2, 6, (0,)))
 
 
+def test_quantized_layers_are_placed_where_arrays_are_and_told_of_their_weights(block: Block) -> None:
+    scheme = "int6"
+    compiled, _ = placed("block", quantized(block, scheme).stages, load("sn40l-small"), 0, scheme)
+    assert compiled.mesh == SMALL_BITMOD
+    assert [len(SMALL_BITMOD.of_kind(kind)) for kind in (PCU, BITMOD, PMU, AGCU)] == [4, 12, 16, 16]
+    kinds = {name: SMALL_BITMOD.kinds[node] for name, node in compiled.nodes.items()}
+    assert {kinds[unit.name] for unit in compiled.section.of_kind(Quantized)} == {BITMOD}
+    assert {kinds[unit.name] for unit in compiled.section.of_kind(Gemm)} == {PCU}
+    assert Counter(kinds[unit.name] for unit in compiled.section.of_kind(Rows)) == {PCU: 2, BITMOD: 1}
+    assert len(set(compiled.nodes.values())) == len(compiled.nodes)
+    told: Words = {}
+    for node, address, data in compiled.config():
+        told.setdefault(node, {})[address] = data
+    for unit in compiled.section.of_kind(Quantized):
+        it = Configuration.from_words(told[compiled.nodes[unit.name]])
+        assert (it.weights, it.specials, it.depth, it.rows) == (2, 0, 1, 16)
+        assert it.tiles * 8 == unit.depth, "of the one group"
+        assert it.packets == unit.tiles * 16
+
+
 def test_packets_reach_their_destinations_and_nobody_else(compiled: Compiled, words: Words) -> None:
     neighbours = {node: dict(SMALL.neighbours(node)) for node in range(48)}
     for name, flow in compiled.section.flows.items():
@@ -81,7 +101,7 @@ def test_no_link_carries_more_than_the_heaviest_flow(compiled: Compiled) -> None
 def test_registers_of_pcus_say_what_the_section_says(compiled: Compiled, words: Words) -> None:
     section = compiled.section
     for unit in section.units:
-        if not isinstance(unit, Gemm | Rows):
+        if not isinstance(unit, Compute):
             continue
         told = Configuration.from_words(words[compiled.nodes[unit.name]])
         assert told.units == section.tiles
