@@ -103,9 +103,9 @@ def _check_precision(precision: str, target: Target, dtype: str) -> None:
 def _check_private(private: Sequence[str], target: Target, model: str | torch.nn.Module) -> None:
     from .oblivious import has_map
 
-    takes = target.backend == "cpu" or has_map(target)
-    if private and (not takes or _is_composition(model)):
-        accepted = "one model, --target cpu or bolt-u55c"
+    whole = _is_composition(model)
+    if private and target.backend != "cpu" and (whole or not has_map(target)):
+        accepted = "--target cpu" if whole else "--target cpu or bolt-u55c"
         raise InputError(f"private inputs on {target.name}", where="--private", accepted=accepted)
 
 

@@ -73,7 +73,8 @@ def compile(
         precision: ``fp32``, or ``bf16``: contractions round their operands to bfloat16 and sum in float32
             (docs/precision.md). When None what the target's own is: bf16 on a GPU, else fp32.
         private: index inputs that nobody may see: look-ups by them go through an oblivious map
-            (docs/oblivious.md). CPU, bolt-u55c.
+            (docs/oblivious.md). CPU, bolt-u55c. Of a composition ``expert``, the choice of who answers, and
+            ``input_ids``, from which it is made; CPU.
         pipeline: passes, such as ``"relabel,simplify,fuse{p_tile=64},place"``.
         layer: Verilog targets: name of a linear layer, of a module whose linear layers to emit, of the module
             that attends, or of a transformer's block.
@@ -123,7 +124,7 @@ def compile(
         compile_mapped(mapped, target, chosen, place, pipeline, progress)
         return Bundle(open_bundle(place), _kept=kept)
     if isinstance(model, str) and is_composition(model) and chosen.backend in WHOLE:
-        compile_composition(model, chosen, place, shapes, precision, progress, making)
+        compile_composition(model, chosen, place, shapes, precision, hidden, progress, making)
         return Bundle(open_bundle(place), _kept=kept)
     subject = resolve(model, shapes, dtype, seed, example_inputs)
     if has_map(chosen):

@@ -59,7 +59,8 @@ COMMANDS = (
                 type=names,
                 default=(),
                 metavar="NAME[,NAME…]",
-                help="index inputs that nobody may see: look-ups by them go through an oblivious map",
+                help="index inputs that nobody may see: look-ups by them go through an oblivious map; "
+                "of zoo:coe: expert, who answers, or input_ids, and with them who answers",
             ),
             PIPELINE,
             option(
@@ -136,9 +137,10 @@ COMMANDS = (
             option(
                 "bundle",
                 metavar="BUNDLE",
-                help="a bundle of zoo:coe, or rtl:experts=N,width=W: tiny experts on the simulated RTL",
+                help="a bundle of zoo:coe (compiled with --private: who answers is hidden), "
+                "or rtl:experts=N,width=W: tiny experts on the simulated RTL",
             ),
-            option("--slots", type=positive, default=8, metavar="N", help="experts kept near (default 8)"),
+            option("--slots", type=positive, metavar="N", help="experts kept near (default 8)"),
             option("--ahead", type=whole, default=0, metavar="N", help="experts copied ahead (default 0)"),
             option("--batch", type=positive, default=8, metavar="N", help="prompts of a batch (default 8)"),
             option("--batches", type=positive, default=100, metavar="N", help="how many (default 100)"),

@@ -166,12 +166,15 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
     if args.state or args.latency or args.ddr:
         told = "a bundle without them, or rtl:experts=N,width=W"
         raise InputError("--state, --ddr or --latency", where=args.bundle, accepted=told)
-    from .serving import serve
+    from .private_serving import is_private
+    from .serving import SLOTS, serve
 
+    if is_private(args.bundle):
+        return _serve_private(args)
     with bar() as progress:
         found = serve(
             args.bundle,
-            args.slots,
+            args.slots or SLOTS,
             ahead=args.ahead,
             batch=args.batch,
             batches=args.batches,
@@ -188,15 +191,37 @@ def serve_experts(args: argparse.Namespace) -> Outcome:
     return Outcome(found.to_json(), "\n".join(said), ok=found.ok)
 
 
+def _serve_private(args: argparse.Namespace) -> Outcome:
+    if args.slots is not None or args.ahead:
+        told = "neither: every prompt fetches its expert, for who is near would show"
+        raise InputError("--slots or --ahead", where=args.bundle, accepted=told)
+    from .private_serving import serve_private
+
+    with bar() as progress:
+        found = serve_private(
+            args.bundle,
+            batch=args.batch,
+            batches=args.batches,
+            requests=args.requests,
+            threads=args.threads,
+            seed=args.seed,
+            progress=progress,
+        )
+    title = f"{found.experts} experts, {found.requests} prompts"
+    said = [title, table(("", "counted", "expected"), found.rows()), *found.findings()]
+    return Outcome(found.to_json(), "\n".join(said), ok=found.ok)
+
+
 def _serve_on_rtl(args: argparse.Namespace) -> Outcome:
     if args.threads is not None:
         raise InputError("--threads", where=args.bundle, accepted="a bundle: the RTL is simulated by one")
+    from .serving import SLOTS
     from .serving_rtl import DDR_RATE, serve_rtl
 
     with bar() as progress:
         found = serve_rtl(
             args.bundle,
-            args.slots,
+            args.slots or SLOTS,
             ahead=args.ahead,
             batch=args.batch,
             batches=args.batches,

@@ -2,6 +2,9 @@
 
 All experts have one shape, so one program runs them all; what differs is the image of their weights. The
 bundle holds two bundles, ``router`` and ``expert``, and the images.
+
+Where the choice is private, whatever is made of an expert's weights is: the program is refused where an
+address, a branch or a shape depends on one (docs/oblivious.md). Who serves it is `private_serving.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .backends.cpu.experts import BACKEND, IMAGE, ROUTER, SHAPE
+from .backends.cpu.experts import BACKEND, CHOICE, IMAGE, INPUT, ROUTER, SHAPE
 from .compiler import USUAL, Making, compile_model, raise_subject, tools
 from .ir.bundle import MODULE, BundleWriter, open_bundle
 from .ir.errors import InputError
@@ -30,6 +33,7 @@ def compile_composition(
     out: Path,
     shapes: Mapping[str, Sequence[int]] | None,
     precision: str,
+    private: Sequence[str],
     progress: Progress | None,
     making: Making = USUAL,
 ) -> None:
@@ -41,6 +45,7 @@ def compile_composition(
         out: the bundle's directory.
         shapes: one length of prompts, as ``s``.
         precision: as for other models.
+        private: ``expert``, the choice of who answers; ``input_ids``, and with the tokens the choice.
         progress: told of each stage and image.
         making: of its programs.
 
@@ -49,15 +54,18 @@ def compile_composition(
     """
     from .frontend.zoo.coe import Composition
     from .ir.module import parse_module
+    from .passes.pipeline import FULL
     from .passes.precision import round_params
 
     composition = Composition.of(spec)
-    length = _length(shapes)
+    length, hidden = _length(shapes), _hidden(private)
+    tokens = hidden[1:]
     with BundleWriter(out) as writer:
         router = _subject(f"{spec}: router", composition.router(), length)
-        compile_model(router, target, writer.path(ROUTER), None, None, precision, (), progress, making)
+        compile_model(router, target, writer.path(ROUTER), None, None, precision, tokens, progress, making)
         first = _subject(f"{spec}: expert 0", composition.expert(0), length)
-        compile_model(first, target, writer.path(SHAPE), None, None, precision, (), progress, making)
+        pipeline = _pipeline(hidden, precision)
+        compile_model(first, target, writer.path(SHAPE), pipeline, None, FULL, (), progress, making)
         compiled = open_bundle(writer.path(SHAPE))
         module = parse_module(compiled.text(MODULE), where=str(out))
         images = _images(module, target)
@@ -68,7 +76,13 @@ def compile_composition(
                 progress("images of experts", number, composition.count)
             params = round_params(module, _params(known, expert, names))
             images.write(writer.path(IMAGE.format(number)), params)
-        facts = {"experts": composition.count, "length": length, "machine": target.backend}
+        facts: dict[str, Any] = {
+            "experts": composition.count,
+            "length": length,
+            "machine": target.backend,
+        }
+        if hidden:
+            facts["private"] = list(hidden)
         writer.commit(
             tools=tools(),
             target=target.name,
@@ -101,6 +115,30 @@ def _length(shapes: Mapping[str, Sequence[int]] | None) -> int:
             "a composition takes prompts of one length", where="--shape", accepted=f"s=N, N from 1 to {most}"
         )
     return lengths[0]
+
+
+def _hidden(private: Sequence[str]) -> tuple[str, ...]:
+    """What may not be seen: nothing, the choice, or the choice and the tokens it is made from.
+
+    Raises:
+        InputError: another name.
+    """
+    for name in private:
+        if name not in (CHOICE, INPUT):
+            accepted = f"{CHOICE}, {INPUT}"
+            raise InputError(f"no input '{name}' to be private", where="--private", accepted=accepted)
+    return (CHOICE, INPUT) if INPUT in private else tuple(dict.fromkeys(private))
+
+
+def _pipeline(hidden: Sequence[str], precision: str) -> str | None:
+    """Passes of the program that runs every expert: with a private choice its weights are private."""
+    from .passes.pipeline import DEFAULT, with_options
+
+    usual = with_options(None, None, precision)
+    if not hidden:
+        return usual
+    first = f"oblivious{{weights=private,private={'+'.join(hidden[1:])}}}"
+    return ",".join((first, usual or ",".join(DEFAULT)))
 
 
 def _subject(name: str, module: Any, length: int) -> Subject:

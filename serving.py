@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .backends.cpu.experts import Machine
 
 ROUTED = "routed"
+SLOTS = 8
+"""Experts kept near, where nobody says otherwise."""
 COUNTS = ("requests", "hits", "misses", "evictions", "copied_bytes", "written_back_bytes")
 """Counters that the runtime and the model share; these must be equal."""
 

@@ -29,6 +29,8 @@ ROUTER, SHAPE = "router", "expert"
 """Folders of the bundles of the router and of the program that runs every expert."""
 IMAGE = "experts/{:04d}.safetensors"
 INPUT = "input_ids"
+CHOICE = "expert"
+"""Who answers a prompt, where that is to be private."""
 
 
 @dataclass
@@ -152,6 +154,7 @@ class Composition:
             raise BundleError("holds no experts", where=str(path), accepted="a bundle of zoo:coe")
         self.count: int = facts["experts"]
         self.length: int = facts["length"]
+        self.private: tuple[str, ...] = tuple(facts.get("private", ()))
         machine = machine or Host()
         self.router, self.program = machine.load(files.path / ROUTER), machine.load(files.path / SHAPE)
         self.images: list[Weights] = [map_weights(files.file(IMAGE.format(n))) for n in range(self.count)]
@@ -184,7 +187,7 @@ class Composition:
         Raises:
             InputError: prompts of another length or type.
         """
-        self._check(prompts)
+        self.check(prompts)
         begin = time.perf_counter()
         named = [int(np.argmax(_only(self._ask(self.router, prompt)))) for prompt in prompts]
         self.counters.router_s += time.perf_counter() - begin
@@ -198,9 +201,12 @@ class Composition:
             experts: who answers each; the router's choice when None.
 
         Raises:
-            InputError: prompts of another length or type, or no such expert.
+            InputError: prompts of another length or type, no such expert, or a choice that is private.
         """
-        self._check(prompts)
+        self.check(prompts)
+        if self.private:
+            told = "PrivateExperts"
+            raise InputError("who is in a slot shows a choice that is private", accepted=told)
         named = self.route(prompts) if experts is None else list(experts)
         if len(named) != len(prompts) or not all(0 <= each < self.count for each in named):
             raise InputError(f"experts {named}", accepted=f"one for each prompt, from 0 to {self.count - 1}")
@@ -225,7 +231,8 @@ class Composition:
     def _ask(self, program: Runner, prompt: np.ndarray, weights: int | None = None) -> dict[str, Any]:
         return program.run({INPUT: prompt[None]}, threads=self.threads, weights=weights)
 
-    def _check(self, prompts: np.ndarray) -> None:
+    def check(self, prompts: np.ndarray) -> None:
+        """Raise `InputError` for prompts of another length or type."""
         if prompts.ndim != 2 or prompts.shape[1] != self.length or prompts.dtype != np.int64:
             raise InputError(
                 f"prompts of shape {list(prompts.shape)} and type {prompts.dtype}",

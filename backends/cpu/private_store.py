@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...ir.errors import InputError
 from ...ir.lookup import PAGE_BYTES, Lookup, capacity_for, chunked, value_bytes_most
 from ...sim.bolt import BoltConfig, Keys, NativeMap, Records
+from ...sim.bolt.tape import Tape
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         page_bytes: the most a page of the map has.
         alpha: share of its bins in HBM.
         keys: its secrets; new ones when None.
+        tape: words in place of the map's generator, for tests.
 
     Raises:
         InputError: items of another shape, or more keys than there are.
@@ -41,13 +43,14 @@ class Store:
         page_bytes: int = PAGE_BYTES,
         alpha: float = 0.2,
         keys: Keys | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.extents = tuple(extents)
         chunks, value_bytes = chunked(item_bytes, value_bytes_most(page_bytes))
         self.layout = Lookup("items", math.prod(self.extents), item_bytes, chunks, value_bytes, 0)
         config = BoltConfig(capacity_for(self.layout.keys), value_bytes, alpha)
         initial = None if items is None else Records(self._all_keys(), self.layout.values(self._items(items)))
-        self.map = NativeMap(config, keys=keys or Keys.fresh(), initial=initial)
+        self.map = NativeMap(config, keys=keys or Keys.fresh(), initial=initial, tape=tape)
 
     def get(self, coordinates: NDArray) -> NDArray:
         """Items, zeros where nothing was put.

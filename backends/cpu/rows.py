@@ -135,6 +135,6 @@ def records(facts: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Records:
     return Records(np.arange(whole.keys, dtype=np.uint32), values)
 
 
-def made(facts: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Map:
-    """A new map with the tables in it, under keys of the operating system's generator."""
-    return NativeMap(config_of(facts), keys=Keys.fresh(), initial=records(facts, arrays))
+def made(facts: Mapping[str, Any], arrays: Mapping[str, NDArray], keys: Keys | None = None) -> Map:
+    """A new map with the tables in it, under keys of the operating system's generator when None."""
+    return NativeMap(config_of(facts), keys=keys or Keys.fresh(), initial=records(facts, arrays))

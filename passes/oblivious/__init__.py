@@ -3,6 +3,7 @@
 ``oblivious{private=input_ids}`` marks arguments of the entries as private (several: ``private=a+b``), follows
 them to everything that is made from them, turns look-ups of rows into look-ups in the map of BOLT (arXiv
 2509.01742), and refuses, all at once, every other use that who sees addresses or control flow could see.
+``weights=private`` follows the parameters too: they are as private as the choice of whose they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...ir.cascade import FUSED, walk
-from ...ir.entries import BELOW, KIND, NAME, arguments, tables, text_attribute
+from ...ir.entries import BELOW, KIND, NAME, arguments, is_param, tables, text_attribute
 from ...ir.errors import InputError, PassError, PrivateUses
 from ...ir.lookup import PAGE_BYTES, value_bytes_most
 from ...ir.mlir import func, ir
@@ -22,6 +23,7 @@ from .lookups import find_sites, layout, rewrite
 from .taint import Taint
 
 _WHOLE = ("i64", "i32")
+PUBLIC, HIDDEN = "public", "private"
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Oblivious(Pass):
 
     Attributes:
         private: names of arguments, joined by ``+``; those marked already are private too.
+        weights: ``public``, or ``private`` where a private choice decides which parameters there are.
         page_bytes: the most a page of the map may have; 4096 is one burst of the accelerator.
         alpha: share of the map's bins that lie in HBM.
     """
@@ -38,10 +41,14 @@ class Oblivious(Pass):
     description: ClassVar[str] = "look-ups by private indices through an oblivious map"
 
     private: str = ""
+    weights: str = PUBLIC
     page_bytes: int = PAGE_BYTES
     alpha: float = 0.2
 
     def __post_init__(self) -> None:
+        if self.weights not in (PUBLIC, HIDDEN):
+            accepted = f"{PUBLIC} or {HIDDEN}"
+            raise PassError(f"weights '{self.weights}'", where="oblivious{weights}", accepted=accepted)
         if self.page_bytes & (self.page_bytes - 1) or value_bytes_most(self.page_bytes) < 4:
             raise PassError(
                 f"pages of {self.page_bytes} bytes", where="oblivious{page_bytes}", accepted="256, 512, …"
@@ -61,6 +68,8 @@ class Oblivious(Pass):
             raise PassError("the module is fused already", where=self.name, accepted=f"{self.name},relabel,…")
         with ir.Location.unknown(module.context):
             sources = _sources(module, tuple(filter(None, self.private.split("+"))))
+            if self.weights == HIDDEN:
+                sources += _weights(module)
         taint = Taint(module)
         taint.follow(value for _, value in sources)
         sites, refused = find_sites(module, taint.values)
@@ -99,6 +108,17 @@ def _sources(module: ir.Module, names: tuple[str, ...]) -> list[tuple[str, ir.Va
         if not known[name]:
             raise InputError(f"'{name}' holds no indices", where="--private", accepted=indices)
     return found
+
+
+def _weights(module: ir.Module) -> list[tuple[str, ir.Value]]:
+    """The parameters of all entries, under one name."""
+    return [
+        ("weights", value)
+        for function in functions(module).values()
+        if is_entry(function)
+        for value, table in zip(function.entry_block.arguments, arguments(function), strict=True)
+        if is_param(table)
+    ]
 
 
 def _mark(module: ir.Module, values: set[ir.Value]) -> None:

@@ -178,8 +178,8 @@ class Taint:
             if private:
                 self._report(op, f"'{callee(op)}' has no body to look into", _PLAIN)
             return
-        if LOOKUP in function.attributes or (ROWS in function.attributes and private == [1]):
-            if private:
+        if LOOKUP in function.attributes or (ROWS in function.attributes and 1 in private):
+            if private:  # whether the table is one of the map's, `lookups.find_sites` says
                 self.values.update(op.results)
             return
         if is_upstream(function):

@@ -21,6 +21,7 @@ from penstock.subject import from_module
 from .modules import IR
 
 ROWS = (IR / "oblivious" / "rows.mlir").read_text(encoding="utf-8")
+PARAM = '"param", penstock.name = "t"'
 
 
 class Shows(torch.nn.Module):
@@ -186,6 +187,31 @@ def test_arithmetic_on_a_private_value_is_accepted_and_what_it_gives_is_private(
     assert PRIVATE in call.operation.attributes
     assert PRIVATE in ir.DictAttr(ir.ArrayAttr(main.attributes["res_attrs"])[0])
     assert MAP not in module.operation.attributes
+
+
+def test_with_private_weights_what_is_made_of_them_is_private_and_may_not_be_an_address() -> None:
+    """As when a private choice decides whose parameters they are."""
+    module, _ = run_pipeline(parse_module(ROWS), parse_pipeline("oblivious{weights=private}"))
+    main = functions(module)["main"]
+    kinds = [PRIVATE in ir.DictAttr(each) for each in ir.ArrayAttr(main.attributes["arg_attrs"])]
+    assert kinds == [True, False, True, True, True], "kinds stay public"
+    assert all(PRIVATE in op.operation.attributes for op in main.entry_block.operations if op.name == CALL)
+    found = [lookup_of(function) for function in functions(module).values()]
+    assert {each.table for each in found if each} == {"words", "marks"}
+
+    body = """
+  %y = tensor.extract %t[%at] : tensor<4xf32>
+  %b = arith.cmpf ogt, %y, %y : f32
+  %r = scf.if %b -> tensor<4xf32> { scf.yield %t : tensor<4xf32> }
+    else { %n = arith.negf %t : tensor<4xf32>
+      scf.yield %n : tensor<4xf32> }
+  return %r : tensor<4xf32>"""
+    text = upstream(body).replace(", penstock.private", "").replace('"input", penstock.name = "t"', PARAM)
+    run_pipeline(parse_module(text), parse_pipeline("oblivious"))
+    with pytest.raises(PrivateUses, match=r"private weights: 1 use .*\n.*a branch on it"):
+        run_pipeline(parse_module(text), parse_pipeline("oblivious{weights=private}"))
+    with pytest.raises(PassError, match=r"weights 'hidden' .*public or private"):
+        parse_pipeline("oblivious{weights=hidden}")
 
 
 def test_a_state_may_be_given_private_values_but_no_private_coordinates() -> None:

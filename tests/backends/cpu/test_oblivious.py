@@ -180,8 +180,6 @@ def test_the_bundle_says_what_its_map_is(bundles: tuple[penstock.Bundle, penstoc
     assert "Oblivious" not in plain.text()
 
 
-def test_private_inputs_go_with_a_model_on_the_cpu() -> None:
+def test_private_inputs_go_with_a_target_that_has_a_map() -> None:
     with pytest.raises(InputError, match="private inputs on bitmod-small"):
         penstock.compile("zoo:mlp", target="bitmod-small", private=["x"])
-    with pytest.raises(InputError, match="private inputs on cpu"):
-        penstock.compile("zoo:coe", private="input_ids")

@@ -1,17 +1,11 @@
-"""Items in an oblivious map: a dictionary's answers, the same accesses for any; experts and cache pages."""
+"""Items in an oblivious map: a dictionary's answers, the same accesses for any; pages of a cache."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from penstock import api
-from penstock.backends.cpu.experts import Composition
-from penstock.backends.cpu.private_experts import PrivateExperts
 from penstock.backends.cpu.private_store import Store
-from penstock.frontend.zoo import coe
 from penstock.ir.errors import InputError
 from penstock.sim.bolt import Keys, Trace
 
@@ -91,26 +85,3 @@ def test_coordinates_and_items_that_do_not_fit_are_refused() -> None:
         store.put(np.array([[0, 1]]), np.zeros((1, 9), np.uint8))
     with pytest.raises(InputError, match="8 bytes"):
         Store((2, 3), 8, np.zeros((5, 8), np.uint8))
-
-
-@pytest.mark.slow
-def test_experts_out_of_a_map_answer_as_those_out_of_slots(tmp_path: Path) -> None:
-    out = tmp_path / "coe"
-    api.compile("zoo:coe,experts=5,seed=3", out=out, shapes={"s": [12]})
-    prompts = coe.prompts(6, 12, seed=5).numpy()
-    with Composition(out, 2, threads=1) as plain:
-        wanted = plain.run(prompts)
-    private = PrivateExperts(out, threads=1)
-    got = private.run(prompts)
-    assert [each.expert for each in got] == [each.expert for each in wanted]
-    assert len({each.expert for each in got}) > 1
-    for one, other in zip(got, wanted, strict=True):
-        assert one.logits.tobytes() == other.logits.tobytes()
-    counted = private.store.map.counters
-    assert counted.accesses == 6 * private.accesses_of_a_prompt
-    private.run(prompts[:3], [4, 4, 4])
-    assert private.store.map.counters.accesses == 9 * private.accesses_of_a_prompt
-    with pytest.raises(InputError, match="out of range"):
-        private.run(prompts[:1], [5])
-    with pytest.raises(InputError, match="one for each prompt"):
-        private.run(prompts, [1])
