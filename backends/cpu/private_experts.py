@@ -122,7 +122,7 @@ class PrivateExperts:
 
     @property
     def accesses_of_a_prompt(self) -> dict[str, int]:
-        """By map, whoever answers: of images; where tokens are private of the router's table and the experts'."""
+        """By map, whoever answers: of images; with private tokens of the router's table and the experts'."""
         found = {"images": self.store.layout.chunks}
         for name, program in (("router", self.router), ("experts", self.program)):
             if "asked" in program.tables:
