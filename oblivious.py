@@ -151,10 +151,11 @@ def simulate_oblivious(
     given = inputs if inputs is not None else _stored(design)
     program = load(files.path)
     facts, arrays = program.tables, program.weights.arrays
-    accelerator = RtlMap(design, Host(read_latency=latency, write_latency=latency), progress)
     plain = PlainMap(facts, arrays)
-    outputs = _run(program, Rows(facts, arrays, accelerator), given)
     wanted = _run(program, Rows(facts, arrays, plain), given)
+    host = Host(read_latency=latency, write_latency=latency)
+    accelerator = RtlMap(design, host, progress, foreseen=plain.asked)
+    outputs = _run(program, Rows(facts, arrays, accelerator), given)
     return _compared(design, accelerator, plain, outputs, wanted, latency, facts, arrays)
 
 

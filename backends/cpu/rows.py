@@ -98,16 +98,21 @@ class PlainMap:
     Args:
         facts: of `oblivious.tables`.
         arrays: the program's weights by name.
+
+    Attributes:
+        asked: keys of all accesses so far.
     """
 
     def __init__(self, facts: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> None:
         self.config = config_of(facts)
         self.counters = Counters()
+        self.asked: list[int] = []
         self._values = records(facts, arrays).values
 
     def get(self, keys: NDArray) -> Answers:
         """The values of keys."""
         self.counters.accesses += len(keys)
+        self.asked += keys.tolist()
         return Answers(np.ones(len(keys), bool), self._values[keys])
 
 
