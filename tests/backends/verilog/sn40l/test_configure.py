@@ -67,6 +67,7 @@ def test_quantized_layers_are_placed_where_arrays_are_and_told_of_their_weights(
     for node, address, data in compiled.config():
         told.setdefault(node, {})[address] = data
     for unit in compiled.section.of_kind(Quantized):
+        assert isinstance(unit, Quantized)
         it = Configuration.from_words(told[compiled.nodes[unit.name]])
         assert (it.weights, it.specials, it.depth, it.rows) == (2, 0, 1, 16)
         assert it.tiles * 8 == unit.depth, "of the one group"
