@@ -6,7 +6,6 @@ Package versions are compared with the pins of penstock's own metadata, so the p
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import platform
 import re
@@ -19,6 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from .backends.cuda import driver
 from .ir.targets import host
 from .sim.rtl.verilator import cache_folder
 
@@ -166,6 +166,20 @@ def has_header(header: str) -> bool:
     return subprocess.run(command, input=source, text=True, capture_output=True, check=False).returncode == 0
 
 
+def nvidia_driver() -> Check:
+    """The driver of a GPU, and whether it is new enough for what NVRTC makes."""
+    name, use, found = "NVIDIA driver", "running CUDA bundles", driver.present()
+    if found is None:
+        return Check(name, None, use, "a machine with an NVIDIA GPU and its driver")
+    library, release = found
+    if release is None:
+        return Check(name, f"{library}, which says no version", use)
+    said = f"CUDA {release[0]}.{release[1]}"
+    if release < driver.NEEDED:
+        return Check(name, None, use, f"{library} is for {said}, wanted is {driver.ADVICE}")
+    return Check(name, f"{library}, {said}", use)
+
+
 def tools() -> Iterator[Check]:
     """Compilers and what goes with them."""
     rtl = "simulating Verilog"
@@ -173,10 +187,7 @@ def tools() -> Iterator[Check]:
     yield Check("c++", first_line("c++", "--version"), rtl, "apt-get install g++")
     yield Check("ar", first_line("ar", "--version"), rtl, "apt-get install binutils")
     yield Check("make", first_line("make", "--version"), "make demo, make test", "apt-get install make")
-    driver = ctypes.util.find_library("cuda")
-    yield Check(
-        "NVIDIA driver", driver, "running CUDA bundles", "a machine with an NVIDIA GPU and its driver"
-    )
+    yield nvidia_driver()
     for header, holder in (("lz4.h", "liblz4-dev"), ("zlib.h", "zlib1g-dev")):
         found = "found" if has_header(header) else None
         yield Check(header, found, "FST waveforms (VCD needs nothing)", f"apt-get install {holder}")

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from ...ir.errors import PenstockError, TargetError, ToolMissing
+from .driver import ADVICE, release
 from .kernel import Buffer, Kernel, Scalar
 from .nvrtc import EXTRA
 from .tensor_map import MAP_ALIGNMENT, encoded
@@ -19,6 +20,10 @@ from .tensor_map import MAP_ALIGNMENT, encoded
 _SCALARS = {"i32": "<i", "i64": "<q", "f32": "<f", "f64": "<d"}
 _API_VERSION = 12000
 """Of the driver's functions that are called by their address: tensor maps came with it."""
+
+
+_UNREADABLE = (200, 209, 222)
+"""CUDA_ERROR_INVALID_IMAGE, _NO_BINARY_FOR_GPU, _UNSUPPORTED_PTX_VERSION: what too new a cubin gives."""
 
 
 class DeviceError(PenstockError):
@@ -101,8 +106,18 @@ class Device:
             )
 
     def function(self, cubin: bytes, kernel: Kernel) -> tuple[Any, Any]:
-        """Load a kernel; its module, which must live as long, and the function."""
-        (module,) = self.call("cuModuleLoadData", cubin)
+        """Load a kernel; its module, which must live as long, and the function.
+
+        Raises:
+            DeviceError: the driver does not take the cubin, being older than its compiler, or another call fails.
+        """
+        status, module = self.api.cuModuleLoadData(cubin)
+        if int(status) in _UNREADABLE:
+            (version,) = self.call("cuDriverGetVersion")
+            major, minor = release(int(version))
+            said = f"{self._said(status)}; this driver is for CUDA {major}.{minor}"
+            raise DeviceError(said, where=f"cuModuleLoadData of {kernel.name}", accepted=ADVICE)
+        self.hold_status(int(status), "cuModuleLoadData")
         (function,) = self.call("cuModuleGetFunction", module, kernel.name.encode())
         if kernel.shared_bytes:  # what the source declares counts too towards the 48 KiB that need no word
             attribute = self.api.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES

@@ -23,6 +23,7 @@ KINDS = (
     "pooling",
     "reduction",
     "softmax",
+    "loss",
     "norm",
     "attention",
     "shape",

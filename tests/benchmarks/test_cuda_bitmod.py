@@ -29,7 +29,7 @@ def test_rates_are_of_the_bytes_as_stored(script: ModuleType) -> None:
 @pytest.mark.parametrize("form", ["bitmod4", "bitmod3"])
 def test_what_the_kernel_reads_is_little_more_than_the_codes(script: ModuleType, form: str) -> None:
     shape = script.Shape.parse("1x256x64")
-    parts = script.parts_of(script.launch_for(shape, form), script.weight(shape, form, 0))
+    parts = script.parts_of(script.launches_for(shape, form, "sm_80"), script.weight(shape, form, 0))
     bits = sum(array.nbytes for array in parts.values()) * 8 / (256 * 64)
     assert bits == int(form[-1]) + 16 / 128 + 32 / 256
 

@@ -177,8 +177,20 @@ def test_recurrent_layers_unroll() -> None:
 
 def test_losses_decompose() -> None:
     target = torch.tensor([1, 0, 3])
-    assert_same(lambda x: F.cross_entropy(x, target), *tensors("3,4"))
+    weight = torch.arange(1.0, 5.0, dtype=torch.float64)
+    assert_same(lambda x: F.cross_entropy(x, target, weight), *tensors("3,4"))
     assert_same(lambda x, y: (F.mse_loss(x, y), F.huber_loss(x, y)), *tensors("3,4", "3,4"))
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_cross_entropy_reads_its_target_s_logit_and_stores_no_log_softmax(reduction: str) -> None:
+    ignored, images = torch.tensor([1, -100, 3]), torch.tensor([[0, 2, 1], [1, -7, -7]])
+    made = assert_same(lambda x: F.cross_entropy(x, ignored, reduction=reduction), *tensors("3,4"))
+    wide = [line for line in notation(made) if line.partition("[")[2].partition("]")[0].count(",")]
+    assert [line.partition("[")[0] for line in wide] == ["SN"], "exponentials alone have the classes' rank"
+    assert_same(lambda x: F.cross_entropy(x, images, ignore_index=-7, reduction=reduction), *tensors("2,4,3"))
+    one = torch.tensor(2)
+    assert_same(lambda x: F.cross_entropy(x * 1e3, one, reduction=reduction), *tensors("4"))
 
 
 def test_ops_of_the_raised_module() -> None:

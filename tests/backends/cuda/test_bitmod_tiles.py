@@ -81,22 +81,15 @@ def run(
     launches: tuple[Launch, ...], x: np.ndarray, matrix: QuantizedMatrix, bias: np.ndarray, seed: int
 ) -> np.ndarray:
     """What a group's launches make of their operands, one after another on the emulated machine."""
-    operands = {0: x, 2: bias}
-    work: dict[int, np.ndarray] = {}
+    held: dict[object, np.ndarray] = {("operand", 0): x, ("operand", 2): bias}
+    held |= {part: make(matrix) for part, make in PARTS.items()}
     for launch in launches:
-        given = {
-            name: PARTS[place.part](matrix)
-            if place.part
-            else (work if place.kind == "work" else operands)[place.number]
-            for name, place in launch.places.items()
-            if place.part
-            or (place.number in (work if place.kind == "work" else operands)
-            and place.kind != "result")
-        }
+        keys = {name: place.part or (place.kind, place.number) for name, place in launch.places.items()}
+        given = {name: held[key] for name, key in keys.items() if key in held}
         for name, array in emulate(launch.kernel, given, seed=seed).items():
             if launch.places[name].kind == "result":
                 return array
-            work[launch.places[name].number] = array
+            held[keys[name]] = array
     raise AssertionError("no result")
 
 

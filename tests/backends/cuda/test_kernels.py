@@ -73,6 +73,13 @@ class Loss(nn.Module):
         return torch.logsumexp(x, -1)
 
 
+class Targets(nn.Module):
+    """Cross entropy of rows of logits, some rows left out."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(x, y)
+
+
 class Layer(nn.Module):
     """A linear layer, an activation, a residual sum."""
 
@@ -134,6 +141,14 @@ def test_rows_with_nothing_finite_in_them() -> None:
     x = extremes(6, 70)
     x[4] = float("-inf")
     hold(compared(Loss(), PLAIN, x=x), FLOAT)
+
+
+@pytest.mark.slow
+def test_cross_entropy_stores_nothing_of_the_logits_shape() -> None:
+    y = torch.tensor([0, 299, -100, 7, 5])
+    found = compared(Targets(), PLAIN, x=normal(5, 300) * 30, y=y)
+    hold(found, FLOAT)
+    assert max(each.got.size for each in found) == 5
 
 
 @pytest.mark.slow
