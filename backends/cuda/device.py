@@ -109,7 +109,7 @@ class Device:
         """Load a kernel; its module, which must live as long, and the function.
 
         Raises:
-            DeviceError: the driver does not take the cubin, being older than its compiler, or another call fails.
+            DeviceError: the driver does not take the cubin, as one older than its compiler, or a call fails.
         """
         status, module = self.api.cuModuleLoadData(cubin)
         if int(status) in _UNREADABLE:

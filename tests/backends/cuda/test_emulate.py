@@ -72,6 +72,9 @@ def case() -> Case:
     return lower(Sdpa(), tensors((1, 1, 64, 64), (1, 1, 400, 64)))
 
 
+BEHIND_VALUES = "wgmma_wait<0>();\n      hold(sums);\n      give_back(at.values_free(before));"
+
+
 def broken(case: Case, emit: object, old: str, new: str) -> None:
     def altered(group: object, name: str) -> object:
         *first, last = emit(group, name)  # type: ignore[operator]
@@ -124,6 +127,13 @@ def test_a_fault_in_the_generic_kernel_is_found(case: Case, old: str, new: str, 
         ("raise_registers<160>", "raise_registers<120>", "up to 120 from 128"),
         # A tile that the swizzle does not begin at.
         ("__shared__ __align__(1024)", "__shared__ __align__(512)", "not aligned"),
+        # Registers are written while products still read them, or add to them.
+        (
+            BEHIND_VALUES,
+            f"pack_weights(weights, scores);\n      {BEHIND_VALUES}",
+            "a left operand were written",
+        ),
+        (BEHIND_VALUES, f"rescale(sums, correction);\n      {BEHIND_VALUES}", "sums were written"),
         # Barriers are used before everybody knows them.
         ("mbarrier_init();\n  }\n  __syncthreads();", "mbarrier_init();\n  }", "race|no mbarrier"),
     ],

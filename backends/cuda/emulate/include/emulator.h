@@ -110,4 +110,15 @@ inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
 inline float __shfl_xor_sync(unsigned, float x, int mask) { return emulator::shuffle(x, mask, true); }
+template <class Word>  // of 4 or 8 bytes, a word of 4 at a time
+inline Word shuffled_words(Word x, int mask) {
+  float words[sizeof(Word) / 4];
+  std::memcpy(words, &x, sizeof x);
+  for (float& word : words) word = emulator::shuffle(word, mask, true);
+  std::memcpy(&x, words, sizeof x);
+  return x;
+}
+inline int __shfl_xor_sync(unsigned, int x, int mask) { return shuffled_words(x, mask); }
+inline long long __shfl_xor_sync(unsigned, long long x, int mask) { return shuffled_words(x, mask); }
+inline double __shfl_xor_sync(unsigned, double x, int mask) { return shuffled_words(x, mask); }
 inline float __shfl_down_sync(unsigned, float x, int by) { return emulator::shuffle(x, by, false); }

@@ -1,5 +1,7 @@
 // wgmma: products of a warpgroup that read shared memory beside its threads, done when they are waited for.
+#include <cstring>
 #include <deque>
+#include <map>
 #include <string>
 
 #include "machine.h"
@@ -14,10 +16,16 @@ struct Issued {
   std::vector<Product> of;  // per thread; its registers of the left side are kept in `left`
   std::vector<unsigned> left;
 };
+struct Sums {  // of one thread, while products add to them: what they are, and how many products are on their way
+  std::vector<float> values;
+  int products = 0;
+};
+constexpr unsigned kOnTheWay = 0x7fc0dead;  // what the registers hold meanwhile: a NaN that nobody computes
 struct Group {
   std::vector<Issued> open;
   std::deque<std::vector<Issued>> committed;
   bool fenced = false;
+  std::map<float*, Sums> sums;
 };
 std::vector<Group> groups_;
 
@@ -84,7 +92,27 @@ float in_registers(const Issued& issued, int row, int depth, bool half) {
   return narrow(static_cast<uint16_t>(depth % 2 ? pair >> 16 : pair), half);
 }
 
-void carry_out(const Issued& issued) {
+// A thread's sums are its own again when no product is left that adds to them.
+void give_sums(Group& group, const Product& product, int thread) {
+  auto found = group.sums.find(product.sums);
+  if (--found->second.products != 0) return;
+  for (int k = 0; k < product.n / 2; ++k) {
+    unsigned bits;
+    std::memcpy(&bits, &product.sums[k], sizeof bits);
+    if (bits != kOnTheWay) fail("race: sums were written while a product adds to them, thread %d", thread);
+    product.sums[k] = found->second.values[k];
+  }
+  group.sums.erase(found);
+}
+
+void take_sums(Group& group, const Product& product) {
+  Sums& sums = group.sums[product.sums];
+  if (sums.products++ != 0) return;
+  sums.values.assign(product.sums, product.sums + product.n / 2);
+  for (int k = 0; k < product.n / 2; ++k) std::memcpy(&product.sums[k], &kOnTheWay, sizeof kOnTheWay);
+}
+
+void carry_out(Group& group, const Issued& issued) {
   const Product& one = issued.of[0];
   std::vector<float> a, b, sums(static_cast<std::size_t>(kRows) * one.n, 0.0f);
   load(b, one.b, one.n, one.b_transposed, one.half);
@@ -99,12 +127,17 @@ void carry_out(const Issued& issued) {
     }
   for (int thread = 0; thread < kGroup; ++thread) {
     const Product& product = issued.of[thread];
+    for (int k = 0; k < 4 && product.a_registers != nullptr; ++k)
+      if (product.a_registers[k] != issued.left[static_cast<std::size_t>(thread) * 4 + k])
+        fail("race: registers of a left operand were written while a product read them, thread %d", thread);
+    std::vector<float>& held = group.sums[product.sums].values;
     const int lane = thread % kWarp, row = thread / kWarp * 16 + lane / 4;
     for (int k = 0; k < product.n / 2; ++k) {
       const int at = row + k % 4 / 2 * 8, column = k / 4 * 8 + lane % 4 * 2 + k % 2;
       const float sum = sums[static_cast<std::size_t>(at) * product.n + column];
-      product.sums[k] = product.scale_sums ? product.sums[k] + sum : sum;
+      held[k] = product.scale_sums ? held[k] + sum : sum;
     }
+    give_sums(group, product, thread);
   }
   pend(one, -1);
   end_reads(one, machine.now->id / kGroup * 4);
@@ -139,6 +172,7 @@ void wgmma(const Product& product) {
       if (one.a_registers) issued.left.insert(issued.left.end(), one.a_registers, one.a_registers + 4);
     }
     check(issued.of[0], machine.now->id / kGroup * 4);
+    for (const Product& one : issued.of) take_sums(group, one);
     pend(issued.of[0], 1);
     group.open.push_back(std::move(issued));
   });
@@ -163,7 +197,7 @@ void wgmma_wait(int left) {
     Group& group = own();
     for (const int keep = *static_cast<int*>(arguments[0]); static_cast<int>(group.committed.size()) > keep;
          group.committed.pop_front())
-      for (const Issued& issued : group.committed.front()) carry_out(issued);
+      for (const Issued& issued : group.committed.front()) carry_out(group, issued);
   });
 }
 
