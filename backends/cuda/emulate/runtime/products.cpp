@@ -20,7 +20,7 @@ struct Sums {  // of one thread, while products add to them: what they are, and 
   std::vector<float> values;
   int products = 0;
 };
-constexpr unsigned kOnTheWay = 0x7fc0dead;  // what the registers hold meanwhile: a NaN that nobody computes
+constexpr unsigned kOnTheWay = 0x7f80dead;  // what the registers hold meanwhile: a NaN that arithmetic makes another
 struct Group {
   std::vector<Issued> open;
   std::deque<std::vector<Issued>> committed;
