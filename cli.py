@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from . import __version__
@@ -153,7 +153,8 @@ def execute(args: argparse.Namespace) -> int:
     from .progress import bar
 
     run: Callable[[argparse.Namespace], Outcome] = getattr(commands, args.spec.run)
-    with bar():  # of a command that reports no progress, that it is at work
+    # Standard output is for what the command says: a model's own prints go to standard error.
+    with redirect_stdout(sys.stderr), bar():
         outcome = run(args)
     text = outcome.text
     if args.json:

@@ -57,7 +57,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         drawn.add_row(*map(shown, row))
-    width = None if sys.stdout.isatty() else 160
+    # The real one: while a command works, what models print goes elsewhere.
+    width = None if sys.__stdout__ is not None and sys.__stdout__.isatty() else 160
     console = Console(file=io.StringIO(), width=width, highlight=False)
     with console.capture() as captured:
         console.print(drawn)

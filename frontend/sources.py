@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+import traceback
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -105,13 +106,27 @@ def _from_python(path: Path, name: str, where: str) -> Source:
         ]
         if needed:
             raise InputError(f"'{name}' needs {', '.join(needed)}", where=where, accepted="no arguments")
-        try:
-            made = found()
-        except Exception as error:  # whatever the user's own code raises is the answer
-            raise InputError(f"'{name}' failed: {type(error).__name__}: {error}", where=where) from error
-    module, inputs = _taken_apart(made, where)
-    module.eval()
+        with _users_code(path, f"'{name}' failed", where):
+            module, inputs = _taken_apart(found(), where)
+            module.eval()
     return Source(f"{path.stem}-{name}", module, _named(module, inputs, where))
+
+
+@contextmanager
+def _users_code(path: Path, what: str, where: str) -> Iterator[None]:
+    """Whatever the user's own code raises, or leaves the process with, is the answer, at the file's line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = where
+        if isinstance(error, SyntaxError) and error.filename:
+            place = f"{error.filename}:{error.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__):
+            if Path(frame.filename).resolve() == path.resolve():
+                place = f"{path}:{frame.lineno}"
+        raise InputError(f"{what}: {type(error).__name__}: {error}", where=place) from error
 
 
 @contextmanager
@@ -131,12 +146,8 @@ def _loaded(path: Path) -> ModuleType:
         raise InputError("not a Python file", where=str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    try:
+    with _users_code(path, "cannot be imported", str(path)):
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's own code raises is the answer
-        line = getattr(error, "lineno", None)
-        place = f"{path}:{line}" if line else str(path)
-        raise InputError(f"cannot be imported: {type(error).__name__}: {error}", where=place) from error
     return module
 
 

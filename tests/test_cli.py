@@ -218,6 +218,20 @@ def test_an_interrupt_ends_quietly(
     assert capsys.readouterr().err == "penstock: interrupted\n"
 
 
+def test_what_a_model_prints_does_not_mix_with_what_the_command_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(_: object) -> Outcome:
+        print("from the model")
+        return Outcome({"said": 1}, "")
+
+    monkeypatch.setattr(commands, "list_models", command)
+    assert cli.main(["models", "--json"]) == cli.DONE
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"said": 1}
+    assert printed.err == "from the model\n"
+
+
 def test_an_interrupt_is_said_to_programs_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,14 @@ def broken():
 def wrong():
     return 3
 
+def leaves():
+    raise SystemExit(3)
+
+def late():
+    module = nn.ReLU()
+    module.example_inputs = lambda: 1 / 0
+    return module
+
 def needy(width):
     return nn.Linear(width, 2)
 """
@@ -59,7 +67,9 @@ def test_a_callable_gives_a_module_and_its_inputs(program: Path) -> None:
     ("name", "message"),
     [
         ("bare", "no example inputs"),
-        ("broken", "'broken' failed: TypeError"),
+        ("broken", r"models\.py:18: 'broken' failed: TypeError"),
+        ("leaves", r"models\.py:24: 'leaves' failed: SystemExit: 3"),
+        ("late", r"models\.py:28: 'late' failed: ZeroDivisionError"),
         ("wrong", "returns a int"),
         ("needy", "needs width"),
         ("absent", "defines no callable 'absent'"),
@@ -72,8 +82,14 @@ def test_what_does_not_give_a_model_is_told(program: Path, name: str, message: s
 
 def test_code_that_fails_is_told_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import nothing_of_the_kind\n")
-    with pytest.raises(InputError, match="ModuleNotFoundError"):
+    (tmp_path / "syntax.py").write_text("x = 1\ndef model(:\n")
+    (tmp_path / "bytes.py").write_bytes(b"x = '\0\xff'")
+    with pytest.raises(InputError, match=r"bad\.py:1: cannot be imported: ModuleNotFoundError"):
         resolve(f"{tmp_path / 'bad.py'}:model")
+    with pytest.raises(InputError, match=r"syntax\.py:2: cannot be imported: SyntaxError"):
+        resolve(f"{tmp_path / 'syntax.py'}:model")
+    with pytest.raises(InputError, match=r"bytes\.py.*cannot be imported"):
+        resolve(f"{tmp_path / 'bytes.py'}:model")
     with pytest.raises(InputError, match="no such file"):
         resolve(f"{tmp_path / 'gone.py'}:model")
     with pytest.raises(InputError, match="not a model"):

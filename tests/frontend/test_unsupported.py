@@ -63,6 +63,20 @@ class Misfit(nn.Module):
         return x @ torch.ones(5, 5)
 
 
+class Missing(nn.Module):
+    """Reads what is not there."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * float(Path("/no/such/file").read_text())
+
+
+class Leaves(nn.Module):
+    """Leaves the process."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise SystemExit(4)
+
+
 class Number(nn.Module):
     """Returns a Python number of the data."""
 
@@ -72,7 +86,11 @@ class Number(nn.Module):
 
 @pytest.mark.parametrize(
     ("module", "message", "line"),
-    [(Branches(), "data-dependent", 1), (Misfit(), r"\[2, 2\] X \[5, 5\]", 1)],
+    [
+        (Branches(), "data-dependent", 1),
+        (Misfit(), r"\[2, 2\] X \[5, 5\]", 1),
+        (Leaves(), "exported: 4", 1),
+    ],
 )
 def test_what_cannot_be_exported_is_told_by_its_line(
     module: nn.Module, message: str, line: int, capfd: pytest.CaptureFixture[str]
@@ -81,6 +99,11 @@ def test_what_cannot_be_exported_is_told_by_its_line(
         raise_model(module, (torch.ones(2, 2),))
     assert caught.value.where == f"{HERE}:{type(module).forward.__code__.co_firstlineno + line}"
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_whatever_a_model_raises_is_the_answer() -> None:
+    with pytest.raises(InputError, match="No such file"):
+        raise_model(Missing(), (torch.ones(2, 2),))
 
 
 def test_a_number_of_the_data_cannot_be_an_output() -> None:
