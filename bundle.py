@@ -308,7 +308,7 @@ class Bundle:
         from .sim.rtl.sn40l_section import design as sn40l
         from .sim.rtl.window import Window
 
-        maps = json.loads((self.path / PLAN).read_text(encoding="utf-8")).get("maps")
+        maps = self.files.json(PLAN).get("maps")
         if maps:
             return self._execute(maps, inputs, progress)
         again = {

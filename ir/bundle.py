@@ -290,7 +290,7 @@ def _read_manifest(place: Path) -> dict[str, Any]:
     except OSError as error:
         reason = "there is no such directory" if not place.is_dir() else f"it has no readable {MANIFEST}"
         raise BundleError(f"not a bundle: {reason}", where=str(place), accepted=_AGAIN) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"is corrupt: {error}", where=str(file), accepted=_AGAIN) from error
     if not isinstance(manifest, dict) or "schema" not in manifest:
         raise BundleError("is no bundle's manifest", where=str(file), accepted=_AGAIN)

@@ -235,7 +235,7 @@ def read(path: str | Path) -> Problem:
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", where=str(path)) from error
     return from_json(data, str(path))
 

@@ -135,5 +135,5 @@ def _optional(bundle: BundleFiles, relative: str) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"cannot be read: {error}", where=str(path), accepted="make it again") from error

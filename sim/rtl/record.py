@@ -44,11 +44,14 @@ def _run(data: Mapping[str, Any]) -> SimResult:
 def record_run(path: Path, run: SimResult) -> None:
     """Put a run into the file, in the place of an earlier one of the same layer and driver.
 
-    Runs of an older schema are left out: they cannot be held beside this one.
+    Runs of an older schema are left out, they cannot be held beside this one; and a file that is no JSON.
     """
     kept: tuple[SimResult, ...] = ()
     if path.is_file():
-        data = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            data = {}
         kept = runs_from_json(data, str(path)) if data.get("schema") == SCHEMA else ()
     others = [old for old in kept if (old.layer, old.driver) != (run.layer, run.driver)]
     write_text(path, json.dumps(runs_to_json([*others, run]), indent=1) + "\n")

@@ -84,6 +84,7 @@ def test_both_drivers_find_the_oracles_bits_in_the_models_cycles(small: Path, dr
 def test_a_run_is_recorded_beside_others(small: Path, tmp_path: Path) -> None:
     path, result = tmp_path / "sim.json", run(small)
     path.write_text('{"schema": 1, "runs": [{"layer": "of an older version"}]}')
+    path.write_text('{"runs": [')  # what a machine that stopped left behind
     record_run(path, result)
     record_run(path, result)
     assert runs_from_json(json.loads(path.read_text())) == (result,)
