@@ -38,6 +38,8 @@ def attention(
         raise NoForm("queries and keys of unequal rank")
     if value.shape[:-2] != key.shape[:-2]:
         raise NoForm("keys and values of unequal batch")
+    if any(here not in (1, there) for here, there in zip(key.shape[:-2], outer, strict=True)):
+        raise NoForm("queries that are broadcast")
     keys = tuple(
         0 if here == 1 and there != 1 else name
         for here, there, name in zip(key.shape[:-2], outer, names, strict=True)

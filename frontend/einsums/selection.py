@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from .. import upstream
 from ..body import Body, NoForm
 from ..tensor import Number, Tensor, distinct, fresh, literal, typed
 from .formula import evaluate
+from .joining import slice_scatter
 from .shape import expand, part, relabel
 from .table import form
 
@@ -164,15 +165,13 @@ def scatter(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor | Num
     """Along one dimension, elements put at the coordinates an index names; the last one stays."""
     if not isinstance(source, Tensor):
         source = literal(source, x.dtype, index.shape)
-    _fits(x, dim, index, source)
-    return _put(body, x, dim % len(x.shape), index, source)
+    return _over(body, x, dim, index, source, _put)
 
 
 @form("aten.scatter_add.default")
 def scatter_add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Along one dimension, elements added at the coordinates an index names."""
-    _fits(x, dim, index, source)
-    return _add(body, x, dim % len(x.shape), index, source)
+    return _over(body, x, dim, index, source, _add)
 
 
 _FOLDS: dict[str, tuple[str, float]] = {
@@ -191,24 +190,36 @@ def scatter_reduce(
     """Along one dimension, elements folded into the coordinates an index names."""
     if reduce not in _FOLDS or not include_self or not x.dtype.is_floating_point:
         raise NoForm(f"folding by '{reduce}'")
-    _fits(x, dim, index, source)
     fold, neutral = _FOLDS[reduce]
-    hits = _hits(body, x, dim % len(x.shape), index)
-    point = (*hits.ranks, hits.j)
-    source = body.materialised(source)
-    moved = body.einsum(
-        point, "where", hits.hit.at(hits.over), source.at(hits.inner), neutral, dtype=x.dtype, name="MOVED"
-    )
-    folded = body.einsum(hits.ranks, "id", moved.at(point), reduce=fold, over=(hits.j,), dtype=x.dtype)
-    return body.map(_PAIRS[fold], x, folded)
+
+    def folded(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        hits = _hits(body, x, dim, index)
+        point = (*hits.ranks, hits.j)
+        moved = body.einsum(
+            point, "where", hits.hit.at(hits.over), body.materialised(source).at(hits.inner), neutral,
+            dtype=x.dtype, name="MOVED",
+        )  # fmt: skip
+        held = body.einsum(hits.ranks, "id", moved.at(point), reduce=fold, over=(hits.j,), dtype=x.dtype)
+        return body.map(_PAIRS[fold], x, held)
+
+    return _over(body, x, dim, index, source, folded)
 
 
-def _fits(x: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
-    pairs = enumerate(zip(x.shape, index.shape, strict=True))
-    if any(here != there for place, (here, there) in pairs if place != dim % len(x.shape)):
-        raise NoForm("an index smaller than the tensor")
-    if source.shape != index.shape:
-        raise NoForm("a source larger than the index")
+Placing = Callable[[Body, Tensor, int, Tensor, Tensor], Tensor]
+
+
+def _over(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, placing: Placing) -> Tensor:
+    """What an index does to the part of a tensor it covers, with the part of the source that it names."""
+    if not x.shape:
+        raise NoForm("a tensor without dimensions")
+    dim %= len(x.shape)
+    for place, extent in enumerate(index.shape):
+        source = part(body, source, place, 0, extent)
+    for place, extent in enumerate(index.shape):
+        if place != dim and extent < x.shape[place]:
+            inner = _over(body, part(body, x, place, 0, extent), dim, index, source, placing)
+            return slice_scatter(body, x, inner, place, 0, extent)
+    return placing(body, x, dim, index, source)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,11 @@ ORDERS: dict[str, Function] = {
     "logcumsumexp": lambda r: r.logcumsumexp(1),
     "one element": lambda r: r[0, 0].sort()[0] + r[0, 2].argmax(0) + r[0, 3].median(0)[0],
     "taken along": lambda r: torch.take_along_dim(r, torch.tensor([[0, 2]]), 1),
+    "put in a corner": lambda r: r.scatter(1, torch.tensor([[1], [3]]), 9.0),
+    "added in a corner": lambda r: r.nan_to_num(0).scatter_add(
+        0, torch.tensor([[2, 2], [2, 0]]), r.isnan() + 1.5
+    ),
+    "cut and filled": lambda r: torch.nn.functional.pad(r, (2, -1, -1, 1), value=3.0),
     "taken by rows": lambda r: torch.take_along_dim(r[:1], torch.tensor([[0], [-1]]), 1),
 }
 
@@ -121,6 +126,15 @@ def test_element_types_without_code_are_refused_all_at_once() -> None:
     assert "int16" in text
     assert "int8" in text
     assert "test_edge_numbers.py:" in text
+
+
+def test_results_without_elements_are_refused() -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x + 1, x[2:1]
+
+    with pytest.raises(UnsupportedOps, match=r"test_edge_numbers.py:\d+: a result without elements"):
+        penstock.compile(Nothing(), (torch.zeros(3),))
 
 
 @pytest.mark.parametrize("start", [0, 1])
