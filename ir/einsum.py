@@ -268,7 +268,7 @@ def solve_extents(
     coords = [operand.index for operand in einsum.operands if isinstance(operand, Coord)]
     used = [rank for access, _ in tensors for rank in access.ranks]
     used += [rank for index in coords for rank in index.ranks]
-    for rank in used:
+    for rank in (*used, *einsum.ranks):
         if rank not in extents:
             raise NotationError(f"rank '{rank}' has no extent: it is nowhere a plain index", where=where)
         if rank not in einsum.ranks and rank not in outside:

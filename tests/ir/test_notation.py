@@ -92,3 +92,9 @@ def test_extents_that_disagree_are_refused(
 ) -> None:
     with pytest.raises(NotationError, match=complaint):
         solve_extents(Einsum.parse(text), shapes, output)
+
+
+def test_a_rank_that_is_summed_but_read_nowhere_has_no_extent() -> None:
+    einsum = Einsum(Access("Y", (Index.of("b"),)), "id", (Access("X", (Index.of("b"),)),), "sum", ("c",))
+    with pytest.raises(NotationError, match="rank 'c' has no extent"):
+        solve_extents(einsum, [(2,)], (2,))
