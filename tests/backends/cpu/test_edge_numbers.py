@@ -112,6 +112,12 @@ def test_numbers_at_the_edges_are_those_of_pytorch(name: str, answers: dict[str,
         np.testing.assert_array_equal(got, wanted)
 
 
+def test_groups_of_one_value_are_normalised_to_zero() -> None:
+    bundle = penstock.compile(nn.GroupNorm(6, 6).eval(), (torch.zeros(2, 6),))
+    given = np.arange(12, dtype=np.float32).reshape(2, 6)
+    np.testing.assert_array_equal(bundle.run({"input": given})["output"], np.zeros((2, 6), np.float32))
+
+
 class Narrow(nn.Module):
     def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         a = x.to(torch.int8).float()
