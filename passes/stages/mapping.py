@@ -198,6 +198,10 @@ class _Mapper:
             if use.walk == walk and len(use.users) < MOST_DESTINATIONS and self.planes[use.flow] == plane:
                 use.users.append(user)
                 return use.flow
+        return self._read_alone(held, walk, user, plane)
+
+    def _read_alone(self, held: _Held, walk: Walk, user: str, plane: int) -> str:
+        """The same as a flow of the unit's own, for who waits for what others make of the buffer."""
         use = _Use(f"{held.name}_to_{user}", walk, [user])
         held.uses.append(use)
         self.planes[use.flow] = plane
@@ -335,7 +339,7 @@ class _Mapper:
             self.units.append(Load("load_x_again", "x_again", "x", vectors, vectors))
             queues.append("x_again")
         else:
-            queues.append(self._read(residual, along, name, len(sources) % 2))
+            queues.append(self._read_alone(residual, along, name, len(sources) % 2))
         wide = shape.width // LANES
         region = Region(2 * wide, "norm", stage.weight, stage.bias)
         queues.append(self._load(f"{name}_weights", region, 2 * wide, 0, once=True))

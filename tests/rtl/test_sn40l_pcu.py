@@ -45,7 +45,12 @@ BODY_MUTATIONS: dict[str, tuple[str, str, str, str]] = {
     "activations carry no poison": ("bitmod_body.sv", "!padding && a_poison_i", "a_poison_i", "1'b0"),
     "weights carry no poison": ("bitmod_body.sv", "weight_taken && b_poison_i", "b_poison_i", "1'b0"),
     "poison outlives its unit": ("bitmod_body.sv", "if (begins) poison_q", "begins", "1'b0"),
-    "a unit begins in another": ("bitmod_body.sv", "active_q && !running_q", "!running_q", "1'b1"),
+    "units have no end": (
+        "bitmod_body.sv",
+        "<= unit_q != units_i - 32'd1",
+        "unit_q != units_i - 32'd1",
+        "1'b1",
+    ),
 }
 
 

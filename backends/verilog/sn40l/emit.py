@@ -25,7 +25,7 @@ from ....ir.fabric import VECTOR_BYTES, Buffer, Compute, Section
 from ....ir.targets.fabric import Machine
 from ..folder import fill, write
 from .configure import Placed
-from .mesh import Mesh, mesh_of
+from .mesh import KINDS, Mesh, mesh_of
 from .packing import regions
 from .place import place
 from .route import Route, route
@@ -156,6 +156,7 @@ def _files(
         "shape": list(reference.shape),
         "section": section.to_json(),
         "nodes": dict(compiled.nodes),
+        "kinds": sorted({KINDS[kind] for kind in compiled.mesh.kinds}),
         "addresses": dict(compiled.addresses),
         "loaded": {name: len(array) for name, array in memory.items()},
         "counters": [name for name, _, _ in counters],

@@ -8,6 +8,8 @@ from functools import cached_property
 from ....ir.targets.fabric import Machine
 
 PCU, PMU, AGCU, BITMOD = "pcu", "pmu", "agcu", "bitmod pcu"
+KINDS = {PCU: 0, PMU: 1, AGCU: 2, BITMOD: 3}
+"""As `sn40l_node` numbers them."""
 LOCAL, NORTH, EAST, SOUTH, WEST = range(5)
 """Ports of a switch."""
 STEPS = {NORTH: (0, -1), EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0)}

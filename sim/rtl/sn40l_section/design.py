@@ -130,7 +130,7 @@ class SectionDesign(Design):
             "DdrBeats": beats["ddr_beats"],
         }
         return (
-            Shared("sn40l_node", tuple({"Kind": kind} for kind in range(3 + self.section.quantized))),
+            Shared("sn40l_node", tuple({"Kind": kind} for kind in self.description["kinds"])),
             Shared("sn40l_mem_port", (port,)),
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ import torch
 from torch import nn
 
 from penstock import api
-from penstock.backends.verilog.sn40l import emit_section
+from penstock.backends.verilog.sn40l import Compiled, emit_section
+from penstock.backends.verilog.sn40l.mesh import Mesh
+from penstock.backends.verilog.sn40l.place import place
+from penstock.backends.verilog.sn40l.route import route
 from penstock.blocks import Block, Recorded, placed, quantized, recognise
 from penstock.ir.errors import BundleError, InputError, VerifyError
 from penstock.ir.targets import load
+from penstock.ir.targets.fabric import Machine
+from penstock.passes.stages import addresses, map_stages, place_regions
 from penstock.sim.rtl.designs import load as load_design
 from penstock.sim.rtl.record import record_run, runs_from_json
 from penstock.sim.rtl.simulate import simulate
@@ -113,10 +119,22 @@ def test_another_place_on_the_mesh_gives_the_same_bits(tmp_path: Path, bert_bloc
 
 
 @pytest.mark.slow
-def test_quantized_layers_run_on_bitmod_arrays(tmp_path: Path, bert_block: Make) -> None:
-    """Short groups and whole ones, in parts; the error is that of activations in half precision."""
-    block = quantized(bert_block(tokens=16, width=48, heads=3, inner=256, tiles=2), "bitmod4")
-    result = run(emit(tmp_path / "design", block))
+def test_a_quantized_layer_runs_on_a_bitmod_array(tmp_path: Path) -> None:
+    """On a mesh of eight nodes, which builds fast; benchmarks/sn40l_quantized.py runs whole blocks.
+
+    A whole group and a short one; the error is that of activations in half precision.
+    """
+    torch.manual_seed(0)
+    linear = nn.Sequential(nn.Linear(200, 48), nn.GELU()).eval()
+    block = quantized(recognise(Recorded("block", linear, {"input": torch.randn(3, 16, 200)})), "bitmod4")
+    machine = replace(Machine.of(SMALL), pcus=2, bitmod_pcus=2, pmus=2, agcus=4)
+    mesh = Mesh(rows=2, cols=4, agcu_cols=(0, 3), bitmod_cols=(1, 2))
+    section = map_stages("block", block.stages, machine, 3, block.scheme)
+    nodes = place(section, mesh)
+    places = addresses(place_regions(section, SMALL))
+    compiled = Compiled(section, machine, mesh, nodes, route(section, mesh, nodes), places)
+    given = block.raised.params, block.recorded.arrays, block.reference, block.quantized
+    result = run(emit_section(tmp_path / "design", compiled, *given))
     assert result.bit_exact, f"{result.mismatches} of {result.results} differ"
     assert result.relative_error < 4e-4
     assert result.ok, result.text()
