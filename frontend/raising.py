@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -333,9 +334,8 @@ def _within(node: fx.Node) -> bool:
     assert isinstance(node.args[0], fx.Node)
     like, size, stride = node.args[0].meta["val"], node.args[1], node.args[2]
     start = node.args[3] if len(node.args) > 3 else None
-    assert isinstance(size, Sequence)
-    assert isinstance(stride, Sequence)
-    reach = [(extent - 1) * step for extent, step in zip(size, stride, strict=True)]  # pyright: ignore
+    extents, steps = cast(Sequence[int], size), cast(Sequence[int], stride)
+    reach = [(extent - 1) * step for extent, step in zip(extents, steps, strict=True)]
     last = (start if isinstance(start, int) else 0) + sum(reach)
     return like.is_contiguous() and like.storage_offset() == 0 and last < like.numel()
 
