@@ -2,9 +2,9 @@
 
 Of the evaluations that the heuristics leave, two fifths go to the evolution of their orders, and half of
 the rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose
-pieces are packed and priced, one evaluation. Where it is not solved in its nodes, neighbourhoods of the best
-plan are (`around`), one evaluation each, in turns with ruin and recreate, until a turn finds nothing better.
-Ruin and recreate has what is left.
+pieces are packed and priced, one evaluation. Ruin and recreate has what is left; but where the program is
+not solved in its nodes, neighbourhoods of the best plan are near the end (`around`), one evaluation each, as
+long as they find better ones.
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ STEP = Effort(nodes=200, seconds=240.0)
 """Of the program, within the hybrid, at most; the clock is for what hangs, nodes end it."""
 STEP_NODE_CELLS = 400_000
 """Nodes × cells of it: ten to twenty seconds of one core where it is not solved before."""
-TURNS, MENDED = 4, 5
-"""Turns of ruin and recreate after it, and neighbourhoods before each but the last."""
-APART = 7919
-"""Seeds between turns."""
+MENDED, IDLE = 40, 10
+"""Neighbourhoods after it at most, and of those in a row that find nothing better."""
 SPARE = 20
 """Evaluations of ruin and recreate for each neighbourhood, at least."""
 PROOF = Effort(nodes=1_000_000, seconds=25.0)
@@ -96,28 +94,25 @@ def _improved(
     if not stated:
         return plans, best
     best, solved = _solved(desk, best, clock, progress)
-    if not solved:
-        best = _mended(desk, best, clock, budget, progress)
-    best = _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
-    return plans, best
+    left = budget.evaluations - clock.evaluations
+    mended = 0 if solved else min(MENDED, left // SPARE)
+    best = _recreated(desk, best, left - mended, clock, budget, progress)
+    _mend(desk, best, mended, clock, budget, progress)
+    return plans, _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
 
 
-def _mended(desk: Desk, best: Board, clock: Clock, budget: Budget, progress: Progress | None) -> Board:
-    """A board after turns of neighbourhoods and ruin and recreate, which leave that one more of its own."""
-    mender, latency = Mender(desk, Random(budget.seed)), desk.price(best)
-    share = (budget.evaluations - clock.evaluations) // TURNS
-    mended = min(MENDED, share // SPARE)
-    for turn in range(1, TURNS):
-        before = latency
-        for _ in range(mended):
-            latency = mender.mend(best)
-            clock.note([latency])
-            tell(progress, "hybrid, neighbourhoods", clock, budget)
-        if latency >= before:
-            break
-        best = _recreated(desk, best, share - mended, clock, budget, progress, turn)
-        latency = desk.price(best)
-    return best
+def _mend(
+    desk: Desk, best: Board, most: int, clock: Clock, budget: Budget, progress: Progress | None
+) -> None:
+    """Improve a board in place by neighbourhoods, until `IDLE` in a row find nothing better."""
+    mender, latency, idle = Mender(desk, Random(budget.seed)), desk.price(best), 0
+    for _ in range(most):
+        before, latency = latency, mender.mend(best)
+        clock.note([latency])
+        tell(progress, "hybrid, neighbourhoods", clock, budget)
+        idle = 0 if latency < before else idle + 1
+        if idle == IDLE:
+            return
 
 
 def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> tuple[Board, bool]:
@@ -139,9 +134,8 @@ def _recreated(
     clock: Clock,
     budget: Budget,
     progress: Progress | None,
-    turn: int = 0,
 ) -> Board:
-    """The best plan that ruin and recreate finds from one; every ``turn`` has random numbers of its own."""
+    """The best plan that ruin and recreate finds from one."""
     board, best, work = desk.empty(), desk.empty(), desk.empty()
     search.copy_to(board, start)
     search.copy_to(best, start)
@@ -149,7 +143,7 @@ def _recreated(
     slices = parts(evaluations)
     for part, count in enumerate(slices):
         curve = np.zeros(count)
-        seed = ((budget.seed + turn * APART) * SLICES + part) % (1 << 32)
+        seed = (budget.seed * SLICES + part) % (1 << 32)
         heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
         search.ruin_and_recreate(
             desk.tables, desk.lists, board, best, work, worth, height, heat, seed, search.NO_BOOK, curve
