@@ -316,7 +316,7 @@ class Raiser:
     def _returned(
         self, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function
     ) -> Tensor:
-        if 0 in getattr(node.meta["val"], "shape", ()):
+        if _has_none(node.meta["val"]):
             self._note(node, "a result without elements is returned")
         try:
             return self._tensor(self._read(graph, node, values, function))
@@ -338,6 +338,11 @@ def _within(node: fx.Node) -> bool:
     reach = [(extent - 1) * step for extent, step in zip(extents, steps, strict=True)]
     last = (start if isinstance(start, int) else 0) + sum(reach)
     return like.is_contiguous() and like.storage_offset() == 0 and last < like.numel()
+
+
+def _has_none(value: object) -> bool:
+    """Whether a value has no elements, as far as its shape is known."""
+    return any(isinstance(extent, int) and extent == 0 for extent in getattr(value, "shape", ()))
 
 
 def _has_empty(argument: object) -> bool:

@@ -7,10 +7,10 @@
 //
 // In the place of sn40l_pcu_gemm, with its ports. A unit is a layer of rows_i tokens, at most MaxTokens, by
 // 8 * trips_i channels with depth_i groups of 128 inputs. A brings its activations, FP32, token after token:
-// they are rounded to FP16, four a cycle. Of a token's last group come last_i vectors, or all 16 where that is
-// 0; what is missing is zero. B brings weights and biases in the 64-bit words of bitmod_linear, four a vector.
-// Rows leave tile of channels by tile of channels, as from the other body. What leaves of a unit after a
-// vector with poison came in is poisoned.
+// they are rounded to FP16, four a cycle. Of a token's last group come last_i vectors, or all 16 where that
+// is 0; what is missing is zero. B brings weights and biases in the 64-bit words of bitmod_linear, four a
+// vector. Rows leave tile of channels by tile of channels, as from the other body. What leaves of a unit
+// after a vector with poison came in is poisoned.
 
 module bitmod_body #(
   parameter  int unsigned MaxTokens = 32,

@@ -109,7 +109,11 @@ def test_a_fault_in_the_generic_kernel_is_found(case: Case, old: str, new: str, 
     ("old", "new", "said"),
     [
         # A stage is given back before the product that reads it has ended.
-        ("wgmma_wait<1>();\n      hold(scores);\n      give_back", "give_back", "a product reads it"),
+        (
+            "wgmma_wait<1>();\n      hold(scores);\n      give_back",
+            "give_back",
+            "a product (reads it|adds to them)",
+        ),
         # A stage is filled again without waiting for it to be free.
         ("mbarrier_wait(at.keys_free(stage), round_of(count) ^ 1);", "", "race|more arrivals"),
         # Values are multiplied before they have come.

@@ -116,11 +116,11 @@ def test_the_default_pipeline_quantizes_before_it_fuses() -> None:
 
 
 @pytest.mark.parametrize("name", ["bitmod4", "int4-asym", "olive4", "mxfp4", "nvfp4"])
-@pytest.mark.parametrize("stage", ["", "relabel,simplify,fuse,place"])
+@pytest.mark.parametrize("stage", ["", ",relabel,simplify,fuse,place"])
 def test_the_interpreter_computes_with_what_the_codes_stand_for(
     params: dict[str, NDArray], name: str, stage: str
 ) -> None:
-    module = after(f"quantize{{format={name}}},{stage}")
+    module = after(f"quantize{{format={name}}}{stage}")
     stored = dict(quantize_params(module, params).arrays)
     assert "layers.0.w" not in stored
     x = np.random.default_rng(1).standard_normal((3, 160))
@@ -166,9 +166,9 @@ def test_tied_parameters_share_their_codes(params: dict[str, NDArray]) -> None:
     assert found.bits_per_weight == pytest.approx(4.078, abs=1e-3)
 
 
-@pytest.mark.parametrize("stage", ["", "relabel,simplify,fuse,place"])
+@pytest.mark.parametrize("stage", ["", ",relabel,simplify,fuse,place"])
 def test_formats_by_parameter_keep_to_the_average(params: dict[str, NDArray], stage: str) -> None:
-    module = after(f"quantize,{stage}")
+    module = after(f"quantize{stage}")
     found = mix(module, params, 5.5)
     assert len(set(found.formats.values())) > 1
     assert {name: each.format for name, each in marks(module).items()} == found.formats

@@ -101,14 +101,14 @@ def test_exponentials_err_by_less_than_a_unit_of_the_last_place(compiled: Librar
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_exponentials_that_become_bf16_err_by_a_fortieth_of_its_rounding(compiled: Library) -> None:
-    """Measured: 8.9e-5 where AVX-512 has the instructions, else as exact as others."""
+def test_exponentials_that_become_bf16_err_far_less_than_its_rounding(compiled: Library) -> None:
+    """Measured: 6.8e-6 where AVX-512 has the instructions, else as exact as others."""
     rounded, found = compiled.run("coarse")
     exact = np.exp(SWEEP.astype(np.float32).astype(np.float64))
     places = (exact > 2.0**-125) & (exact < 3e38)  # beyond, bf16 has none, or infinity
     error = np.abs(found[places] / exact[places] - 1).max()
-    assert error < (9e-5 if compiled.isa.startswith("avx512") else 2.0**-22)
+    assert error < (1e-5 if compiled.isa.startswith("avx512") else 2.0**-22)
     np.testing.assert_array_equal(found[-len(SPECIAL) :][:4], [1, 1, np.inf, 0])
     assert np.isnan(found[-len(SPECIAL) + 4])
     bf16 = decode(rounded[:, 0])[places]
-    assert np.abs(bf16 / exact[places] - 1).max() < 2.0**-8 + 9e-5
+    assert np.abs(bf16 / exact[places] - 1).max() < 2.0**-8 + 1e-5
