@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ....ir.errors import PlanError
 from ....ir.fabric import Buffer, Compute, Quantized, Rows, Section, Unit
@@ -33,8 +33,12 @@ def place(section: Section, mesh: Mesh, seed: int = 0) -> dict[str, int]:
         spots[kind] = names + [None] * (len(there) - len(names))
     loads = traffic(section)
     most = max(loads.values())
+    # Dicts as ordered sets: sums of floats depend on their order, a set's order on the process's hash seed.
     ends = {
-        name: ({flow.source.unit, *(end.unit for end in flow.destinations)}, loads[name] / most + 0.02)
+        name: (
+            dict.fromkeys((flow.source.unit, *(end.unit for end in flow.destinations))),
+            loads[name] / most + 0.02,
+        )
         for name, flow in section.flows.items()
     }
     of_unit: dict[str | None, list[str]] = {None: []}
@@ -48,7 +52,7 @@ def place(section: Section, mesh: Mesh, seed: int = 0) -> dict[str, int]:
         if unit is not None
     }
 
-    def cost(names: set[str]) -> float:
+    def cost(names: Iterable[str]) -> float:
         return sum(_length(ends[name][0], places) * ends[name][1] for name in names)
 
     kinds = [kind for kind in nodes if len(nodes[kind]) > 1]
@@ -59,7 +63,7 @@ def place(section: Section, mesh: Mesh, seed: int = 0) -> dict[str, int]:
         pair = spots[kind][one], spots[kind][other]
         if pair == (None, None):
             continue
-        touched = {*of_unit[pair[0]], *of_unit[pair[1]]}
+        touched = dict.fromkeys((*of_unit[pair[0]], *of_unit[pair[1]]))
         before = cost(touched)
         _swap(spots[kind], nodes[kind], one, other, places, mesh)
         worse = cost(touched) - before
@@ -107,7 +111,7 @@ def _swap(
             places[unit] = mesh.place(nodes[at])
 
 
-def _length(units: set[str], places: Mapping[str, tuple[int, int]]) -> int:
+def _length(units: Iterable[str], places: Mapping[str, tuple[int, int]]) -> int:
     """Half the perimeter around a flow's ends, in hops."""
     xs, ys = zip(*(places[unit] for unit in units), strict=True)
     return max(xs) - min(xs) + max(ys) - min(ys)
