@@ -9,14 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from penstock import bundle_commands, cli, commands, doctor, options
+from penstock import cli, commands, doctor, options
 from penstock.arguments import COMMANDS
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
 from penstock.options import Command
-from penstock.outcome import Outcome, plain, table
+from penstock.outcome import Outcome
 
 NAMES = [command.name for command in COMMANDS]
 NOT_BUILT = {
@@ -366,45 +365,10 @@ def test_a_failed_check_is_exit_one(
     assert capsys.readouterr().out == "departs at layer 3\n"
 
 
-def test_json_holds_no_nan_and_no_numpy() -> None:
-    data = {
-        "error": float("nan"),
-        "worst": np.float32(0.5),
-        "rows": (np.arange(2), Path("b")),
-        "none": None,
-        "n": np.int64(3),
-    }
-    assert plain(data) == {"error": None, "worst": 0.5, "rows": [[0, 1], "b"], "none": None, "n": 3}
-
-
-def test_inputs_that_are_no_archive_are_refused(tmp_path: Path) -> None:
-    for name, content in {"text.npz": b"hello", "empty.npz": b""}.items():
-        path = tmp_path / name
-        path.write_bytes(content)
-        with pytest.raises(InputError):
-            bundle_commands.arrays(str(path))
-    np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(InputError, match="archive"):
-        bundle_commands.arrays(str(tmp_path / "one.npy"))
-    np.savez(tmp_path / "pickled.npz", x=np.array([object()]))
-    with pytest.raises(InputError, match="archive"):
-        bundle_commands.arrays(str(tmp_path / "pickled.npz"))
-
-
-def test_inputs_are_read_by_name(tmp_path: Path) -> None:
-    np.savez(tmp_path / "in.npz", ids=np.arange(3), mask=np.ones(3))
-    assert list(bundle_commands.arrays(str(tmp_path / "in.npz"))) == ["ids", "mask"]
-
-
 def test_shapes_become_one_table() -> None:
     given = cli.build_parser().parse_args(["compile", "m", "--shape", "s=64,128", "--shape", "b=1"]).shape
     assert options.by_rank(given) == {"s": [64, 128], "b": [1]}
     assert options.by_rank([]) is None
-
-
-def test_tables_keep_long_names_whole() -> None:
-    name = "encoder.layer.11.attention.output.dense.weight"
-    assert name in table(("name", "n"), [(name, 3)])
 
 
 def test_emitting_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
