@@ -69,6 +69,14 @@ class Compiled:
         for each in self.routes.values():
             yield from each.words()
 
+    def links(self) -> dict[str, dict[str, int]]:
+        """Flow → unit at an end of it → links on the way there."""
+        found = {}
+        for name, flow in self.section.flows.items():
+            far = self.routes[name].links(self.mesh, self.nodes[flow.source.unit])
+            found[name] = {end.unit: far[self.nodes[end.unit]] for end in flow.destinations}
+        return found
+
 
 def compile_section(
     section: Section, machine: Machine, addresses: Mapping[str, int], seed: int = 0
@@ -156,6 +164,7 @@ def _files(
         "shape": list(reference.shape),
         "section": section.to_json(),
         "nodes": dict(compiled.nodes),
+        "links": compiled.links(),
         "kinds": sorted({KINDS[kind] for kind in compiled.mesh.kinds}),
         "addresses": dict(compiled.addresses),
         "loaded": {name: len(array) for name, array in memory.items()},

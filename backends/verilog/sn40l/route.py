@@ -63,6 +63,17 @@ class Route:
             mask = sum(1 << port for port in leaves)
             yield SWITCH_UNIT + node, self.plane << 9 | enters << 6 | self.number, mask << 6 | self.number
 
+    def links(self, mesh: Mesh, source: int) -> dict[int, int]:
+        """Node → links from the source there."""
+        far, heads = {source: 0}, [source]
+        for node in heads:
+            _, leaves = self.ports[node]
+            for port, neighbour in mesh.neighbours(node):
+                if port in leaves:
+                    far[neighbour] = far[node] + 1
+                    heads.append(neighbour)
+        return far
+
 
 def route(section: Section, mesh: Mesh, nodes: Mapping[str, int]) -> dict[str, Route]:
     """Trees for all flows, the heaviest first; every flow has a number of its own.

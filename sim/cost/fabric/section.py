@@ -1,30 +1,42 @@
 """Cycles of a section on the SN40L-style fabric: a pipeline of units that streams tiles (SN40L, MICRO 2024).
 
-Between two events every PCU at work goes on at one rate: its own, or slower where the memory's bandwidth is
-shared (every stream gets what it asks for, or an equal share of what the others leave). PCUs that one flow
-feeds go together. A PCU begins a tile when its stage buffers hold it and there is room for what it makes,
-and is through after the cycles its registers ask for (`pcu.activity`); a stage buffer's place is free again
-when its readers are through. What packets take on their way is constants, fitted once on small sections.
+Between two events every unit goes on at one speed: its own, or slower where what it takes has not come from
+memory yet (`streams`). PCUs that one flow feeds go together. A unit goes into a tile when its stage buffers
+hold it, and on while there is room for its results; a place of a stage buffer is free again when its readers
+have read it, which is as far ahead of the PCUs as operand queues are deep. A packet goes a link a cycle along
+its flow's tree; what a hand-over takes beside that is constants, measured at single hand-overs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 
 from ....ir.errors import PlanError
-from ....ir.fabric import VECTOR_BYTES, Buffer, Compute, Load, Section, Store
+from ....ir.fabric import VECTOR_BYTES, Buffer, Compute, Section
 from ...rtl.sn40l_section.pcus import configuration
 from .pcu import activity
+from .streams import NEARLY, shared
+from .works import Work, works
 
-LOAD_CYCLES = 112
-"""From start_i to the first vector of a load at its unit: descriptor, memory's latency, network."""
-HAND_CYCLES = 26
-"""From the last vector a PCU makes for a stage buffer to the first the next PCU takes out of it."""
-STORE_CYCLES = 40
-"""From the last vector of the last tile to done_o: network, write, answer."""
-PORT_BYTES = 32.0
-"""Bytes a cycle of one AGCU."""
+FIRST = 77
+"""From start_i until a load's first vector can be taken, beside its links: descriptor, memory's latency."""
+WRITTEN = 2
+"""From a tile's last result until the stage buffer tells that it has it, beside the links."""
+READ = 6
+"""From then until its first vector can be taken, beside the links."""
+TOLD = 4
+"""From the last vector read out of a place until the next tile's first may come, beside the links."""
+STORED = 74
+"""From the last result until done_o, beside the links: write, answer."""
+ROUNDS = 3
+"""In which speeds of units and of streams are found from each other."""
+LINKS = 3
+"""Of a flow from one end to the other, where no places are known."""
+
+Links = Mapping[str, Mapping[str, int]]
+"""Flow → unit at an end of it → links on the way there."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class SectionCycles:
 
     Attributes:
         total: from start_i to done_o.
-        ends: PCU → cycle in which it is through with each tile.
+        ends: unit → cycle in which the last result of each tile has left it.
         busy: PCU → cycles its body works, of all tiles.
     """
 
@@ -65,194 +77,182 @@ class SectionCycles:
         return ends[-1] - ends[-2] if len(ends) > 1 else float(self.total)
 
 
-def section_cycles(section: Section, costs: FabricCosts, far: Set[str] = frozenset()) -> SectionCycles:
+def section_cycles(
+    section: Section, costs: FabricCosts, far: Set[str] = frozenset(), links: Links | None = None
+) -> SectionCycles:
     """The model of a section.
 
     Args:
         section: the units.
         costs: of the memory.
         far: regions that lie in DDR.
+        links: how long flows are, where units have places; else `LINKS` each.
 
     Raises:
         PlanError: a section that would never end.
     """
-    return _Model(section, costs, far).run()
-
-
-@dataclass
-class _Work:
-    """What one unit does to each tile.
-
-    Attributes:
-        name: of the unit.
-        cycles: of a tile at full rate, until the last vector leaves.
-        repeats: of a tile, when the next one follows at once.
-        demand: bytes a cycle from or to memory at full rate, by tier.
-        reads: buffers it reads.
-        writes: the buffer it fills, or none.
-        together: the group of units that go at one rate; its own name where it goes alone.
-    """
-
-    name: str
-    cycles: float
-    repeats: float
-    demand: dict[str, float]
-    reads: tuple[str, ...]
-    writes: str | None
-    together: str
-    tile: int = 0
-    left: float = 0.0
-    running: bool = False
-    ready_at: float = 0.0
-    ends: list[float] = field(default_factory=list)
+    return _Model(section, costs, far, links or {}).run()
 
 
 class _Model:
-    def __init__(self, section: Section, costs: FabricCosts, far: Set[str]) -> None:
-        self.section, self.far = section, far
-        self.bandwidth = {"hbm": costs.hbm_bytes_per_cycle, "ddr": costs.ddr_bytes_per_cycle}
-        self.buffers = {unit.name: unit for unit in section.units if isinstance(unit, Buffer)}
-        self.filled_by = {unit.write: unit.name for unit in self.buffers.values()}
-        self.written: dict[str, list[float]] = {name: [] for name in self.buffers}
-        self.works = {work.name: work for work in self._works()}
-        self.readers = {
-            name: [work.name for work in self.works.values() if name in work.reads] for name in self.buffers
+    def __init__(self, section: Section, costs: FabricCosts, far: Set[str], links: Links) -> None:
+        self.section, self.links = section, links
+        self.bandwidth = {
+            "hbm": costs.hbm_bytes_per_cycle / VECTOR_BYTES,
+            "ddr": costs.ddr_bytes_per_cycle / VECTOR_BYTES,
         }
-        self.now = 0.0
-
-    def _works(self) -> list[_Work]:
-        flows = self.section.flows
-        found = []
-        for unit in self.section.units:
-            if isinstance(unit, Load) and unit.flow in self.filled_by:
-                size = float(unit.unit_vectors)
-                demand = {self._tier(unit.region): PORT_BYTES}
-                found.append(_Work(unit.name, size, size, demand, (), self.filled_by[unit.flow], unit.name))
-                found[-1].ready_at = LOAD_CYCLES
-            elif isinstance(unit, Compute):
-                one, two = (float(activity(configuration(unit, tiles)).total) for tiles in (1, 2))
-                demand: dict[str, float] = {}
-                together = unit.name
-                for flow in unit.inputs:
-                    source = self.section.by_name[flows[flow].source.unit]
-                    if isinstance(source, Load) and not source.once:
-                        tier = self._tier(source.region)
-                        demand[tier] = demand.get(tier, 0.0) + source.unit_vectors * VECTOR_BYTES / (
-                            two - one
-                        )
-                    if len(flows[flow].destinations) > 1:
-                        together = flow
-                for end in flows[unit.out].destinations:
-                    store = self.section.by_name[end.unit]
-                    if isinstance(store, Store):
-                        tier = self._tier(store.region)
-                        demand[tier] = demand.get(tier, 0.0) + store.unit_vectors * VECTOR_BYTES / (two - one)
-                reads = tuple(
-                    flows[flow].source.unit for flow in unit.inputs if flows[flow].source.unit in self.buffers
-                )
-                writes = self.filled_by.get(unit.out)
-                found.append(_Work(unit.name, one, two - one, demand, reads, writes, together))
-                found[-1].ready_at = 0.0 if reads else LOAD_CYCLES
-        return found
-
-    def _tier(self, region: str) -> str:
-        return "ddr" if region in self.far else "hbm"
+        self.buffers = {unit.name: unit for unit in section.units if isinstance(unit, Buffer)}
+        self.works, self.streams = works(section, far)
+        self.takers = {name: work for work in self.works.values() for name in work.loads}
+        self.fillers = {work.writes: work for work in self.works.values() if work.writes}
+        self.readers = {
+            name: [
+                times
+                for work in self.works.values()
+                for each, times in zip(work.reads, work.read, strict=True)
+                if each.buffer == name
+            ]
+            for name in self.buffers
+        }
+        self.now = float(FIRST)
 
     def run(self) -> SectionCycles:
         """Event after event, until every unit is through with every tile."""
         tiles = self.section.tiles
-        while any(work.tile < tiles for work in self.works.values()):
-            self._begin()
-            rates = self._rates()
-            waits = [work.ready_at - self.now for work in self.works.values() if self._waits(work)]
-            steps = [work.left / rates[work.name] for work in self.works.values() if work.running]
-            if not steps and not waits:
+        while any(len(work.made) < tiles for work in self.works.values()):
+            speeds, given = self._speeds()
+            step = min(self._events(speeds, given), default=math.inf)
+            if step == math.inf:
                 raise PlanError("units wait for each other", where=self.section.name)
-            step = max(0.0, min([*steps, *waits]))
             self.now += step
+            for name, stream in self.streams.items():
+                stream.step(step, given[name], speeds[self.takers[name].name])
             for work in self.works.values():
-                if work.running:
-                    work.left -= step * rates[work.name]
-                    if work.left <= 1e-6:
-                        self._end(work)
-        last = max(work.ends[-1] for work in self.works.values())
-        ends = {name: tuple(work.ends) for name, work in self.works.items()}
+                work.at += step * speeds[work.name] / work.period
+            self._settle()
+        last = max(self.works.values(), key=lambda work: work.made[-1])
+        ends = {name: tuple(work.made) for name, work in self.works.items()}
         busy = {
             unit.name: activity(configuration(unit, tiles)).works
             for unit in self.section.units
             if isinstance(unit, Compute)
         }
-        return SectionCycles(round(last + STORE_CYCLES), ends, busy)
+        return SectionCycles(round(last.made[-1] + STORED + self._far(last.out)), ends, busy)
 
-    def _waits(self, work: _Work) -> bool:
-        """Whether nothing but time keeps a unit from its next tile."""
-        return not work.running and work.ready_at > self.now and self._possible(work)
+    def _far(self, flow: str | None, unit: str | None = None) -> int:
+        """Links of a flow, to a unit or to the farthest; of no flow none."""
+        if flow is None:
+            return 0
+        its = self.links.get(flow, {})
+        return its.get(unit, LINKS) if unit else max(its.values(), default=LINKS)
 
-    def _possible(self, work: _Work) -> bool:
-        """Whether the next tile is there, with room for what it becomes; sets when that was so."""
-        if work.tile >= self.section.tiles:
-            return False
-        since = [work.ready_at]
-        for name in work.reads:
-            if len(self.written[name]) <= work.tile:
-                return False
-            since.append(self.written[name][work.tile] + HAND_CYCLES)
-        if work.writes is not None:
-            before = work.tile - self.buffers[work.writes].depth
-            if before >= 0:
-                for reader in self.readers[work.writes]:
-                    if len(self.works[reader].ends) <= before:
-                        return False
-                    since.append(self.works[reader].ends[before])
-        work.ready_at = max(since)
-        return True
+    def _written(self, buffer: str, tile: int) -> float:
+        """When a stage buffer has a tile; never, as far as is known."""
+        filler = self.fillers[buffer]
+        if len(filler.made) <= tile:
+            return math.inf
+        return filler.made[tile] + WRITTEN + self._far(filler.out, buffer)
 
-    def _begin(self) -> None:
-        """Begin what can: units that go together all at once."""
-        groups: dict[str, list[_Work]] = {}
+    def _there(self, work: Work, tile: int) -> float:
+        """When a unit's operands of a tile are there."""
+        if tile >= self.section.tiles:
+            return math.inf
+        times = [
+            self._written(each.buffer, tile) + READ + self._far(each.flow, work.name) for each in work.reads
+        ]
+        return max(times, default=0.0)
+
+    def _room(self, work: Work, tile: int) -> float:
+        """When there is room for what a unit makes of a tile."""
+        if work.writes is None or tile < self.buffers[work.writes].depth:
+            return 0.0
+        before = tile - self.buffers[work.writes].depth
+        times = self.readers[work.writes]
+        return max(read[before] + TOLD if before < len(read) else math.inf for read in times)
+
+    def _limit(self, work: Work) -> tuple[float, float]:
+        """How far a unit may go as things are, in tiles, and when that may change."""
+        tiles = self.section.tiles
+        while work.there < tiles and self._there(work, work.there) <= self.now + NEARLY:
+            work.there += 1
+        while work.rooms < tiles and self._room(work, work.rooms) <= self.now + NEARLY:
+            work.rooms += 1
+        limit = min(work.there, work.rooms + work.slack if work.rooms < tiles else tiles)
+        if work.at < limit - NEARLY:
+            return limit, math.inf
+        times = [
+            self._there(work, work.there),
+            self._room(work, work.rooms) if work.rooms < tiles else math.inf,
+        ]
+        return limit, min(time if time > self.now + NEARLY else math.inf for time in times)
+
+    def _speeds(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Of units, as shares of their full speed, and of streams, in vectors a cycle."""
+        speeds = {}
         for work in self.works.values():
-            groups.setdefault(work.together, []).append(work)
-        for members in groups.values():
-            idle = [work for work in members if not work.running and work.tile < self.section.tiles]
-            if len(idle) < len(members) or sum(map(self._possible, idle)) < len(idle):
-                continue
-            ready = max(work.ready_at for work in idle)
-            for work in idle:
-                work.ready_at = ready
-                if ready <= self.now + 1e-6:
-                    follows = bool(work.ends) and work.ends[-1] >= self.now - 1.0
-                    work.running, work.left = True, work.repeats if follows else work.cycles
+            work.limit, work.soon = self._limit(work)
+            speeds[work.name] = float(work.at < work.limit - NEARLY)
+        given: dict[str, float] = {}
+        for _ in range(ROUNDS):
+            self._together(speeds)
+            for tier, capacity in self.bandwidth.items():
+                asking = {
+                    name: stream.asks(speeds[self.takers[name].name])
+                    for name, stream in self.streams.items()
+                    if stream.tier == tier
+                }
+                given |= shared(asking, capacity)
+            for name, stream in self.streams.items():
+                its = self.takers[name].name
+                if stream.empty and given[name] < stream.taken * speeds[its]:
+                    speeds[its] = given[name] / stream.taken
+        return speeds, given
 
-    def _end(self, work: _Work) -> None:
-        work.running = False
-        work.tile += 1
-        work.ends.append(self.now)
-        if work.writes is not None:
-            self.written[work.writes].append(self.now)
-
-    def _rates(self) -> dict[str, float]:
-        """Of each unit, beside its own: what memory gives it, and the slowest of its group."""
-        rates = {work.name: 1.0 for work in self.works.values()}
-        for tier, capacity in self.bandwidth.items():
-            asking = {
-                work.name: work.demand[tier]
-                for work in self.works.values()
-                if work.running and tier in work.demand
-            }
-            for name, given in _shared(asking, capacity).items():
-                rates[name] = min(rates[name], given / asking[name])
+    def _together(self, speeds: dict[str, float]) -> None:
+        """Units that one flow feeds go as fast as the slowest."""
         slowest: dict[str, float] = {}
         for work in self.works.values():
-            if work.running:
-                slowest[work.together] = min(slowest.get(work.together, 1.0), rates[work.name])
-        return {work.name: slowest.get(work.together, 1.0) for work in self.works.values()}
+            slowest[work.together] = min(slowest.get(work.together, 1.0), speeds[work.name])
+        for work in self.works.values():
+            speeds[work.name] = slowest[work.together]
 
+    def _events(self, speeds: Mapping[str, float], given: Mapping[str, float]) -> Iterator[float]:
+        """Cycles until something is otherwise."""
+        for work in self.works.values():
+            yield max(work.soon - self.now, 0.0)
+            if speeds[work.name] > 0:
+                yield (work.stop(NEARLY) - work.at) * work.period / speeds[work.name]
+        for name, stream in self.streams.items():
+            yield stream.until(given[name], speeds[self.takers[name].name])
 
-def _shared(asking: Mapping[str, float], capacity: float) -> dict[str, float]:
-    """What each gets: all it asks for, or an equal share of what those who ask for less leave."""
-    given: dict[str, float] = {}
-    left = capacity
-    for place, name in enumerate(sorted(asking, key=lambda name: asking[name])):
-        given[name] = min(asking[name], left / (len(asking) - place))
-        left -= given[name]
-    return given
+    def _settle(self) -> None:
+        """What has come of it: tiles taken, read out of buffers, made."""
+        for work in self.works.values():
+            while len(work.taken) < math.floor(work.at + NEARLY):
+                work.taken.append(self.now)
+        settled = False
+        while not settled:
+            settled = True
+            for work in self.works.values():
+                settled &= not self._makes(work) and not self._reads(work)
+
+    def _makes(self, work: Work) -> bool:
+        """Whether the next tile's results are known to leave."""
+        tile = len(work.made)
+        if tile >= len(work.taken) or (room := self._room(work, tile)) == math.inf:
+            return False
+        before = work.made[-1] if work.made else 0.0
+        work.made.append(max(work.taken[tile] + work.tail, max(room, before) + work.vectors))
+        return True
+
+    def _reads(self, work: Work) -> bool:
+        """Whether the next tile is known to have left a buffer."""
+        found = False
+        for each, times in zip(work.reads, work.read, strict=True):
+            tile = len(times)
+            if tile < self.section.tiles and work.at >= each.read_at(tile) - NEARLY:
+                written = self._written(each.buffer, tile)
+                if written < math.inf:
+                    times.append(max(self.now, written + each.vectors))
+                    found = True
+        return found

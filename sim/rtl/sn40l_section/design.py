@@ -205,7 +205,7 @@ class SectionDesign(Design):
     def cycles(self) -> SectionCycles:
         """What the model says."""
         far = {name for name, address in self.description["addresses"].items() if address >> DDR_BIT}
-        return section_cycles(self.section, self.costs, far)
+        return section_cycles(self.section, self.costs, far, self.description["links"])
 
     def compare(
         self, driver: str, run: Run, trace: str | None, progress: Progress | None = None
