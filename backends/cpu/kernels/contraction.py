@@ -15,6 +15,7 @@ from math import prod
 
 from ..isa import Isa
 from .access import Places, head_mask, load, store
+from .epilogue import Epilogue
 from .frame import Frame, Stream, collapse
 from .group import Step
 from .kernel import Pack
@@ -54,10 +55,23 @@ class Contraction:
     block: Block = field(default_factory=lambda: Block(1, 1))
     pairs: bool = False
 
-    def write(self, frame: Frame) -> None:
-        """Write the loops."""
+    def write(self, frame: Frame, epilogue: Epilogue | None = None) -> bool:
+        """Write the loops, and in them the epilogue if it fits; whether it did."""
         frame.writer.comment(self.step.text)
-        _Micro(self, frame).write()
+        micro = _Micro(self, frame, epilogue)
+        for step in epilogue.steps if epilogue and micro.points else ():
+            frame.writer.comment(step.text)
+        micro.write()
+        return micro.points is not None
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A stretch of the outermost depth: how long, and whether it is the first, the last."""
+
+    size: int
+    first: bool
+    last: bool
 
 
 def fits_panel(plan: Contraction, extents: Mapping[str, int], isa: Isa) -> bool:
@@ -80,7 +94,7 @@ def panel_bytes(isa: Isa) -> int:
 class _Micro:
     """Writes one contraction."""
 
-    def __init__(self, plan: Contraction, frame: Frame) -> None:
+    def __init__(self, plan: Contraction, frame: Frame, epilogue: Epilogue | None) -> None:
         self.plan, self.frame, self.writer = plan, frame, frame.writer
         step = plan.step
         self.element = step.output.element
@@ -93,12 +107,22 @@ class _Micro:
         output = frame.stream(step, step.einsum.output, step.output, loops)
         kinds = {"lanes": plan.lanes, "rows": plan.rows, "depth": plan.depth, "batch": plan.batch}
         classes: dict[str, object] = {r: kind for kind, ranks in kinds.items() for r in ranks if r in loops}
-        self.ranks, self.extents, streams = collapse(loops, extents, [scalar, vector, output], classes)
-        self.scalar, self.side, self.output = streams
         self.classes = classes
+        self.ranks, self.extents, streams = collapse(loops, extents, [scalar, vector, output], classes)
+        beside = epilogue.streams(frame, loops) if epilogue else {}
+        if beside:
+            joint = collapse(loops, extents, [scalar, vector, output, *beside.values()], classes)
+            if len(joint[0]) == len(self.ranks):
+                self.ranks, self.extents, streams = joint
+        self.scalar, self.side, self.output = streams[:3]
         self.along = self._along()
         if self.along is None and not plan.pairs:
             self.vector = Lanes(frame.writer, 1)
+        self.points = None
+        if epilogue and streams[3:]:
+            found = dict(zip(beside, streams[3:], strict=True))
+            self.points = epilogue.points(frame, found, self.along, self.vector)
+        self.made = plan.step.output
         self.width = self.extents[self.along] if self.along else 1
         self.depth = sorted(self._of("depth"), key=lambda rank: -abs(self.scalar.coeffs[rank]))
         self.pair = self._pair()
@@ -195,43 +219,43 @@ class _Micro:
     def _stretches(self, places: Places) -> None:
         """Stretches of the outermost depth, the first of which sets the output."""
         if not self.depth:
-            self._lanes(places, 1, True)
+            self._lanes(places, _Stretch(1, True, True))
             return
         rank, size = self.depth[0], self._stretch()
         extent = self.extents[rank]
-        self._one_stretch(places, Linear(), size, True)
-        covered = extent // size * size
-        if covered > size:
-            with self.writer.loop(rank, Linear((), size), Linear((), covered), size) as place:
-                self._one_stretch(places, place, size, False)
-        if covered < extent:
-            self._one_stretch(places, Linear((), covered), extent - covered, False)
+        last = (extent - 1) // size * size
+        self._one_stretch(places, Linear(), _Stretch(min(size, extent), True, last == 0))
+        if last > size:
+            with self.writer.loop(rank, Linear((), size), Linear((), last), size) as place:
+                self._one_stretch(places, place, _Stretch(size, False, False))
+        if last:
+            self._one_stretch(places, Linear((), last), _Stretch(extent - last, False, True))
 
-    def _one_stretch(self, places: Places, start: Linear, size: int, first: bool) -> None:
+    def _one_stretch(self, places: Places, start: Linear, stretch: _Stretch) -> None:
         if self.copy is not None:
-            self.copy.write(places, start, size)
+            self.copy.write(places, start, stretch.size)
             self.scalar = self.copy.at(start)
-        self._lanes({**places, self.depth[0]: start}, size, first)
+        self._lanes({**places, self.depth[0]: start}, stretch)
 
-    def _lanes(self, places: Places, size: int, first: bool) -> None:
+    def _lanes(self, places: Places, stretch: _Stretch) -> None:
         """Blocks of vectors, then the rest of the lanes."""
         count, vectors = self.vector.count, self.plan.block.vectors
         if self.along is None:
             mask = head_mask(self.vector, 1) if self.vector.count > 1 else None
-            self._rows(places, 1, mask, size, first)
+            self._rows(places, 1, mask, stretch)
             return
         step = vectors * count
         whole = self.width // step * step
         if whole:
             with self.writer.loop(self.along, Linear(), Linear((), whole), step) as place:
-                self._rows({**places, self.along: place}, vectors, None, size, first)
+                self._rows({**places, self.along: place}, vectors, None, stretch)
         rest = self.width - whole
         if rest:
             mask = head_mask(self.vector, rest % count) if rest % count else None
             at = {**places, self.along: Linear((), whole)}
-            self._rows(at, -(-rest // count), mask, size, first)
+            self._rows(at, -(-rest // count), mask, stretch)
 
-    def _rows(self, places: Places, vectors: int, mask: Vec | None, size: int, first: bool) -> None:
+    def _rows(self, places: Places, vectors: int, mask: Vec | None, stretch: _Stretch) -> None:
         """Blocks of rows, then the rest of the rows."""
         tall = self.tall
         with ExitStack() as stack:
@@ -239,16 +263,16 @@ class _Micro:
                 loop = self.writer.loop(rank, Linear(), Linear((), self.extents[rank]), 1)
                 places = {**places, rank: stack.enter_context(loop)}
             if tall is None:
-                self._block(places, None, 1, vectors, mask, size, first)
+                self._block(places, None, 1, vectors, mask, stretch)
                 return
             high = self.plan.block.rows
             whole = self.extents[tall] // high * high
             if whole:
                 with self.writer.loop(tall, Linear(), Linear((), whole), high) as place:
-                    self._block({**places, tall: place}, tall, high, vectors, mask, size, first)
+                    self._block({**places, tall: place}, tall, high, vectors, mask, stretch)
             if self.extents[tall] > whole:
                 at = {**places, tall: Linear((), whole)}
-                self._block(at, tall, self.extents[tall] - whole, vectors, mask, size, first)
+                self._block(at, tall, self.extents[tall] - whole, vectors, mask, stretch)
 
     def _shift(self, places: Places, row: int, tall: str | None, vector: int) -> Places:
         moved = dict(places)
@@ -265,8 +289,7 @@ class _Micro:
         high: int,
         vectors: int,
         mask: Vec | None,
-        size: int,
-        first: bool,
+        stretch: _Stretch,
     ) -> None:
         """One register block: accumulators, the depth loops, the stores."""
         kind = self.vector.kind(self.element)
@@ -275,7 +298,7 @@ class _Micro:
         # The start of the depth chunk belongs to the inputs' addresses, not to the output's.
         start = {rank: places.get(rank, Linear()) for rank in self.depth}
         here = {**places, **dict.fromkeys(self.depth, Linear())}
-        if first:
+        if stretch.first:
             zero = self.vector.constant(0.0, self.element).name
             carried = [(zero, kind) for _ in cells]
         else:
@@ -294,10 +317,14 @@ class _Micro:
                 self._dots(sides, ones, names, single) if self.plan.pairs else self._fmas(sides, ones, names)
             )
 
-        ends = self._deep(self.depth, size, {**places, **start}, carried, turn)
+        ends = self._deep(self.depth, stretch.size, {**places, **start}, carried, turn)
         for name, (row, k) in zip(ends, cells, strict=True):
             at = self._shift(here, row, tall, k)
-            store(self.vector, self.output, at, self.along, Vec(name, self.element), masks[k])
+            total = Vec(name, self.element)
+            if stretch.last and self.points is not None:
+                self.points.write(at, mask=masks[k], known={self.made: total})
+            else:
+                store(self.vector, self.output, at, self.along, total, masks[k])
 
     def _deep(
         self,

@@ -15,6 +15,7 @@ from ....ir.errors import PassError
 from ....ir.mlir import ir
 from ..blocking import BLOCKING, Blocking
 from ..isa import Isa
+from .epilogue import Epilogue
 from .frame import Frame
 from .group import Group, Iteration, Step, Tensor, read_group
 from .kernel import C_TYPES, Kernel
@@ -22,7 +23,7 @@ from .lowering import function_attributes
 from .masks import ranks_of
 from .nest import Nest
 from .plan import plan_group
-from .schedule import Schedule, Segment, in_place, kept
+from .schedule import Finished, Schedule, Segment, in_place, kept
 from .skipping import Spans, live_points
 from .text import Linear, Writer
 
@@ -135,7 +136,7 @@ class _Emitter:
 
     def _nodes(self) -> None:
         """Everything inside one tile."""
-        schedule = Schedule(self.frame, self.plan.contractions)
+        schedule = Schedule(self.frame, self.group, self.plan.contractions)
         parts: list[tuple[Iteration | None, list[Segment]]] = []
         run: list[Step] = []
         for node in self.group.nodes:
@@ -158,6 +159,10 @@ class _Emitter:
         for segment in segments:
             if isinstance(segment, tuple):
                 Nest(frame, segment, stored).write()
+            elif isinstance(segment, Finished):
+                contraction = segment.contraction
+                if not contraction.write(frame, Epilogue(contraction.step.output, segment.steps, stored)):
+                    Nest(frame, segment.steps, stored).write()
             else:
                 segment.write(frame)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from ....ir.einsum import Access, Coord, Literal
-from .access import Places, coordinate, head_mask, load, presence, store
-from .frame import Frame, Stream, collapse
+from ....ir.einsum import Coord
+from .access import Places, head_mask, load, store
+from .frame import Frame, collapse
 from .group import Step, Tensor
-from .lanes import Lanes, Vec, arithmetic
-from .maps import across, emit_map, fold, fold_element, identity, literal_element
+from .lanes import Lanes, Vec
+from .maps import across, fold, fold_element, identity
+from .points import Points, streams_of
 from .text import Linear
 from .transpose import SQUARES, transposed
 
@@ -36,16 +37,7 @@ class Nest:
         reduced = next((step.einsum.reduced for step in steps if step.einsum.reduced), ())
         ranks = [rank for rank in first.einsum.ranks if rank not in frame.fixed]
         ranks = [rank for rank in ranks if frame.extent(first, rank) > 1]
-        self.streams: dict[tuple[int, int], Stream] = {}
-        made: set[Tensor] = set()
-        for k, step in enumerate(steps):
-            for j, (access, tensor) in enumerate(zip(step.einsum.accesses, step.inputs, strict=True)):
-                if tensor not in made:
-                    self.streams[k, j] = frame.stream(step, access, tensor, ranks)
-            if step.output in stored:
-                self.streams[k, -1] = frame.stream(step, step.einsum.output, step.output, ranks)
-            if step.einsum.reduce is None:
-                made.add(step.output)
+        self.streams = streams_of(frame, steps, stored, ranks)
         coords = {
             rank for step in steps for o in step.einsum.operands if isinstance(o, Coord) for rank in o.ranks
         }
@@ -59,9 +51,7 @@ class Nest:
         self.along = self._vector_rank()
         if self.along is None:
             self.lanes = Lanes(self.writer, 1)
-        self.far: dict[tuple[int, int], Stream] = {}
-        self.ready: dict[tuple[object, ...], Vec] = {}
-        self.pending: dict[tuple[int, int], list[Vec]] | None = None
+        self.points = Points(frame, steps, self.streams, self.ranks, self.along, self.lanes)
 
     def _lane_bits(self) -> int:
         elements = {stream.element for stream in self.streams.values()}
@@ -107,19 +97,20 @@ class Nest:
 
     def _transposing(self, outer: Sequence[str]) -> str | None:
         """The rank along which what is strided along the vectors is contiguous, if whole blocks fit."""
-        self.far = {
+        far = {
             place: stream
             for place, stream in self.streams.items()
             if self.along is not None and stream.coeffs[self.along] not in (0, 1)
         }
-        known = {stream.element for stream in self.far.values()} <= {"f32", "i32"}
-        guarded = any(stream.guards for stream in self.far.values())
-        if not self.far or self.folds or not known or guarded or self.along is None:
+        known = {stream.element for stream in far.values()} <= {"f32", "i32"}
+        guarded = any(stream.guards for stream in far.values())
+        if not far or self.folds or not known or guarded or self.along is None:
             return None
         if self.lanes.count not in SQUARES or self.extents[self.along] < self.lanes.count:
             return None
         fitting = [rank for rank in outer if self.extents[rank] >= self.lanes.count]
-        beside = [rank for rank in fitting if all(stream.coeffs[rank] == 1 for stream in self.far.values())]
+        beside = [rank for rank in fitting if all(stream.coeffs[rank] == 1 for stream in far.values())]
+        self.points.far = far
         return next(iter(beside), None)
 
     def _blocks(self, across: str, places: Places) -> None:
@@ -147,18 +138,19 @@ class Nest:
         count, along = self.lanes.count, self.along
         line = [{**places, across: places[across] + k} for k in range(count)]
         rows = [{**places, along: places[along] + k} for k in range(count)]
-        self.ready, self.pending = {}, {}
-        for (_, operand), stream in self.far.items():
+        points = self.points
+        points.ready, points.pending = {}, {}
+        for (_, operand), stream in points.far.items():
             if operand >= 0:
                 loaded = [load(self.lanes, stream, at, across, None) for at in rows]
                 for at, column in zip(line, transposed(self.lanes, loaded), strict=True):
-                    self.ready[self._key(stream, at, None)] = column
+                    points.ready[points.key(stream, at, None)] = column
         for at in line:
-            self._point(at, [], None, None)
-        for place, columns in self.pending.items():
+            points.write(at, [], None, None)
+        for place, columns in points.pending.items():
             for at, row in zip(rows, transposed(self.lanes, columns), strict=True):
-                store(self.lanes, self.far[place], at, across, row, None)
-        self.ready, self.pending = {}, None
+                store(self.lanes, points.far[place], at, across, row, None)
+        points.ready, points.pending = {}, None
 
     def _weight(self, rank: str) -> int:
         return sum(abs(stream.coeffs[rank]) for stream in self.streams.values())
@@ -219,7 +211,7 @@ class Nest:
         def body(at: Places, names: list[str]) -> list[str]:
             ends: list[str] = []
             for turn in range(unroll):
-                ends += self._point(
+                ends += self.points.write(
                     self._shifted(at, turn), names[turn * size : (turn + 1) * size], mask, None
                 )
             return ends
@@ -246,7 +238,7 @@ class Nest:
                 ends: list[str] = []
                 for k in range(unroll):
                     here = self._shifted({**at, along: place}, k)
-                    ends += self._point(here, held[k * size : (k + 1) * size], None, None)
+                    ends += self.points.write(here, held[k * size : (k + 1) * size], None, None)
                 return ends
 
             kinds = [kind for _, kind in self._start()] * unroll
@@ -255,7 +247,7 @@ class Nest:
                 names = self.writer.fold(along, whole, unroll * self.lanes.count, carried, turn)
             if rest:
                 mask = head_mask(self.lanes, rest)
-                last = self._point({**at, along: Linear((), whole)}, names[:size], mask, mask)
+                last = self.points.write({**at, along: Linear((), whole)}, names[:size], mask, mask)
                 names = last + names[size:]
             return names
 
@@ -281,100 +273,3 @@ class Nest:
         places = {**dict.fromkeys(self.reduced, Linear()), **places}
         along = self.along if lanes.count > 1 else None
         store(lanes, self.streams[k, -1], places, along, value, mask)
-
-    def _point(self, places: Places, held: list[str], mask: Vec | None, folded: Vec | None) -> list[str]:
-        """All Einsums on one vector; gives the reductions' next values.
-
-        `mask` limits loads and stores, `folded` what the reductions take.
-        """
-        made: dict[Tensor, Vec] = {}
-        loaded: dict[tuple[object, ...], Vec] = {}
-        ends: list[str] = []
-        for k, step in enumerate(self.steps):
-            operands, present = self._operands(k, places, mask, made, loaded)
-            element, reduce = step.output.element, step.einsum.reduce
-            if reduce is None:
-                value = emit_map(self.lanes, step.einsum.map, operands, element, step.output.coarse)
-                if present is not None:
-                    value = self.lanes.select(present, value, self.lanes.constant(0, element))
-                made[step.output] = value
-                if self.pending is not None and (k, -1) in self.far:
-                    self.pending.setdefault((k, -1), []).append(value)
-                elif (k, -1) in self.streams:
-                    store(self.lanes, self.streams[k, -1], places, self.along, value, mask)
-                    loaded.clear()
-                continue
-            total = Vec(held[len(ends)], fold_element(reduce, element))
-            taken = self.lanes.both(present, folded)
-            ends.append(self._folded(step, operands, total, taken).name)
-        return ends
-
-    def _folded(self, step: Step, operands: list[Vec], total: Vec, taken: Vec | None) -> Vec:
-        reduce, lanes = str(step.einsum.reduce), self.lanes
-        floats = total.element in ("f32", "f64")
-        if reduce == "sum" and step.einsum.map in ("mul", "square") and taken is None and floats:
-            a, b = (operands * 2)[:2]
-            return lanes.fma(lanes.convert(a, total.element), lanes.convert(b, total.element), total)
-        element = arithmetic(step.output.element)
-        value = lanes.convert(emit_map(lanes, step.einsum.map, operands, element), total.element)
-        if taken is not None:
-            value = lanes.select(taken, value, identity(lanes, reduce, total.element))
-        return fold(lanes, reduce, total, value)
-
-    def _operands(
-        self,
-        k: int,
-        places: Places,
-        mask: Vec | None,
-        made: dict[Tensor, Vec],
-        loaded: dict[tuple[object, ...], Vec],
-    ) -> tuple[list[Vec], Vec | None]:
-        """Operand values of Einsum k, and the mask of the points that are present (None: all)."""
-        step, present = self.steps[k], None
-        accesses = iter(enumerate(step.inputs))
-        values: list[Vec | Literal] = []
-        for operand in step.einsum.operands:
-            if isinstance(operand, Literal):
-                values.append(operand)
-            elif isinstance(operand, Coord):
-                coeffs = {rank: c for rank, c in operand.index.terms if rank in self.ranks}
-                base = self.frame.value(operand.index)
-                values.append(coordinate(self.lanes, base, coeffs, places, self.along))
-            elif isinstance(operand, Access):
-                j, tensor = next(accesses)
-                if tensor in made:
-                    values.append(made[tensor])
-                    continue
-                stream = self.streams[k, j]
-                inside = self._present(stream, places)
-                values.append(self._loaded(stream, places, self.lanes.both(mask, inside), loaded))
-                present = self.lanes.both(present, inside)
-        known = [value.element for value in values if isinstance(value, Vec)]
-        output = step.output.element
-        return [
-            value
-            if isinstance(value, Vec)
-            else self.lanes.constant(value.value, literal_element(value.value, known, output))
-            for value in values
-        ], present
-
-    def _present(self, stream: Stream, places: Places) -> Vec | None:
-        inside: Vec | None = None
-        for guard in stream.guards:
-            inside = self.lanes.both(inside, presence(self.lanes, guard, places, self.along)[1])
-        return inside
-
-    def _loaded(
-        self, stream: Stream, places: Places, mask: Vec | None, loaded: dict[tuple[object, ...], Vec]
-    ) -> Vec:
-        """The stream's vector, loaded once for all Einsums that read it."""
-        key = self._key(stream, places, mask)
-        if key in self.ready:
-            return self.ready[key]
-        if key not in loaded:
-            loaded[key] = load(self.lanes, stream, places, self.along, mask)
-        return loaded[key]
-
-    def _key(self, stream: Stream, places: Places, mask: Vec | None) -> tuple[object, ...]:
-        coeff = stream.coeffs.get(self.along or "", 0)
-        return stream.buffer.name, stream.at(places), coeff, mask.name if mask else None

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from .contraction import Contraction
+from .epilogue import follows
 from .frame import Frame
 from .group import Group, Step, Tensor
 from .pairs import PairPanel
 
-Segment = Contraction | PairPanel | tuple[Step, ...]
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A contraction and the Einsums that are done on its sums, where they fit (`epilogue.py`)."""
+
+    contraction: Contraction
+    steps: tuple[Step, ...]
+
+
+Segment = Contraction | Finished | PairPanel | tuple[Step, ...]
 _LONGEST = 24  # Einsums in one nest: beyond that values spill out of registers
 
 
@@ -19,6 +30,7 @@ class Schedule:
     """Segments of each list of steps, and the tensors that must be kept in memory."""
 
     frame: Frame
+    group: Group
     contractions: Mapping[Step, Contraction]
 
     def segments(self, steps: Iterable[Step]) -> list[Segment]:
@@ -34,8 +46,20 @@ class Schedule:
                 fits = not self._alone(step) and self._joins(run, step)
                 (run if fits and _independent(step, passed) else passed).append(step)
             left = passed
-            done.append(tuple(run))
+            if done and self._finishes(done[-1], run):
+                done[-1] = Finished(done[-1], tuple(run))
+            else:
+                done.append(tuple(run))
         return done
+
+    def _finishes(self, last: Segment, run: Sequence[Step]) -> TypeGuard[Contraction]:
+        """Whether the run may be done on the sums of a contraction just before it."""
+        if not isinstance(last, Contraction):
+            return False
+        step, space = last.step, self._space(run[0])
+        made = {rank: n for rank, n in self._space(step).items() if rank not in step.einsum.reduced}
+        readers = [other for other in self.group.steps() if step.output in other.inputs]
+        return space == made and follows(step, run, readers)
 
     def _alone(self, step: Step) -> bool:
         return step in self.contractions or step.output.pairs
@@ -117,4 +141,6 @@ def kept(group: Group, segments: Sequence[Segment]) -> set[Tensor]:
 
 def steps_of(segment: Segment) -> tuple[Step, ...]:
     """The Einsums of a segment."""
+    if isinstance(segment, Finished):
+        return segment.contraction.step, *segment.steps
     return segment if isinstance(segment, tuple) else (segment.step,)
