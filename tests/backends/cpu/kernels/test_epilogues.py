@@ -1,4 +1,4 @@
-"""What follows a contraction pointwise: done on its sums in registers, or behind it where that does not fit."""
+"""What follows a contraction pointwise: done on its sums in registers, behind it where that does not fit."""
 
 from __future__ import annotations
 
