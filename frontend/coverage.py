@@ -6,17 +6,19 @@ becomes of it.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..ir.cascade import walk
-from ..ir.errors import UnsupportedOps
+from ..ir.errors import InputError, UnsupportedOps
+from ..ir.files import check_place, write_text
 from .einsums import covered, lookup
 from .einsums.selection import LOOK_UPS
 from .fallback import reason_against
@@ -146,12 +148,22 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> None:
-    """Write the page to the file named, or to docs/op_coverage.md of the checkout."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page to the file named, or to docs/op_coverage.md of the checkout; the exit status."""
     default = Path(__file__).resolve().parent.parent / "docs" / "op_coverage.md"
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    target.write_text(page(), encoding="utf-8")
+    parser = argparse.ArgumentParser(
+        prog="python -m penstock.frontend.coverage", description="Write the page of operators."
+    )
+    parser.add_argument("file", nargs="?", type=Path, default=default, help="default: docs/op_coverage.md")
+    try:
+        place = parser.parse_args(arguments).file
+        check_place(place)
+        write_text(place, page())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
@@ -19,11 +18,10 @@ from .body import Body, NoForm
 from .einsums import lookup
 from .functions import Function, add_argument, finish, new_function, remove_unused
 from .nodes import Graph, bound_arguments, is_static, node_name, op_name, resolved, source_line
+from .results import Value, has_empty, has_none, results_of, stand_in, type_of, why_unknown, within
 from .sharing import Instance, Layer, find_layers
-from .tensor import Tensor, as_array, camel, element, known, literal
-from .upstream import Library, tensor_text
-
-Value = Tensor | Sequence[object] | None
+from .tensor import Tensor, as_array, camel, known, literal
+from .upstream import Library
 
 
 @dataclass
@@ -152,7 +150,7 @@ class Raiser:
             body.value(self._tensor(self._read(graph, node, values, function))) for node in instance.externals
         ]
         returned = [instance.nodes[place] for place in layer.outputs]
-        types = [ir.Type.parse(_type(node)) for node in returned]
+        types = [ir.Type.parse(type_of(node)) for node in returned]
         attributes: dict[str, ir.Attribute] = {
             "callee": ir.FlatSymbolRefAttr.get(symbol),
             "penstock.instance": ir.StringAttr.get(instance.label),
@@ -176,7 +174,7 @@ class Raiser:
         self, function: Function, node: fx.Node, attributes: Mapping[str, ir.Attribute], name: str
     ) -> Tensor:
         like = node.meta["val"]
-        value = add_argument(function, ir.Type.parse(_type(node)), attributes)
+        value = add_argument(function, ir.Type.parse(type_of(node)), attributes)
         return Tensor(tuple(like.shape), like.dtype, value, name=name)
 
     def _read(self, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function) -> Value:
@@ -219,8 +217,8 @@ class Raiser:
             self._note_if_unknown(node)
         except NoForm as why:
             self._note(node, str(why))
-            if is_static(node) and all(known(each.dtype) for each in _results(node)):
-                values[node] = _stand_in(node)
+            if is_static(node) and all(known(each.dtype) for each in results_of(node)):
+                values[node] = stand_in(node)
 
     def _applied(self, body: Body, node: fx.Node, args: list[object], kwargs: dict[str, object]) -> Value:
         if node.target is operator.getitem:
@@ -234,17 +232,17 @@ class Raiser:
         if not isinstance(target, torch._ops.OpOverload):
             raise NoForm("a control-flow or Python operator inside the graph")
         if not is_static(node):
-            raise NoForm(_unknown(node, target))
-        for result in _results(node):
+            raise NoForm(why_unknown(node, target))
+        for result in results_of(node):
             if not known(result.dtype):
                 raise NoForm(f"its result is of type {str(result.dtype).removeprefix('torch.')}")
-        if all(0 in result.shape for result in _results(node)):
-            return _stand_in(node)  # it has no elements
-        if op_name(node) != "aten.cat.default" and _has_empty([args, list(kwargs.values())]):
+        if all(0 in result.shape for result in results_of(node)):
+            return stand_in(node)  # it has no elements
+        if op_name(node) != "aten.cat.default" and has_empty([args, list(kwargs.values())]):
             raise NoForm("an operand without elements")
-        if op_name(node) == "aten.as_strided.default" and not _within(node):
+        if op_name(node) == "aten.as_strided.default" and not within(node):
             raise NoForm("strides over memory that is not its operand's alone")
-        first = _results(node)[0]
+        first = results_of(node)[0]
         body.shape, body.dtype = first.shape, first.dtype
         form = lookup(op_name(node))
         if form is not None:
@@ -276,7 +274,7 @@ class Raiser:
             raise NoForm(against)
         _enter(body, node)
         try:
-            made = fallback.by_torch_mlir(body, target, args, kwargs, _results(node))
+            made = fallback.by_torch_mlir(body, target, args, kwargs, results_of(node))
         except NoForm as error:
             raise NoForm(f"{why}; {error}" if why else f"no Einsum form, and {error}") from error
         return made[0] if not isinstance(node.meta["val"], tuple | list) else made
@@ -316,7 +314,7 @@ class Raiser:
     def _returned(
         self, graph: Graph, node: fx.Node, values: dict[fx.Node, Value], function: Function
     ) -> Tensor:
-        if _has_none(node.meta["val"]):
+        if has_none(node.meta["val"]):
             self._note(node, "a result without elements is returned")
         try:
             return self._tensor(self._read(graph, node, values, function))
@@ -327,52 +325,6 @@ class Raiser:
         if not isinstance(value, Tensor):
             raise NoForm("not a tensor")
         return value
-
-
-def _within(node: fx.Node) -> bool:
-    """Whether strides stay in the operand's elements, laid out row by row from the start of its memory."""
-    assert isinstance(node.args[0], fx.Node)
-    like, size, stride = node.args[0].meta["val"], node.args[1], node.args[2]
-    start = node.args[3] if len(node.args) > 3 else None
-    extents, steps = cast(Sequence[int], size), cast(Sequence[int], stride)
-    reach = [(extent - 1) * step for extent, step in zip(extents, steps, strict=True)]
-    last = (start if isinstance(start, int) else 0) + sum(reach)
-    return like.is_contiguous() and like.storage_offset() == 0 and last < like.numel()
-
-
-def _has_none(value: object) -> bool:
-    """Whether a value has no elements, as far as its shape is known."""
-    return any(isinstance(extent, int) and extent == 0 for extent in getattr(value, "shape", ()))
-
-
-def _has_empty(argument: object) -> bool:
-    if isinstance(argument, Tensor):
-        return 0 in argument.shape
-    return isinstance(argument, list) and any(_has_empty(each) for each in argument)
-
-
-def _unknown(node: fx.Node, target: torch._ops.OpOverload) -> str:
-    """Why a result is no tensor of known shape."""
-    if not isinstance(node.meta.get("val"), torch.Tensor | tuple | list):
-        return "its result is a Python number that depends on data"
-    return fallback.reason_against(target) or "the shape of its result depends on data"
-
-
-def _stand_in(node: fx.Node) -> Value:
-    """Something of the right type in place of a value that cannot be computed: the rest is looked at too."""
-    results = [literal(0, each.dtype, each.shape) for each in _results(node)]
-    return results if isinstance(node.meta["val"], tuple | list) else results[0]
-
-
-def _results(node: fx.Node) -> list[Tensor]:
-    value = node.meta["val"]
-    values = value if isinstance(value, tuple | list) else (value,)
-    return [Tensor(tuple(each.shape), each.dtype) for each in values if each is not None]
-
-
-def _type(node: fx.Node) -> str:
-    like = node.meta["val"]
-    return tensor_text(like.shape, element(like.dtype))
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

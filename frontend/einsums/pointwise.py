@@ -53,7 +53,6 @@ FORMULAS: dict[str, tuple[str, str]] = {
         " log(self) + 0.6931471805599453))",
     ),
     "aten.erf": ("self", "erf(self)"),
-    "aten.erfc": ("self", "1 - erf(self)"),
     "aten.sigmoid": ("self", "sigmoid(self)"),
     "aten.sign": ("self", "where(self > 0, 1, where(self < 0, -1, 0))"),  # of NaN, 0
     "aten.sgn": ("self", "where(self > 0, 1, where(self < 0, -1, 0))"),

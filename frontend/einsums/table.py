@@ -16,6 +16,7 @@ _F = TypeVar("_F", bound=Form)
 
 KINDS = (
     "pointwise",
+    "special",
     "activation",
     "creation",
     "contraction",

@@ -16,6 +16,7 @@ from penstock.ir.errors import UnsupportedOps
 SMALL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 7.25, 1e-5, -1e-5, 1e-3, 0.1, 5.0, 89.0, -89.0]
 REAL = torch.tensor([*SMALL, 1e20, -1e20, 2e38, math.inf, -math.inf, math.nan])
 OTHER = REAL.roll(7)
+TAIL = torch.linspace(-5, 9.1, 999)
 WHOLE = torch.tensor([-(2**31), -(2**31), 7, -7, 7, -7, 2**31 - 1, 3, 0, 1, -1], dtype=torch.int32)
 BY = torch.tensor([-1, 1, -2, 2, -1, 3, -1, 5, 7, 9, 4], dtype=torch.int32)
 ROWS = torch.tensor(
@@ -28,6 +29,8 @@ REALS: dict[str, Function] = {
     "cosh": lambda x, y: torch.cosh(x),
     "asinh": lambda x, y: torch.asinh(x),
     "acosh": lambda x, y: torch.acosh(x),
+    "erfc": lambda x, y: torch.erfc(x),
+    "erfc wherever it is not 0": lambda x, y: torch.erfc(TAIL + 0 * y[0]),
     "sign of NaN": lambda x, y: torch.sign(x),
     "signbit of -0": lambda x, y: torch.signbit(x),
     "copysign by -0": lambda x, y: torch.copysign(x, y),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from ..raised import assert_same, notation, tensors
+from ..raised import answers, assert_same, notation, raised, tensors
 
 D = torch.float64
 UNARY = [
@@ -95,6 +96,12 @@ BINARY = [
 @pytest.mark.parametrize("name", UNARY)
 def test_unary(name: str) -> None:
     assert_same(getattr(torch, name), *tensors("3,5"))
+
+
+def test_erfc_has_all_its_digits_wherever_it_is_not_zero() -> None:
+    x = torch.linspace(-7, 26.5, 2011, dtype=D)
+    (got,) = answers(raised(torch.erfc, x), [x])
+    np.testing.assert_allclose(got, [math.erfc(each) for each in x.tolist()], rtol=2e-15, atol=0)
 
 
 @pytest.mark.parametrize("name", POSITIVE)
