@@ -63,12 +63,13 @@ package bolt_pkg;
     logic [BinWidth-1:0] y;  // never x
   } pair_t;
 
-  // A way of a position map bucket: 128 bits, four to a 512-bit word of HBM, way 0 lowest.
-  localparam int unsigned EntryBits  = 128;
-  localparam int unsigned BucketBits = Ways * EntryBits;
+  // A way of a position map bucket: 128 bits, four to a 512-bit word of HBM, way 0 lowest. An entry has the
+  // lower ones; the others are zero.
+  localparam int unsigned EntryBits   = 128;
+  localparam int unsigned EntryFields = 4 + FrameWidth + 2 * BinWidth + KeyWidth;
+  localparam int unsigned BucketBits  = Ways * EntryBits;
 
   typedef struct packed {
-    logic [EntryBits-KeyWidth-2*BinWidth-FrameWidth-5:0] zero;
     logic                  which;  // 0: the value is of bin pair.x, 1: of pair.y
     state_e                state;
     logic [FrameWidth-1:0] frame;

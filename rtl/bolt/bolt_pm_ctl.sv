@@ -54,6 +54,7 @@ module bolt_pm_ctl #(
   localparam int unsigned KeyWidth    = bolt_pkg::KeyWidth;
   localparam int unsigned BucketWidth = bolt_pkg::BucketWidth;
   localparam int unsigned EntryBits   = bolt_pkg::EntryBits;
+  localparam int unsigned EntryFields = bolt_pkg::EntryFields;
   localparam int unsigned BucketBits  = bolt_pkg::BucketBits;
   localparam int unsigned CamWidth    = $clog2(CamPlaces);
 
@@ -63,17 +64,23 @@ module bolt_pm_ctl #(
   logic                   second_q, arrived_q, found_q; // answers
   logic [KeyWidth-1:0]    key_q;
   logic [BucketWidth-1:0] bucket0_q, bucket1_q;
-  logic [Ways-1:0][EntryBits-1:0]      ways0_q, ways1_q;
-  logic [CamPlaces-1:0][EntryBits-1:0] cam_q;
+  logic [Ways-1:0][EntryFields-1:0]      ways0_q, ways1_q;
+  logic [CamPlaces-1:0][EntryFields-1:0] cam_q;
 
   // Requests.
   logic                   sweep, answer, write_q, write_second_q;
   logic [BucketWidth-1:0] addr;
-  logic [BucketBits-1:0]  wdata, answer_data;
-  logic [Ways-1:0][EntryBits-1:0] write_ways_q;
+  logic [Ways-1:0][EntryBits-1:0] wdata;
+  /* verilator lint_off UNUSEDSIGNAL */  // zeros above an entry
+  logic [Ways-1:0][EntryBits-1:0] answer_data;
+  /* verilator lint_on UNUSEDSIGNAL */
+  logic [Ways-1:0][EntryFields-1:0] write_ways_q, answer_ways;
 
   assign sweep = init_q && (!hbm_req_valid_o || hbm_req_ready_i);
-  assign wdata = init_q ? '0 : write_ways_q;
+  for (genvar i = 0; i < Ways; i++) begin : gen_word
+    assign wdata[i]       = init_q ? '0 : EntryBits'(write_ways_q[i]);
+    assign answer_ways[i] = answer_data[i][EntryFields-1:0];
+  end
 
   always_comb begin
     addr = bucket0_q;
@@ -134,8 +141,8 @@ module bolt_pm_ctl #(
       end
       if (answer) begin
         second_q <= !second_q;
-        if (second_q) ways1_q <= answer_data;
-        else          ways0_q <= answer_data;
+        if (second_q) ways1_q <= answer_ways;
+        else          ways0_q <= answer_ways;
       end
     end
   end
@@ -226,9 +233,9 @@ module bolt_pm_ctl #(
   assign entry_o = found_entry_q;
 
   // The update: one bucket, made of what was read.
-  logic                           in_cam, second;
-  bolt_pkg::entry_t               entry;
-  logic [Ways-1:0][EntryBits-1:0] ways0, ways1;
+  logic                             in_cam, second;
+  bolt_pkg::entry_t                 entry;
+  logic [Ways-1:0][EntryFields-1:0] ways0, ways1;
 
   assign in_cam = cam_hit_q || (!hit_o && ways_full_q);
   assign second = hit1_q || (!hit_o && !in_cam && second_emptier_q);

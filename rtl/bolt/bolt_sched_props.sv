@@ -18,9 +18,6 @@ module bolt_sched_props (
   input logic release_o,
   input logic step_valid_i,
   input logic update_o,
-  /* verilator lint_off UNUSEDSIGNAL */  // all but what must be zero
-  input bolt_pkg::entry_t entry_o,
-  /* verilator lint_on UNUSEDSIGNAL */
   input logic walk_o,
   input logic append_o
 );
@@ -53,7 +50,6 @@ module bolt_sched_props (
   // The walks' steps leave the release port alone when the map's own frame comes back.
   a_release: assert property (@(posedge clk_i) disable iff (!rst_ni)
     step_valid_i |-> release_o && !walk_o && !append_o);
-  a_zero: assert property (@(posedge clk_i) disable iff (!rst_ni) update_o |-> entry_o.zero == '0);
   // A fault in the middle of a slot leaves an answer under way that is nobody's.
   a_error: assert property (@(posedge clk_i) disable iff (!rst_ni) !clear_i |-> !error_o);
 

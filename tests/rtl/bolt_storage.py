@@ -29,7 +29,7 @@ from bolt_ticks import (
     together,
 )
 
-ENTRY = {"key": 32, "y": 24, "x": 24, "frame": 24, "state": 3, "which": 1, "zero": 20}
+ENTRY = {"key": 32, "y": 24, "x": 24, "frame": 24, "state": 3, "which": 1}
 """Fields of an entry, lowest first."""
 
 
@@ -77,7 +77,6 @@ def position_map(chance: random.Random, accesses: int, keys: int = 40) -> Track:
         new = entry_bits(
             key=chance.getrandbits(32), x=chance.getrandbits(24), y=chance.getrandbits(24),
             frame=chance.getrandbits(24), state=chance.randint(1, 4), which=chance.getrandbits(1),
-            zero=chance.getrandbits(20),
         )  # fmt: skip
         track.at().given |= {"pm_update": 1, "pm_keep": keep, "pm_entry": new}
         stored = new >> 32 << 32 | key if keep else 0

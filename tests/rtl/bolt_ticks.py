@@ -21,7 +21,7 @@ Fields = dict[str, int]
 INPUTS: Fields = {
     **{"reset": 1, "clear": 1, "seed": 32, "slow": 32},
     **{"pm_lookup": 1, "pm_key": 32, "pm_bucket0": 24, "pm_bucket1": 24},
-    **{"pm_update": 1, "pm_keep": 1, "pm_entry": 128},
+    **{"pm_update": 1, "pm_keep": 1, "pm_entry": 108},
     **{"port_req": 1, "port_we": 1, "port_addr": 6, "port_wdata": 32},
     **{"load_valid": 1, "load_dec": 1, "load_dec_bin": 3, "load_inc": 1, "load_x": 3, "load_y": 3},
     **{"frame_alloc": 1, "frame_en": 1, "frame_release": 1, "frame_release_en": 1, "frame_back": 24},
@@ -33,7 +33,7 @@ INPUTS: Fields = {
     **{"merge_pending": 57 * SLOTS, "merge_values": VALUE_BITS * SLOTS},
 }
 OUTPUTS: Fields = {
-    **{"pm_init": 1, "pm_found": 1, "pm_hit": 1, "pm_found_entry": 128, "pm_updated": 1, "pm_full": 1},
+    **{"pm_init": 1, "pm_found": 1, "pm_hit": 1, "pm_found_entry": 108, "pm_updated": 1, "pm_full": 1},
     **{"pm_late": 1, "pm_valid": 1, "pm_we": 1, "pm_addr": 24, "pm_rvalid": 1},
     **{"port_valid": 1, "port_rdata": 32, "port_late": 1, "hbm_rvalid": 1},
     **{"load_init": 1, "load_done": 1, "load_which": 1, "load_full": 1, "load_error": 1},

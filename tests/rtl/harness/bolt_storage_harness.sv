@@ -158,7 +158,7 @@ module bolt_storage_harness #(
     .done_o(merge_done), .page_o(merged_page), .hit_o(merge_hit), .value_o(merge_value), .over_o(merge_over)
   );
 
-  logic [16:0] unused_in;
+  logic [36:0] unused_in;
 
   assign {
     unused_in,
