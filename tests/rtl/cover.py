@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bench import HARNESS, Bench, design_texts
+from bench import HARNESS, Bench, Job, design_texts
 from benches import BENCHES
 from coverage_points import KINDS, Counts, Point, Waiver, merge, parse, read_waivers, waived
 from linear_bench import LINEAR
@@ -88,13 +88,16 @@ def cover_bench(bench: Bench, design: list[Path], folder: Path, measured: Sequen
     model = build(
         sources, bench.top, main, verilator_flags=bench.flags(), defines=bench.defines(), coverage=True
     )
-    parts = []
-    for number, job in enumerate(bench.jobs(work)):
+
+    def covered(number: int, job: Job) -> Counts:
         data = work / f"{number}.dat"
         if said := job.fault(model.executable, (f"+verilator+coverage+file+{data}",)):
             raise PenstockError(f"bench {bench.name} fails: {said}")
-        parts.append(parse(data.read_text(encoding="utf-8"), measured))
-    return merge(parts)
+        return parse(data.read_text(encoding="utf-8"), measured)
+
+    jobs = list(bench.jobs(work))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return merge(list(pool.map(covered, range(len(jobs)), jobs)))
 
 
 def cover_suite(suite: Suite, design: list[Path], work: Path, measured: Sequence[str]) -> Counts:
