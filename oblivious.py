@@ -236,7 +236,7 @@ def _expected(design: MapDesign, seen: np.ndarray, accesses: int, latency: int) 
         touched[event["index"]].append(int(event["address"]))
     pages = [(its[0] if its else None, its[1] if len(its) > 1 else None) for its in touched]
     hardware = design.hardware
-    pipeline = Pipeline(hardware.in_flight, hardware.deadline, latency, latency)
+    pipeline = Pipeline(hardware.in_flight, hardware.deadline, latency, latency, hardware.lane_pairs)
     told: list[int] = []
     for commit in pipeline.commits(design.config, pages):
         told.append(max(commit, told[-1] + ANSWER) if told else commit)

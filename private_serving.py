@@ -56,7 +56,9 @@ class MapUse:
     def _card_s(self) -> float:
         (unit,) = load(CARD).map
         latency = unit.host_latency_cycles
-        pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency)
+        pipeline = Pipeline(
+            unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency, unit.lane_pairs
+        )
         rate = pipeline.cycles_per_access(self.config, accesses=500)
         return self.expected_accesses * rate / unit.clock_hz
 

@@ -8,6 +8,7 @@ Cycles are of the simulation; times are at a clock of 250 MHz, which no synthesi
 
     rate      accesses in flight 1, 4, 8 at the paper's V and alpha; host latency 300 cycles each way
     scale     the rate at 16 times as many keys
+    lanes     the rate with two pairs of lanes, which open pages while others are sealed
     points    rates over values, HBM's share, latencies: what a cost model is fitted on and held to
     arrivals  with NOPs in empty slots: host traffic is one and the same to the cycle whenever commands come
     patterns  20,000 and more commands, keys by the sheet's adversarial patterns, answers and pages compared
@@ -132,6 +133,13 @@ def points(count: int) -> Iterator[dict[str, Any]]:
             yield _measure(config, Hardware(in_flight), Host(latency, latency), count // 4)
 
 
+def lanes(count: int) -> Iterator[dict[str, Any]]:
+    """With a second pair of lanes: what `rate` and `points` have with one."""
+    for value_bytes, latency in ((8, 300), (16, 100), (16, 300), (16, 600), (64, 300)):
+        config, host = BoltConfig(capacity=CAPACITY, value_bytes=value_bytes), Host(latency, latency)
+        yield {"lane_pairs": 2, **_measure(config, Hardware(8, lane_pairs=2), host, count // 4)}
+
+
 def arrivals(count: int) -> Iterator[dict[str, Any]]:
     """None, streaming, with gaps: what is sent is seen, what the host's memory is asked for is the same."""
     config, hardware, first = BoltConfig(capacity=256), Hardware(fill_nop=True), None
@@ -191,6 +199,7 @@ def patterns(count: int) -> Iterator[dict[str, Any]]:
 PARTS: dict[str, tuple[Callable[[int], Iterator[dict[str, Any]]], int]] = {
     "rate": (rate, 2000),
     "scale": (scale, 2000),
+    "lanes": (lanes, 2000),
     "points": (points, 2000),
     "arrivals": (arrivals, 60),
     "patterns": (patterns, 24000),

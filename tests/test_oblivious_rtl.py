@@ -156,7 +156,7 @@ def test_a_sentence_went_through_minilm_bit_for_bit_in_the_cycles_of_the_model()
     config = BoltConfig(capacity=1 << 18, value_bytes=220)
     (unit,) = load("bolt-u55c").map
     latency = unit.host_latency_cycles
-    pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency)
+    pipeline = Pipeline(unit.accesses_in_flight, unit.hbm_deadline_cycles, latency, latency, unit.lane_pairs)
     each = rtl["cycles_rtl"] / (rtl["accesses"] - 1)
     assert pipeline.cycles_per_access(config) == pytest.approx(each, rel=0.05), (
         "uniform pairs cost as these did"

@@ -213,6 +213,7 @@ class MapUnit(_Record):
         host_latency_cycles: of the host's memory, assumed in simulation.
         aes_units: width of each AES core.
         ghash_bits_per_cycle: of each GHASH core.
+        lane_pairs: 1: pages are opened when those of the access before are sealed; 2: meanwhile.
     """
 
     name: str = key(keys.NAME)
@@ -224,6 +225,7 @@ class MapUnit(_Record):
     host_latency_cycles: int = key(keys.WHOLE)
     aes_units: int = key(keys.WHOLE)
     ghash_bits_per_cycle: int = key(keys.WHOLE)
+    lane_pairs: int = key(keys.WHOLE)
 
 
 @dataclass(frozen=True)

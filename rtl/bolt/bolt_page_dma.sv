@@ -6,9 +6,10 @@
 //
 // An access claims a place of a ring for its two bins, page 0 and page 1; either or both may be in HBM
 // (host bit 0) and then move nothing. Pages of the place are read, both are handed to the value stage
-// (arrived_o), which puts their new contents beside them and commits; then they are written, and the place
-// is free when both writes were answered. A page is not read while an older access has yet to write it:
-// the comparison is of page numbers that the host sees, of nothing else.
+// (arrived_o), which takes them, puts their new contents beside them and commits, at most one place being taken
+// and not committed; then they are written, and the place is free when both writes were answered. A page is
+// not read while an older access has yet to write it: the comparison is of page numbers that the host sees, of
+// nothing else.
 // Contents are sealed records both ways. After fault_i no burst begins; one that has begun is finished.
 // One identifier: answers must come in order, as AXI4 promises for equal identifiers.
 // silent_o: the host has taken and given nothing for HostTimeout cycles, of the reads or of the writes that
@@ -31,11 +32,13 @@ module bolt_page_dma #(
   input  logic                                    claim_i,
   input  logic [1:0]                              claim_host_i,
   input  logic [1:0][bolt_pkg::BinWidth-1:0]      claim_page_i,  // from base_i, in pages
-  // The oldest place that is not committed: its pages are here; beats read, a cycle later, and written
+  // The oldest place that is not taken: its pages are here; beats read, a cycle later
   output logic                                    arrived_o,
+  input  logic                                    taken_i,
   input  logic [1:0]                              re_i,
   input  logic [1:0][BeatWidth-1:0]               raddr_i,
   output logic [1:0][bolt_pkg::AxiDataWidth-1:0]  rdata_o,
+  // The oldest place that is not committed, taken before: beats written
   input  logic [1:0]                              we_i,
   input  logic [1:0][BeatWidth-1:0]               waddr_i,
   input  logic [1:0][bolt_pkg::AxiDataWidth-1:0]  wdata_i,
@@ -81,12 +84,12 @@ module bolt_page_dma #(
   // Places, and how far each step has come: pages in order, one bit more than an index.
   logic [Pages-1:0]               host_q;
   logic [Pages-1:0][BinWidth-1:0] page_q;
-  logic [PageIndex:0] claim_q, ask_q, read_q, value_q, write_q, done_q;
+  logic [PageIndex:0] claim_q, ask_q, read_q, take_q, value_q, write_q, done_q;
   logic               ask, ask_skip, read_skip, read_end, write_skip, write_end, done_skip, done_end;
 
   assign room_o    = (PageIndex + 1)'(claim_q - done_q) <= (PageIndex + 1)'(Pages - 2);
   assign idle_o    = claim_q == done_q;
-  assign arrived_o = (PageIndex + 1)'(read_q - value_q) >= (PageIndex + 1)'(2);
+  assign arrived_o = (PageIndex + 1)'(read_q - take_q) >= (PageIndex + 1)'(2);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -95,6 +98,7 @@ module bolt_page_dma #(
       claim_q <= '0;
       ask_q   <= '0;
       read_q  <= '0;
+      take_q  <= '0;
       value_q <= '0;
       write_q <= '0;
       done_q  <= '0;
@@ -108,6 +112,7 @@ module bolt_page_dma #(
       end
       if (ask || ask_skip)          ask_q   <= ask_q + (PageIndex + 1)'(1);
       if (read_end || read_skip)    read_q  <= read_q + (PageIndex + 1)'(1);
+      if (taken_i)                  take_q  <= take_q + (PageIndex + 1)'(2);
       if (commit_i)                 value_q <= value_q + (PageIndex + 1)'(2);
       if (write_end || write_skip)  write_q <= write_q + (PageIndex + 1)'(1);
       if (done_end || done_skip)    done_q  <= done_q + (PageIndex + 1)'(1);
@@ -248,7 +253,7 @@ module bolt_page_dma #(
       .waddr_i(ram_address(read_q[PageIndex-1:0], read_beat_q)),
       .wdata_i(r_data_i),
       .re_i   (re_i[lane]),
-      .raddr_i(ram_address(value_q[PageIndex-1:0], raddr_i[lane])),
+      .raddr_i(ram_address(take_q[PageIndex-1:0], raddr_i[lane])),
       .rdata_o(rdata_o[lane])
     );
 

@@ -18,6 +18,7 @@ module bolt_page_dma_props #(
   input logic                              room_o,
   input logic                              claim_i,
   input logic                              arrived_o,
+  input logic                              taken_i,
   input logic                              commit_i,
   input logic                              silent_o,
   input logic                              ar_valid_o,
@@ -44,6 +45,7 @@ module bolt_page_dma_props #(
   // Pages read whose write has not been answered, oldest first; a page's write is answered in its turn.
   logic [Places-1:0][bolt_pkg::AxiAddrWidth-1:0] open_q;
   logic [31:0]                                   count_q;
+  logic [31:0]                                   taken_q;  // places whose pages were taken and not committed
   logic                                          again, ask, answer;
   logic [7:0]                                    beat_q;
 
@@ -61,11 +63,13 @@ module bolt_page_dma_props #(
     if (!rst_ni) begin
       open_q  <= '0;
       count_q <= '0;
+      taken_q <= '0;
       beat_q  <= '0;
     end else begin
       if (answer) open_q <= open_q >> bolt_pkg::AxiAddrWidth;
       if (ask) open_q[count_q - 32'(answer)] <= ar_addr_o;
       count_q <= count_q + 32'(ask) - 32'(answer);
+      taken_q <= taken_q + 32'(taken_i) - 32'(commit_i);
       if (w_valid_o && w_ready_i) beat_q <= w_last_o ? '0 : beat_q + 8'd1;
     end
   end
@@ -73,7 +77,8 @@ module bolt_page_dma_props #(
   a_interlock: assert property (@(posedge clk_i) disable iff (!rst_ni) ask |-> !again);
   a_places: assert property (@(posedge clk_i) disable iff (!rst_ni) count_q <= Places);
   a_claim: assert property (@(posedge clk_i) disable iff (!rst_ni) claim_i |-> room_o);
-  a_commit: assert property (@(posedge clk_i) disable iff (!rst_ni) commit_i |-> arrived_o);
+  a_taken: assert property (@(posedge clk_i) disable iff (!rst_ni) taken_i |-> arrived_o);
+  a_commit: assert property (@(posedge clk_i) disable iff (!rst_ni) commit_i |-> taken_q == 32'd1);
 
   a_ar_stays: assert property (@(posedge clk_i) disable iff (!rst_ni)
     (ar_valid_o && !ar_ready_i) |=> ar_valid_o && $stable(ar_addr_o));

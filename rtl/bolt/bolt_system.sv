@@ -21,6 +21,7 @@ module bolt_system #(
   parameter  bit          FillNop     = 1'b0,
   parameter  int unsigned AesUnits    = 5,    // of each AES core
   parameter  int unsigned Digit       = 64,   // bits of a GHASH step
+  parameter  int unsigned LanePairs   = 1,    // 1: pages are opened when those before are sealed; 2: meanwhile
   localparam int unsigned ValueBits   = 8 * ValueBytes,
   localparam int unsigned Counts      = 6
 ) (
@@ -101,7 +102,8 @@ module bolt_system #(
     .HostTimeout(HostTimeout),
     .FillNop    (FillNop),
     .AesUnits   (AesUnits),
-    .Digit      (Digit)
+    .Digit      (Digit),
+    .LanePairs  (LanePairs)
   ) i_top (
     .clk_i,
     .rst_ni,

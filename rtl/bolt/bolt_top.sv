@@ -31,6 +31,7 @@ module bolt_top #(
   parameter  bit          FillNop     = 1'b0,
   parameter  int unsigned AesUnits    = 5,    // of each AES core
   parameter  int unsigned Digit       = 64,   // bits of a GHASH step
+  parameter  int unsigned LanePairs   = 1,    // 1: pages are opened when those before are sealed; 2: meanwhile
   localparam int unsigned ValueBits   = 8 * ValueBytes,
   localparam int unsigned Counts      = 6
 ) (
@@ -242,7 +243,7 @@ module bolt_top #(
   logic                             walk, walk_en, step_valid, append, append_en, pend_ready, pend_done, pend_error;
   bolt_pkg::pending_t               step;
   logic [bolt_pkg::CounterWidth-1:0] counter;
-  logic                             room, claim, dma_idle, arrived, waits, read_error, write_error, silent, commit;
+  logic                             room, claim, dma_idle, arrived, taken, waits, read_error, write_error, silent, commit;
   logic [1:0]                       claim_host;
   logic [1:0][bolt_pkg::BinWidth-1:0] claim_page;
   logic                             access_valid, value_bad, value_late, value_error;
@@ -463,6 +464,7 @@ module bolt_top #(
     .claim_host_i (claim_host),
     .claim_page_i (claim_page),
     .arrived_o    (arrived),
+    .taken_i      (taken),
     .re_i         (page_re),
     .raddr_i      (page_raddr),
     .rdata_o      (page_rdata),
@@ -503,7 +505,8 @@ module bolt_top #(
     .HbmDeadline(HbmDeadline),
     .InFlight   (InFlight),
     .AesUnits   (AesUnits),
-    .Digit      (Digit)
+    .Digit      (Digit),
+    .LanePairs  (LanePairs)
   ) i_value (
     .clk_i,
     .rst_ni,
@@ -515,6 +518,7 @@ module bolt_top #(
     .value_i        (access_value),
     .pending_i      (access_pending),
     .arrived_i      (arrived),
+    .taken_o        (taken),
     .re_o           (page_re),
     .raddr_o        (page_raddr),
     .rdata_i        (page_rdata),

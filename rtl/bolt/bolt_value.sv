@@ -8,6 +8,8 @@
 // pages are opened when both are here. With all of it here, both pages are merged with what waits for them,
 // the old value is there, the new one is written to its frame or its place of the stash, and the pages are
 // sealed, committed for writing, and answered for two cycles after that.
+// There are LanePairs pairs of lanes, which take turns: with two, an access's pages are opened while those of
+// the one before are sealed, and merged when these are committed; with one, opened then.
 // All times are constant from the arrival of the pages on; a bin in HBM has no page, which the host sees.
 
 module bolt_value #(
@@ -17,6 +19,7 @@ module bolt_value #(
   parameter  int unsigned InFlight    = 4,
   parameter  int unsigned AesUnits    = 5,
   parameter  int unsigned Digit       = 64,
+  parameter  int unsigned LanePairs   = 1,    // 1 or 2
   localparam int unsigned ValueBits   = 8 * ValueBytes,
   localparam int unsigned Beats       = bolt_pkg::page_bytes(ValueBytes) / 64,
   localparam int unsigned BeatWidth   = (Beats > 1) ? $clog2(Beats) : 1
@@ -31,8 +34,9 @@ module bolt_value #(
   input  bolt_pkg::access_t                       access_i,
   input  logic [ValueBits-1:0]                    value_i,
   input  bolt_pkg::pending_t [2*bolt_pkg::Slots-1:0] pending_i,
-  // Pages
+  // Pages: those of the oldest access that is not merged are here, and taken; those before are committed
   input  logic                                    arrived_i,
+  output logic                                    taken_o,
   output logic [1:0]                              re_o,
   output logic [1:0][BeatWidth-1:0]               raddr_o,
   input  logic [1:0][bolt_pkg::AxiDataWidth-1:0]  rdata_i,
@@ -91,15 +95,28 @@ module bolt_value #(
 
   // Steps: values collected and pages opened, in any order; merged; settled, which ends its time as the head;
   // sealed and committed; answered.
-  logic       collect, collecting_q, open, opening_q, merge, merged, sealing_q, answer_q;
-  logic       collected;
-  logic [1:0] opened, lane_merged, sealed, hits, overs, bads;
+  logic collect, collecting_q, open, opening_q, merge, merged, sealing_q, answer_q;
+  logic collected;
+
+  // Lanes: the pair whose turn it is opens and merges, that of the access before seals.
+  logic                                                  turn_q, sealer;
+  logic [1:0]                                            opened;
+  logic [LanePairs-1:0][1:0]                             lane_opened, lane_merged, sealed, hits, overs, bads;
+  logic [LanePairs-1:0][1:0]                             re, we;
+  logic [LanePairs-1:0][1:0][BeatWidth-1:0]              raddr, waddr;
+  logic [LanePairs-1:0][1:0][bolt_pkg::AxiDataWidth-1:0] wdata;
+  logic [LanePairs-1:0][1:0][ValueBits-1:0]              page_values;
+
+  assign sealer = (LanePairs == 1) ? turn_q : !turn_q;
+  assign opened = lane_opened[turn_q];
 
   assign collect = head_valid && !collecting_q && !settle_q && !clear_i;
-  assign open    = head_valid && !opening_q && !settle_q && !sealing_q && arrived_i && !clear_i;
-  assign merge   = opening_q && opened == 2'b11 && collecting_q && collected && !clear_i;
-  assign merged  = (head.host == 2'b00) ? merge : |(lane_merged & head.host);
-  assign commit_o = sealing_q && sealed == 2'b11 && !clear_i;
+  assign open    = head_valid && !opening_q && !settle_q && (LanePairs > 1 || !sealing_q) && arrived_i &&
+                   !clear_i;
+  assign merge   = opening_q && opened == 2'b11 && collecting_q && collected && !sealing_q && !clear_i;
+  assign merged  = (head.host == 2'b00) ? merge : |(lane_merged[turn_q] & head.host);
+  assign commit_o = sealing_q && sealed[sealer] == 2'b11 && !clear_i;
+  assign taken_o  = settle_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -108,6 +125,7 @@ module bolt_value #(
       settle_q     <= 1'b0;
       sealing_q    <= 1'b0;
       answer_q     <= 1'b0;
+      turn_q       <= 1'b0;
     end else if (clear_i) begin
       collecting_q <= 1'b0;
       opening_q    <= 1'b0;
@@ -122,6 +140,7 @@ module bolt_value #(
         collecting_q <= 1'b0;
         opening_q    <= 1'b0;
         sealing_q    <= 1'b1;
+        if (LanePairs > 1) turn_q <= !turn_q;
       end else if (commit_o) begin
         sealing_q <= 1'b0;
       end
@@ -162,51 +181,57 @@ module bolt_value #(
   );
 
   // Both pages.
-  logic [1:0][ValueBits-1:0] page_values;
-
-  for (genvar lane = 0; lane < 2; lane++) begin : gen_lane
-    bolt_lane #(
-      .ValueBytes(ValueBytes),
-      .AesUnits  (AesUnits),
-      .Digit     (Digit)
-    ) i_lane (
-      .clk_i,
-      .rst_ni,
-      .clear_i,
-      .load_i,
-      .page_key_i,
-      .open_i   (open),
-      .en_i     (head.host[lane]),
-      .bin_i    (head.bin[lane]),
-      .counter_i(head.counters[lane]),
-      .opened_o (opened[lane]),
-      .bad_o    (bads[lane]),
-      .merge_i  (merge),
-      .pending_i(head_pending[lane*Slots +: Slots]),
-      .values_i (values[lane*Slots +: Slots]),
-      .key_i    (head.key),
-      .key_en_i (head.hit),
-      .merged_o (lane_merged[lane]),
-      .hit_o    (hits[lane]),
-      .value_o  (page_values[lane]),
-      .over_o   (overs[lane]),
-      .sealed_o (sealed[lane]),
-      .re_o     (re_o[lane]),
-      .raddr_o  (raddr_o[lane]),
-      .rdata_i  (rdata_i[lane]),
-      .we_o     (we_o[lane]),
-      .waddr_o  (waddr_o[lane]),
-      .wdata_o  (wdata_o[lane])
-    );
+  for (genvar pair = 0; pair < LanePairs; pair++) begin : gen_pair
+    for (genvar lane = 0; lane < 2; lane++) begin : gen_lane
+      bolt_lane #(
+        .ValueBytes(ValueBytes),
+        .AesUnits  (AesUnits),
+        .Digit     (Digit)
+      ) i_lane (
+        .clk_i,
+        .rst_ni,
+        .clear_i,
+        .load_i,
+        .page_key_i,
+        .open_i   (open && turn_q == 1'(pair)),
+        .en_i     (head.host[lane]),
+        .bin_i    (head.bin[lane]),
+        .counter_i(head.counters[lane]),
+        .opened_o (lane_opened[pair][lane]),
+        .bad_o    (bads[pair][lane]),
+        .merge_i  (merge && turn_q == 1'(pair)),
+        .pending_i(head_pending[lane*Slots +: Slots]),
+        .values_i (values[lane*Slots +: Slots]),
+        .key_i    (head.key),
+        .key_en_i (head.hit),
+        .merged_o (lane_merged[pair][lane]),
+        .hit_o    (hits[pair][lane]),
+        .value_o  (page_values[pair][lane]),
+        .over_o   (overs[pair][lane]),
+        .sealed_o (sealed[pair][lane]),
+        .re_o     (re[pair][lane]),
+        .raddr_o  (raddr[pair][lane]),
+        .rdata_i  (rdata_i[lane]),
+        .we_o     (we[pair][lane]),
+        .waddr_o  (waddr[pair][lane]),
+        .wdata_o  (wdata[pair][lane])
+      );
+    end
   end
+
+  assign re_o    = re[turn_q];
+  assign raddr_o = raddr[turn_q];
+  assign we_o    = we[sealer];
+  assign waddr_o = waddr[sealer];
+  assign wdata_o = wdata[sealer];
 
   // The old value, from the one place that has it.
   logic [3:0]           sources;
   logic                 wrong_q;
   logic [ValueBits-1:0] old, old_q;
 
-  assign sources = {head.stashed, head.framed, hits & head.host};
-  assign old     = (sources[0] ? page_values[0] : '0) | (sources[1] ? page_values[1] : '0) |
+  assign sources = {head.stashed, head.framed, hits[turn_q] & head.host};
+  assign old     = (sources[0] ? page_values[turn_q][0] : '0) | (sources[1] ? page_values[turn_q][1] : '0) |
                    (sources[2] ? framed_value : '0) | (sources[3] ? stash_rdata_i : '0);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -218,7 +243,8 @@ module bolt_value #(
       wrong_q <= 1'b0;
     end else if (merged) begin
       old_q   <= old;
-      wrong_q <= 3'(sources[0]) + 3'(sources[1]) + 3'(sources[2]) + 3'(sources[3]) != 3'(head.hit) || (overs & head.host) != 2'b00;
+      wrong_q <= 3'(sources[0]) + 3'(sources[1]) + 3'(sources[2]) + 3'(sources[3]) != 3'(head.hit) ||
+                 (overs[turn_q] & head.host) != 2'b00;
     end
   end
 
@@ -256,5 +282,9 @@ module bolt_value #(
 
   assign bad_o   = |bads;
   assign error_o = (settle_q && wrong_q) || (access_valid_i && !queue_ready);
+
+  if (LanePairs < 1 || LanePairs > 2) begin : gen_bad_pairs
+    $error("bolt_value: LanePairs must be 1 or 2");
+  end
 
 endmodule

@@ -8,7 +8,8 @@
 /* verilator lint_off SYNCASYNCNET */  // assertions read the asynchronous reset at the clock
 
 module bolt_value_props #(
-  parameter int unsigned ValueBits = 128
+  parameter int unsigned ValueBits = 128,
+  parameter int unsigned LanePairs = 1
 ) (
   input logic                          clk_i,
   input logic                          rst_ni,
@@ -21,6 +22,10 @@ module bolt_value_props #(
   input logic                          head_valid,
   input logic [ValueBits-1:0]          head_value,
   input logic [1:0]                    opened,
+  input logic [LanePairs-1:0][1:0]     re,
+  input logic [LanePairs-1:0][1:0]     we,
+  input logic [1:0]                    re_o,
+  input logic [1:0]                    we_o,
   input logic                          commit_o,
   input logic                          ans_valid_o,
   input logic [7:0]                    ans_status_o,
@@ -56,8 +61,11 @@ module bolt_value_props #(
   a_clear: assert property (@(posedge clk_i) disable iff (!rst_ni) clear_i |-> !ans_valid_o && !commit_o && !open);
   a_forgets: assert property (@(posedge clk_i) disable iff (!rst_ni) cleared_q == '1 |-> head_value == '0);
   a_room: assert property (@(posedge clk_i) disable iff (!rst_ni) access_valid_i |-> queue_ready);
+  // Of the lanes only the pair that opens reads, only the one that seals writes.
+  a_turns: assert property (@(posedge clk_i) disable iff (!rst_ni)
+    (|re) == (|re_o) && (|we) == (|we_o));
   a_settle: assert property (@(posedge clk_i) disable iff (!rst_ni) settle_q |-> head_valid);
 
 endmodule
 
-bind bolt_value bolt_value_props #(.ValueBits(ValueBits)) i_props (.*);
+bind bolt_value bolt_value_props #(.ValueBits(ValueBits), .LanePairs(LanePairs)) i_props (.*);

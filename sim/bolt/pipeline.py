@@ -39,20 +39,24 @@ class Pipeline:
         deadline: of HBM.
         read_latency: from a read's address to its first beat.
         write_latency: from a write's last beat to its answer.
+        lane_pairs: 1: pages are opened when those of the access before are sealed; 2: meanwhile.
 
     Raises:
-        InputError: one of them is below 1.
+        InputError: one of them is below 1, or there are more than two pairs.
     """
 
     in_flight: int = 8
     deadline: int = 128
     read_latency: int = 300
     write_latency: int = 300
+    lane_pairs: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("in_flight", "deadline", "read_latency", "write_latency"):
+        for name in ("in_flight", "deadline", "read_latency", "write_latency", "lane_pairs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{getattr(self, name)}", where=f"Pipeline.{name}", accepted="1 at least")
+        if self.lane_pairs > 2:
+            raise InputError(f"{self.lane_pairs}", where="Pipeline.lane_pairs", accepted="1 or 2")
 
     def commits(self, config: BoltConfig, accesses: Sequence[Pages]) -> list[int]:
         """The cycle in which each access's pages are handed over, all commands waiting from the start.
@@ -77,9 +81,10 @@ class Pipeline:
                 arrived = read + 1
             handed = slot + self.deadline + HAND_OVER + 1
             collected = max(handed, settled + 1) + COLLECT + self.deadline
-            opened = max(handed, arrived, settled + 1, commits[-1] + 1 if commits else 0)
+            sealed = commits[-1] + 1 if commits else 0
+            opened = max(handed, arrived, settled + 1, sealed if self.lane_pairs == 1 else 0)
             opened += OPEN + PER_BLOCK * blocks if host else 1
-            settled = max(opened, collected) + (MERGE if host else 1)
+            settled = max(opened, collected, sealed) + (MERGE if host else 1)
             commit = settled + (SEAL + PER_BLOCK * blocks if host else 1)
             commits.append(commit)
             free = max(commit + WRITE, answer)

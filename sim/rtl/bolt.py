@@ -40,6 +40,7 @@ class Hardware:
         in_flight: accesses at a time; a power of two, 1: the next begins when the last write was answered.
         deadline: cycles after which a result of HBM is used.
         aes_units, digit: width of each AES core, bits of a GHASH step.
+        lane_pairs: 1: pages are opened when those of the access before are sealed; 2: meanwhile.
         fill_nop: a NOP is made where no command waits.
         host_timeout: cycles that the host's memory may owe and be silent; then FAULT. 4.2 ms at 250 MHz.
     """
@@ -48,6 +49,7 @@ class Hardware:
     deadline: int = 128
     aes_units: int = 5
     digit: int = 64
+    lane_pairs: int = 1
     fill_nop: bool = False
     host_timeout: int = 1 << 20
 
@@ -63,6 +65,7 @@ class Hardware:
             "HbmDeadline": self.deadline,
             "AesUnits": self.aes_units,
             "Digit": self.digit,
+            "LanePairs": self.lane_pairs,
             "FillNop": int(self.fill_nop),
             "HostTimeout": self.host_timeout,
         }

@@ -48,7 +48,7 @@ from penstock.sim.rtl.bolt_images import (
 
 TOP = "bolt_system"
 CONFIG = BoltConfig(capacity=64, value_bytes=8, alpha=0.25)
-HARDWARE = Hardware(in_flight=4, host_timeout=4000)
+HARDWARE = Hardware(in_flight=4, lane_pairs=2, host_timeout=4000)
 BASE = (1 << 63) - CONFIG.host_bins // 2 * CONFIG.page_bytes
 """Of the pages: half of them lie below 2^63."""
 NARROW = {"BinWidth": 3, "FrameWidth": 8, "BucketWidth": 6}

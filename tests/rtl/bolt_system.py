@@ -42,8 +42,8 @@ from penstock.sim.bolt.adversary.shape import page_counts
 from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, BoltRun, Hardware, Host
 
-LARGE = Device(BoltConfig(), Hardware(in_flight=4))
-SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4, host_timeout=4000))
+LARGE = Device(BoltConfig(), Hardware(in_flight=8, lane_pairs=2))
+SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4, lane_pairs=2, host_timeout=4000))
 ALL_HOST = Device(BoltConfig(capacity=256, alpha=0.0), Hardware(in_flight=1))
 LONG = ("single", "hot", "uniform")
 """Patterns of long runs."""
@@ -236,8 +236,10 @@ def report(results: Sequence[Result], command: str, seconds: float) -> str:
     about = " ".join((__doc__ or "").split("\n\n")[2].split())
     lines = ["# BOLT's RTL as a whole", "", f"Made by `{command}` in {seconds:.0f} s.", "", about, ""]
     lines.append(
-        f"N = {LARGE.config.capacity}, V = {LARGE.config.value_bytes}, alpha 0.2, 4 accesses in flight, host "
-        f"reads of 300 cycles; attacks and T4 at N = {SMALL.config.capacity} (T4 with reads of 20 cycles)."
+        f"N = {LARGE.config.capacity}, V = {LARGE.config.value_bytes}, alpha 0.2, {LARGE.hardware.in_flight} "
+        f"accesses in flight, {LARGE.hardware.lane_pairs} pairs of lanes, host reads of 300 cycles; attacks "
+        f"and T4 at N = {SMALL.config.capacity}, {SMALL.hardware.in_flight} in flight "
+        "(T4 with reads of 20 cycles)."
     )
     lines += ["", "| what | figures | as it must be |", "|---|---|---|"]
     for each in results:

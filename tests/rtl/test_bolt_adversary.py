@@ -11,7 +11,7 @@ from penstock.sim.bolt.adversary import failing, first_difference, pattern
 from penstock.sim.bolt.config import BoltConfig
 from penstock.sim.rtl.bolt import Attack, Hardware, Host
 
-DEVICE = Device(BoltConfig(capacity=256), Hardware(in_flight=4, host_timeout=4000))
+DEVICE = Device(BoltConfig(capacity=256), Hardware(in_flight=4, lane_pairs=2, host_timeout=4000))
 """The sizes of test_bolt_system.py, so that the model is built once."""
 LEFT_OUT = ("no frame left",)
 """Attacks that take long: bolt_system.py has them."""

@@ -26,7 +26,7 @@ DESIGNS = [
     ),
     pytest.param(
         "bolt_system",
-        {"ValueBytes": 64, "FillNop": 1, "AesUnits": 10, "Digit": 128},
+        {"ValueBytes": 64, "FillNop": 1, "AesUnits": 10, "Digit": 128, "LanePairs": 1},
         marks=pytest.mark.slow,
     ),
 ]
@@ -60,6 +60,7 @@ def test_the_assertions_are_lint_clean(files: list[Path]) -> None:
         ("bolt_page_dma", {"InFlight": 3}, "InFlight must be a power of two"),
         ("bolt_page_dma", {"HostTimeout": 1}, "HostTimeout must be at least 2"),
         ("bolt_hbm_port", {"Deadline": 3}, "Deadline must be at least 4"),
+        ("bolt_value", {"LanePairs": 3}, "LanePairs must be 1 or 2"),
         ("bolt_fault", {"Codes": 17}, "Codes must be 2..16"),
         ("bolt_top", {"Bins": 64, "HbmBins": 65}, "HbmBins at most Bins"),
     ],

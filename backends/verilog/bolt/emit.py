@@ -51,7 +51,11 @@ class Operands:
 def hardware_of(unit: MapUnit) -> Hardware:
     """What a target's unit is built with."""
     return Hardware(
-        unit.accesses_in_flight, unit.hbm_deadline_cycles, unit.aes_units, unit.ghash_bits_per_cycle
+        in_flight=unit.accesses_in_flight,
+        deadline=unit.hbm_deadline_cycles,
+        aes_units=unit.aes_units,
+        digit=unit.ghash_bits_per_cycle,
+        lane_pairs=unit.lane_pairs,
     )
 
 

@@ -1,6 +1,6 @@
-// The pages' DMA between a value stage that commits what has arrived and a host that answers what it was asked
-// for, whenever it likes: no page is read while an older access has yet to write it, every page that was read
-// is written once and in its order, and nothing begins after a fault.
+// The pages' DMA between a value stage that takes what has arrived and commits what it took, and a host that
+// answers what it was asked for, whenever they like: no page is read while an older access has yet to write it,
+// every page that was read is written once and in its order, and nothing begins after a fault.
 
 module page_dma_formal #(
   parameter int unsigned InFlight = 2
@@ -11,6 +11,7 @@ module page_dma_formal #(
   input logic            claim_i,
   input logic [1:0]      claim_host_i,
   input logic [1:0][1:0] claim_page_i,
+  input logic            taken_i,
   input logic            commit_i,
   input logic            ar_ready_i,
   input logic            r_valid_i,
@@ -41,6 +42,7 @@ module page_dma_formal #(
     .claim_host_i,
     .claim_page_i ({22'd0, claim_page_i[1], 22'd0, claim_page_i[0]}),
     .arrived_o    (arrived),
+    .taken_i,
     .re_i         (2'b00),
     .raddr_i      ('0),
     .rdata_o      (rdata),
@@ -79,6 +81,7 @@ module page_dma_formal #(
   logic [3:0]      open_q;
   logic [3:0][1:0] queue_q;  // pages offered for reading, oldest first
   logic [2:0]      queued_q;
+  logic            taken_q;  // an access is taken and not committed
   logic            ar_seen_q, aw_seen_q, fault_q;
   logic [63:0]     ar_addr_q, aw_addr_q;
 
@@ -105,7 +108,7 @@ module page_dma_formal #(
 
   always_ff @(posedge clk_i or negedge rst_n) begin
     if (!rst_n) begin
-      {owed_q, beats_q, addresses_q, queued_q} <= '0;
+      {owed_q, beats_q, addresses_q, queued_q, taken_q} <= '0;
       open_q  <= '0;
       queue_q <= '0;
       {ar_seen_q, aw_seen_q, fault_q, ar_addr_q, aw_addr_q} <= '0;
@@ -120,12 +123,14 @@ module page_dma_formal #(
       open_q  <= next_open;
       queue_q <= next_queue;
       queued_q <= queued_q + 3'(ar_begins) - 3'(answer);
+      taken_q  <= taken_i | (taken_q & ~commit_i);
     end
   end
 
   always_comb begin
     assume (!claim_i || (room && claim_page_i[0] != claim_page_i[1]));
-    assume (!commit_i || arrived);
+    assume (!taken_i || (arrived && !taken_q));
+    assume (!commit_i || taken_q);
     assume (!r_valid_i || owed_q != 4'd0);
     assume (!b_valid_i || (beats_q != 4'd0 && addresses_q != 4'd0));
     assume (!fault_q || fault_i);
