@@ -21,7 +21,7 @@ from .streams import NEARLY, shared
 from .works import Work, works
 
 FIRST = 77
-"""From start_i until a load's first vector can be taken, beside its links: descriptor, memory's latency."""
+"""From start_i until memory's first vectors can be taken: descriptor, latency, network."""
 WRITTEN = 2
 """From a tile's last result until the stage buffer tells that it has it, beside the links."""
 READ = 6
@@ -30,8 +30,6 @@ TOLD = 4
 """From the last vector read out of a place until the next tile's first may come, beside the links."""
 STORED = 74
 """From the last result until done_o, beside the links: write, answer."""
-ROUNDS = 3
-"""In which speeds of units and of streams are found from each other."""
 LINKS = 3
 """Of a flow from one end to the other, where no places are known."""
 
@@ -193,7 +191,8 @@ class _Model:
             work.limit, work.soon = self._limit(work)
             speeds[work.name] = float(work.at < work.limit - NEARLY)
         given: dict[str, float] = {}
-        for _ in range(ROUNDS):
+        slower = True
+        while slower:
             self._together(speeds)
             for tier, capacity in self.bandwidth.items():
                 asking = {
@@ -202,10 +201,11 @@ class _Model:
                     if stream.tier == tier
                 }
                 given |= shared(asking, capacity)
+            slower = False
             for name, stream in self.streams.items():
                 its = self.takers[name].name
-                if stream.empty and given[name] < stream.taken * speeds[its]:
-                    speeds[its] = given[name] / stream.taken
+                if stream.empty and given[name] < stream.taken * speeds[its] - NEARLY:
+                    speeds[its], slower = given[name] / stream.taken, True
         return speeds, given
 
     def _together(self, speeds: dict[str, float]) -> None:

@@ -64,9 +64,11 @@ class Stream:
         return min(found, default=math.inf)
 
     def step(self, cycles: float, given: float, speed: float) -> None:
-        """So many cycles on."""
-        self.left = max(0.0, self.left - given * cycles)
-        self.ahead = min(self.places, max(0.0, self.ahead + (given - self.taken * speed) * cycles))
+        """So many cycles on; what has no place is not asked for."""
+        taken = self.taken * speed * cycles
+        came = min(given * cycles, self.left, self.places - self.ahead + taken)
+        self.left -= came
+        self.ahead = max(0.0, self.ahead + came - taken)
 
 
 def held(unit_vectors: int, behind: int) -> float:

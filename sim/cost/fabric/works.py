@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ....ir.bitmod_format import GROUP_SIZE
 from ....ir.fabric import LANES, Buffer, Compute, Gemm, Load, Quantized, Rows, Section, Store, Unit
 from ...rtl.sn40l_section.pcus import configuration
+from ..bitmod import WORDS_PER_TOKEN_GROUP
 from .pcu import LEAVES, activity
 from .streams import Stream, held
 
@@ -16,8 +17,6 @@ QUEUE = 32
 """Vectors of an operand queue, and of a PCU's output queue."""
 SETS = 2
 """Of accumulators."""
-WORDS = 32
-"""Of four activations, of a group: a BitMoD array takes one a cycle before its first step."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def works(section: Section, far: Set[str]) -> tuple[dict[str, Work], dict[str, S
             read = (Read(source, unit.flow, size),)
             found[unit.name] = Work(unit.name, size, 0, size, 0, read, (unit.name,), None, None, unit.name)
             streams[unit.name] = Stream(_tier(unit.region, far), 1.0)
-    for name in {work.together for work in found.values()}:
+    for name in dict.fromkeys(work.together for work in found.values()):
         members = [work for work in found.values() if work.together == name]
         slowest = max(work.period for work in members)
         for work in members:
@@ -143,11 +142,12 @@ def _compute(section: Section, unit: Compute, filled: dict[str, str]) -> Work:
         if isinstance(source, Buffer):
             vectors = next(each.walk.vectors for each in source.readers if each.flow == flow)
             reads.append(Read(source.name, flow, vectors, _window(unit, flow, period)))
-        else:
+        elif isinstance(source, Load):
             loads.append(source.name)
         if len(section.flows[flow].destinations) > 1:
             together = flow
-    loads += [end.unit for end in section.flows[unit.out].destinations if end.unit not in filled.values()]
+    ends = (section.by_name[end.unit] for end in section.flows[unit.out].destinations)
+    loads += [end.name for end in ends if isinstance(end, Store)]
     sums = SETS * unit.row_tiles * LANES if isinstance(unit, Gemm) else 0
     slack = (QUEUE + sums) / unit.packets
     tail = one - period - before - LEAVES
@@ -166,9 +166,13 @@ def _compute(section: Section, unit: Compute, filled: dict[str, str]) -> Work:
 
 
 def _window(unit: Unit, flow: str, period: float) -> float:
-    """A BitMoD array takes its activations, padded to whole groups, before it begins."""
+    """Share of a tile in which a flow is taken: a BitMoD array takes all activations before its first step.
+
+    They are padded to whole groups and come in a word a cycle.
+    """
     if isinstance(unit, Quantized) and flow == unit.a:
-        return min(1.0, unit.rows * math.ceil(unit.depth / GROUP_SIZE) * WORDS / period)
+        words = unit.rows * math.ceil(unit.depth / GROUP_SIZE) * WORDS_PER_TOKEN_GROUP
+        return min(1.0, words / period)
     return 1.0
 
 

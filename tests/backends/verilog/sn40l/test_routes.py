@@ -96,16 +96,18 @@ def test_packets_arrive_once_at_each_end_and_never_wait_in_a_circle(seed: int, l
     table = tables(found)
     for name, flow in section.flows.items():
         arrived = []
-        waiting = [(nodes[flow.source.unit], LOCAL, found[name].number)]
+        far = found[name].links(SMALL, nodes[flow.source.unit])
+        waiting = [(nodes[flow.source.unit], LOCAL, found[name].number, 0)]
         while waiting:
-            node, enters, number = waiting.pop()
+            node, enters, number, links = waiting.pop()
             mask, number = table[node, flow.plane, enters, number]
             for port in range(5):
                 if port == LOCAL and mask & 1:
                     arrived.append(node)
                     assert number == found[name].number
+                    assert far[node] == links
                 elif mask >> port & 1:
-                    waiting.append((dict(SMALL.neighbours(node))[port], OPPOSITE[port], number))
+                    waiting.append((dict(SMALL.neighbours(node))[port], OPPOSITE[port], number, links + 1))
         assert sorted(arrived) == sorted(nodes[end.unit] for end in flow.destinations), name
     assert not has_circle(found)
 
