@@ -30,7 +30,7 @@ TOLD = 4
 """From the last vector read out of a place until the next tile's first may come, beside the links."""
 STORED = 74
 """From the last result until done_o, beside the links: write, answer."""
-LINKS = 3
+LINKS = 2
 """Of a flow from one end to the other, where no places are known."""
 
 Links = Mapping[str, Mapping[str, int]]
