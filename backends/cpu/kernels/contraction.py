@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 from ..isa import Isa
@@ -21,7 +21,8 @@ from .group import Step
 from .kernel import Pack
 from .lanes import BITS, Lanes, Vec
 from .pairs import dot, row_pair, side_pairs
-from .register_blocks import Block
+from .panels import NextPanel, in_panel, packed_stream
+from .register_blocks import Block, evenly
 from .rows import RowsCopy, crowded
 from .text import Linear
 
@@ -136,21 +137,7 @@ class _Micro:
         access, tensor = step.einsum.accesses[plan.side], step.inputs[plan.side]
         if plan.pack is None:
             return frame.stream(step, access, tensor, loops)
-        pack = plan.pack
-        coeffs, tile, scale = dict.fromkeys(loops, 0), Linear(), 1
-        for (rank, _), count in zip(pack.lanes, pack.counts, strict=True):
-            tile = tile * count + frame.number.get(rank, Linear())
-        for (rank, _), size in zip(reversed(pack.lanes), reversed(pack.tiles), strict=True):
-            if rank in coeffs:
-                coeffs[rank] = scale * (2 if pack.pairs else 1)
-            scale *= size
-        base = tile * (pack.panels * pack.deep * pack.block)
-        scale = pack.block
-        for rank, extent in reversed(pack.depth):
-            if rank in coeffs:
-                coeffs[rank] = scale
-            scale *= extent
-        return Stream(frame.buffer(tensor), tensor.element, base, coeffs)
+        return packed_stream(frame, frame.buffer(tensor), tensor.element, plan.pack, loops)
 
     def _along(self) -> str | None:
         """The lane rank that is contiguous in the vector side and in the output."""
@@ -256,7 +243,7 @@ class _Micro:
             self._rows(at, -(-rest // count), mask, stretch)
 
     def _rows(self, places: Places, vectors: int, mask: Vec | None, stretch: _Stretch) -> None:
-        """Blocks of rows, then the rest of the rows."""
+        """Blocks of rows, as many of one size as of one less: a last one of few rows would read as much."""
         tall = self.tall
         with ExitStack() as stack:
             for rank in self.rows:
@@ -265,14 +252,12 @@ class _Micro:
             if tall is None:
                 self._block(places, None, 1, vectors, mask, stretch)
                 return
-            high = self.plan.block.rows
-            whole = self.extents[tall] // high * high
-            if whole:
-                with self.writer.loop(tall, Linear(), Linear((), whole), high) as place:
+            begin = 0
+            for high, count in evenly(self.extents[tall], self.plan.block.rows):
+                end = begin + high * count
+                with self.writer.loop(tall, Linear((), begin), Linear((), end), high) as place:
                     self._block({**places, tall: place}, tall, high, vectors, mask, stretch)
-            if self.extents[tall] > whole:
-                at = {**places, tall: Linear((), whole)}
-                self._block(at, tall, self.extents[tall] - whole, vectors, mask, stretch)
+                begin = end
 
     def _shift(self, places: Places, row: int, tall: str | None, vector: int) -> Places:
         moved = dict(places)
@@ -310,7 +295,12 @@ class _Micro:
                 for r, k in cells
             ]
 
+        ahead = self._ahead({**places, **start}, tall, high, vectors, stretch.size)
+
         def turn(at: Places, names: list[str], single: bool) -> list[str]:
+            if ahead is not None:
+                (rank,) = self.depth
+                ahead.ask(at[rank] - start[rank], 1 if rank != self.pair or single else 2)
             sides = [(self._shift(at, 0, None, k), masks[k]) for k in range(vectors)]
             ones = [self._shift(at, row, tall, 0) for row in range(high)]
             return (
@@ -325,6 +315,18 @@ class _Micro:
                 self.points.write(at, mask=masks[k], known={self.made: total})
             else:
                 store(self.vector, self.output, at, self.along, total, masks[k])
+
+    def _ahead(
+        self, places: Places, tall: str | None, high: int, vectors: int, size: int
+    ) -> NextPanel | None:
+        """Who asks for the next panel: where several blocks of rows share one, and the tile has another."""
+        pack = self.plan.pack
+        if pack is None or tall is None or len(self.depth) != 1 or self._one_block():
+            return None
+        if self.along is None or self.width <= vectors * self.vector.count:
+            return None
+        stream, inside = self._panel(places)
+        return NextPanel(self.frame, stream, inside, pack, size, places[tall], high, self.extents[tall])
 
     def _deep(
         self,
@@ -402,8 +404,4 @@ class _Micro:
         pack = self.plan.pack
         if pack is None or self.along is None:
             return self.side, places
-        # Lane l of a tile sits at (l // block)·depth·block + k·block + l % block (in pairs: twice that).
-        lane = places[self.along]
-        begin = Linear(lane.terms, lane.const // pack.block * pack.block)
-        stream = replace(self.side, base=self.side.base + begin * pack.deep)
-        return stream, {**places, self.along: Linear((), lane.const % pack.block)}
+        return in_panel(self.side, pack, self.along, places)

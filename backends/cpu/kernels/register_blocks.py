@@ -50,5 +50,12 @@ def packed_block(rows: int, vectors: int, registers: int, wanted: int = 0) -> Bl
     return Block(-(-rows // -(-rows // high)), wide)
 
 
+def evenly(extent: int, most: int) -> list[tuple[int, int]]:
+    """Sizes of the fewest parts of at most that size, and how many of each: they differ by one at most."""
+    parts = -(-extent // most)
+    size, longer = divmod(extent, parts)
+    return [(n, count) for n, count in ((size + 1, longer), (size, parts - longer)) if count]
+
+
 def _parts(total: int, size: int) -> list[int]:
     return [size] * (total // size) + ([total % size] if total % size else [])

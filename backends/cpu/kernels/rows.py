@@ -1,7 +1,8 @@
 """The rows side of a contraction, copied beside each other where the rows as they lie crowd each other out.
 
 A register block reads one scalar of each of its rows at every step of the depth. Rows that are a multiple
-of the page apart share one set of the first-level cache, which holds fewer of them than a block has.
+of the page apart share one set of the first-level cache. With nine of them in one set of eight ways a product
+is 4 to 7 % faster as they lie than with a copy; with thirteen it is 15 % slower (AMD Zen 4, both precisions).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .lanes import BITS, Lanes
 from .text import Linear
 
 _LINE, _SAME_SET = 64, 4096  # bytes: of a cache line, and between lines that share a set of a usual L1
-_CROWDED = 4  # lines of one block's rows in a set: more, beside the vector side, fill its eight ways
+_CROWDED = 9  # lines of one block's rows in a set that are still there, or soon again, when they are read
 
 
 def crowded(stride: int, rows: int) -> bool:
