@@ -79,16 +79,19 @@ def _verify_function(function: func.FuncOp, table: dict[str, func.FuncOp]) -> No
     sequence = steps(function)
     for number, op in enumerate(sequence):
         names.update({value: f"result {at} of step {number}" for at, value in enumerate(made(op))})
-    live: set[ir.Value] = set()
+    live: dict[ir.Value, Span] = {}
     for number in range(len(sequence) - 1, -1, -1):
         op = sequence[number]
         touched = {root(value) for value in (*op.operands, *op.results)}
-        live |= {value for value in touched if value in names and value not in outside}
-        spans = [_span(value, names[value], where) for value in live]
+        for value in touched:
+            if value in names and value not in outside and value not in live:
+                live[value] = _span(value, names[value], where)
+        spans = [*live.values()]
         if op.name == CALL:
             spans += _frame_of_call(op, table)
         _check_spans(spans, frame, f"{where}, step {number} ({op.name})")
-        live -= set(op.results)
+        for value in op.results:
+            live.pop(value, None)
 
 
 def _span(value: ir.Value, name: str, where: str) -> Span:
