@@ -42,13 +42,32 @@ from penstock.sim.bolt.adversary.shape import page_counts
 from penstock.sim.bolt.config import BoltConfig, Op
 from penstock.sim.rtl.bolt import COMMAND, READ, RESPONSE, WRITE, BoltRun, Hardware, Host
 
-LARGE = Device(BoltConfig(), Hardware(in_flight=8, lane_pairs=2))
-SMALL = Device(BoltConfig(capacity=256), Hardware(in_flight=4, lane_pairs=2, host_timeout=4000))
 ALL_HOST = Device(BoltConfig(capacity=256, alpha=0.0), Hardware(in_flight=1))
 LONG = ("single", "hot", "uniform")
 """Patterns of long runs."""
 CONTROLS = ("single", "hot")
 """Those that variant A must betray in as many accesses."""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The map at two sizes.
+
+    Attributes:
+        large: of the sheer number of accesses.
+        small: of attacks and times.
+    """
+
+    large: Device
+    small: Device
+
+    @classmethod
+    def of(cls, in_flight: int, lane_pairs: int) -> Devices:
+        """Both with so many pairs of lanes; so many accesses at a time in the large one."""
+        return cls(
+            Device(BoltConfig(), Hardware(in_flight, lane_pairs=lane_pairs)),
+            Device(BoltConfig(capacity=256), Hardware(4, lane_pairs=lane_pairs, host_timeout=4000)),
+        )
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,7 @@ def coupling(device: Device, length: int) -> list[Result]:
     return [Result(f"T1: {length} accesses of each pattern", said if not bad else "traces differ", bad)]
 
 
-def shape(length: int) -> list[Result]:
+def shape(device: Device, length: int) -> list[Result]:
     """T2: alpha 0, one at a time: R R W W at constant distances. Alpha 0.2: the number of pages by chance."""
     commands = primed(pattern("mixed", ALL_HOST.config, length, 31))
     times = alone(ALL_HOST, commands, 300)
@@ -187,20 +206,20 @@ def shape(length: int) -> list[Result]:
     said = f"command, R, R, W, W, response in cycles {at}, all alike"
     results = [Result(f"T2: alpha 0, {length} accesses, one at a time", said, bad)]
     many = 20 * length
-    told = LARGE.modelled(primed(pattern("mixed", LARGE.config, many, 32)))
-    finding = page_counts(LARGE.config, touched_by_access(LARGE.config, told.trace, many))
+    told = device.modelled(primed(pattern("mixed", device.config, many, 32)))
+    finding = page_counts(device.config, touched_by_access(device.config, told.trace, many))
     leak = [f"z {finding.z:.1f}"] if finding.leaks else []
     results.append(Result("T2: alpha 0.2, pages an access, by chance", f"z {finding.z:.2f}", leak))
     return results
 
 
-def timing(length: int) -> list[Result]:
+def timing(small: Device, length: int) -> list[Result]:
     """T4 on the design and on the one that ends its flush early; T1 on that one."""
     results = []
-    early = replace(SMALL, design=early_exit())
-    commands = primed(pattern("overwrite", SMALL.config, length // 2, 41))
-    commands += primed(pattern("single", SMALL.config, length - length // 2, 42))
-    for name, device, leaks in (("the design", SMALL, False), ("flush that ends early", early, True)):
+    early = replace(small, design=early_exit())
+    commands = primed(pattern("overwrite", small.config, length // 2, 41))
+    commands += primed(pattern("single", small.config, length - length // 2, 42))
+    for name, device, leaks in (("the design", small, False), ("flush that ends early", early, True)):
         findings = effects(device, commands)
         said = ", ".join(f"{each.name} t {each.z:.1f}" for each in findings)
         said += f"; times with 0, 1, 2 pages: {spread(device, commands)}"
@@ -212,34 +231,34 @@ def timing(length: int) -> list[Result]:
     return results
 
 
-def attacks() -> list[Result]:
+def attacks(device: Device) -> list[Result]:
     """Every attack."""
     return [
-        Result(f"attack: {name}", f"FAULT {trial.code} before access {trial.first}", wrong(SMALL, trial))
-        for name, trial in trials(SMALL).items()
+        Result(f"attack: {name}", f"FAULT {trial.code} before access {trial.first}", wrong(device, trial))
+        for name, trial in trials(device).items()
     ]
 
 
-PARTS: dict[str, Callable[[int], list[Result]]] = {
-    "attacks": lambda length: attacks(),
-    "timing": lambda length: timing(min(length, 300)),
-    "shape": lambda length: shape(min(length, 200)),
-    "coupling": lambda length: coupling(LARGE, min(length, 500)),
-    "accesses": lambda length: functional(LARGE, length),
-    "long": lambda length: long_runs(LARGE, 14 * length),
+PARTS: dict[str, Callable[[Devices, int], list[Result]]] = {
+    "attacks": lambda devices, length: attacks(devices.small),
+    "timing": lambda devices, length: timing(devices.small, min(length, 300)),
+    "shape": lambda devices, length: shape(devices.large, min(length, 200)),
+    "coupling": lambda devices, length: coupling(devices.large, min(length, 500)),
+    "accesses": lambda devices, length: functional(devices.large, length),
+    "long": lambda devices, length: long_runs(devices.large, 14 * length),
 }
 """By name, with the accesses of each pattern."""
 
 
-def report(results: Sequence[Result], command: str, seconds: float) -> str:
+def report(devices: Devices, results: Sequence[Result], command: str, seconds: float) -> str:
     """The page docs/rtl/bolt_system.md."""
     about = " ".join((__doc__ or "").split("\n\n")[2].split())
     lines = ["# BOLT's RTL as a whole", "", f"Made by `{command}` in {seconds:.0f} s.", "", about, ""]
+    large, small = devices.large, devices.small
     lines.append(
-        f"N = {LARGE.config.capacity}, V = {LARGE.config.value_bytes}, alpha 0.2, {LARGE.hardware.in_flight} "
-        f"accesses in flight, {LARGE.hardware.lane_pairs} pairs of lanes, host reads of 300 cycles; attacks "
-        f"and T4 at N = {SMALL.config.capacity}, {SMALL.hardware.in_flight} in flight "
-        "(T4 with reads of 20 cycles)."
+        f"N = {large.config.capacity}, V = {large.config.value_bytes}, alpha 0.2, {large.hardware.in_flight} "
+        f"accesses in flight, pairs of lanes: {large.hardware.lane_pairs}, host reads of 300 cycles; attacks "
+        f"and T4 at N = {small.config.capacity} (T4 with reads of 20 cycles)."
     )
     lines += ["", "| what | figures | as it must be |", "|---|---|---|"]
     for each in results:
@@ -253,11 +272,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--length", type=int, default=1500, help="accesses of each pattern (default 1500)")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="only this; may be repeated")
     parser.add_argument("-o", metavar="FILE", type=Path, help="write the report, Markdown")
+    parser.add_argument("--in-flight", type=int, default=4, help="accesses at a time (default 4)")
+    parser.add_argument("--lane-pairs", type=int, default=1, choices=(1, 2), help="default 1")
     options = parser.parse_args(arguments)
+    devices = Devices.of(options.in_flight, options.lane_pairs)
     began, results = time.monotonic(), []
     for name in options.only or PARTS:
         try:
-            found = PARTS[name](options.length)
+            found = PARTS[name](devices, options.length)
         except PenstockError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
             return 2
@@ -269,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch = options.o.with_suffix(".tmp")
         command = " ".join(("python tests/rtl/bolt_system.py", *(arguments or sys.argv[1:])))
         command = command.partition(" -o ")[0]
-        scratch.write_text(report(results, command, time.monotonic() - began), encoding="utf-8")
+        scratch.write_text(report(devices, results, command, time.monotonic() - began), encoding="utf-8")
         scratch.replace(options.o)
     return 1 if any(each.wrong for each in results) else 0
 
