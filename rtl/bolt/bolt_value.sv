@@ -132,6 +132,7 @@ module bolt_value #(
       settle_q     <= 1'b0;
       sealing_q    <= 1'b0;
       answer_q     <= 1'b0;
+      turn_q       <= 1'b0;
     end else begin
       if (collect) collecting_q <= 1'b1;
       if (open) opening_q <= 1'b1;
