@@ -43,6 +43,11 @@ def own_precision(target: Target, dtype: str) -> str:
     return "bf16" if target.backend == "cuda" and dtype == "f32" else "fp32"
 
 
+def own_tokens(target: Target) -> str:
+    """What packed weights of a rounded model multiply: on a GPU bf16 (`passes.precision`)."""
+    return "bf16" if target.backend == "cuda" else ""
+
+
 def check(
     target: Target,
     model: str | torch.nn.Module,

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import __version__
+from .acceptance import own_tokens
 from .ir.bundle import COST, MODULE, PLAN, BundleWriter
 from .ir.errors import InputError, TargetError
 from .ir.signature import entries_json
@@ -224,7 +225,7 @@ def _compile(
     backend = _backend(target, name, making)
     average = budget(quantize)
     scheme = quantize if average is None else WIDTHS[0]
-    passes = parse_pipeline(with_options(pipeline, scheme, precision, private))
+    passes = parse_pipeline(with_options(pipeline, scheme, precision, private, own_tokens(target)))
     rounding = {} if rounds(passes) == FULL else {"precision": rounds(passes)}
     with BundleWriter(out) as writer:
         stages = Stages(progress)

@@ -167,12 +167,31 @@ class LinearGroup:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the image that the layer's weights are stored as (``backends/cpu/packed/layout.py``)."""
-        _, inputs, channels = self.linear.sizes
-        rows, groups = -(-channels // IMAGE_ROWS) * IMAGE_ROWS, -(-inputs // GROUP_SIZE)
-        codes = rows * groups * GROUP_SIZE * lookup(self.mark.format).bits // 8
-        scales, specials = aligned(rows * groups), aligned(rows * groups // 4)
-        return 64 + 2 * aligned(rows * 4) + scales + specials + codes
+        """Bytes of the image that the layer's weights are stored as."""
+        return image_bytes(self.linear, self.mark)
+
+
+def image_bytes(linear: Linear, mark: Quantization) -> int:
+    """Bytes of the image that packed weights are stored as (``backends/cpu/packed/layout.py``)."""
+    _, inputs, channels = linear.sizes
+    rows, groups = -(-channels // IMAGE_ROWS) * IMAGE_ROWS, -(-inputs // GROUP_SIZE)
+    codes = rows * groups * GROUP_SIZE * lookup(mark.format).bits // 8
+    scales, specials = aligned(rows * groups), aligned(rows * groups // 4)
+    return 64 + 2 * aligned(rows * 4) + scales + specials + codes
+
+
+def packed_layer(view: EinsumView, place: int, mark: Quantization | None) -> Linear | None:
+    """The linear layer of packed weights that a contraction is, or None.
+
+    Args:
+        view: the contraction.
+        place: which of its operands is the weight.
+        mark: how that is quantized, if it is.
+    """
+    if mark is None or not packable(mark):
+        return None
+    shapes = [shape_of(value) for value in view.operands]
+    return read_linear(view.einsum, shapes, shape_of(view.result), place, mark)
 
 
 def linear_group(op: ir.Operation, function: func.FuncOp) -> LinearGroup | None:
@@ -192,11 +211,8 @@ def linear_group(op: ir.Operation, function: func.FuncOp) -> LinearGroup | None:
             return None
         number = given.get(op.operands[numbers[value]])
         mark = None if number is None else mark_of(function, number)
-        if mark is None or not packable(mark) or not _floats(value, other, views[0].result):
-            continue
-        shapes = [shape_of(each) for each in views[0].operands]
-        linear = read_linear(views[0].einsum, shapes, shape_of(views[0].result), place, mark)
-        if linear is None:
+        linear = packed_layer(views[0], place, mark)
+        if mark is None or linear is None or not _floats(value, other, views[0].result):
             continue
         bias = None
         if len(views) == 2:

@@ -27,7 +27,11 @@ PRECISIONS = (FULL, "bf16")
 
 
 def with_options(
-    pipeline: str | None, quantize: str | None = None, precision: str = FULL, private: Sequence[str] = ()
+    pipeline: str | None,
+    quantize: str | None = None,
+    precision: str = FULL,
+    private: Sequence[str] = (),
+    tokens: str = "",
 ) -> str | None:
     """The default pipeline with weights quantized or contractions rounded, as text; else the one given.
 
@@ -36,6 +40,8 @@ def with_options(
         quantize: number format of the weights.
         precision: one of `PRECISIONS`.
         private: inputs whose look-ups are oblivious; the pass comes first, before a pipeline given too.
+        tokens: what a rounded model's linear layers with packed weights take their tokens in, where the
+            backend has kernels for that (`Precision.tokens`); as they are when not given.
 
     Raises:
         InputError: no such number format or precision, or a pipeline given beside one.
@@ -45,11 +51,12 @@ def with_options(
     items: dict[str, str] = {}
     if quantize:
         items["--quantize"] = f"quantize{{format={lookup(quantize).name}}}"
-    if precision != FULL:  # after quantize: contractions with quantized weights are not rounded
-        items["--precision"] = f"precision{{contract={precision}}}"
+    if precision != FULL:  # after quantize: quantized weights are not rounded
+        more = f",tokens={tokens}" if quantize and tokens else ""
+        items["--precision"] = f"precision{{contract={precision}{more}}}"
     if private:
         first = f"oblivious{{private={'+'.join(private)}}}"
-        return ",".join((first, with_options(pipeline, quantize, precision) or ",".join(DEFAULT)))
+        return ",".join((first, with_options(pipeline, quantize, precision, (), tokens) or ",".join(DEFAULT)))
     if not items:
         return pipeline
     if pipeline is not None:

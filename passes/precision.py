@@ -4,12 +4,13 @@ Every sum of products of two f32 tensors, matrix products and convolutions, QK�
 rounded to bf16 (to nearest, ties to even) by conversion Einsums, ``X_bf16[b,s,d] = to_float(X[b,s,d])``, and
 sums in f32 as before. Everything between stays f32. A parameter that only such sums read becomes one of bf16,
 so that it is rounded once, at compile time; where something else reads it too, a parameter ``NAME.bf16`` is
-added. Contractions with quantized weights are left as they are.
+added. Contractions with quantized weights keep those; a linear layer with packed ones can have its tokens
+rounded, ``precision{tokens=bf16}``, for kernels that multiply codes by bf16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -21,23 +22,32 @@ from ..ir.cascade import FUSED, shape_of, walk
 from ..ir.einsum import Access, Einsum, Index
 from ..ir.entries import KIND, NAME, ROUNDED, arguments, is_param, text_attribute
 from ..ir.errors import InputError, PassError
+from ..ir.linear import packed_layer
 from ..ir.mlir import func, ir
-from ..ir.quantized import mark_of
+from ..ir.quantized import Quantization, mark_of
 from ..ir.steps import CALL, VIEWS, body, callee, functions, is_entry, is_upstream, root
 from .base import Pass
 
 F32, BF16 = "f32", "bf16"
 CONTRACTIONS = (BF16,)
 """What the operands of contractions may be rounded to."""
+TOKENS = (F32, BF16)
+"""What linear layers with packed weights may take their tokens in."""
 
 
 @dataclass
 class Precision(Pass):
-    """The operands of contractions rounded to bf16; sums and everything else in f32."""
+    """The operands of contractions rounded to bf16; sums and everything else in f32.
+
+    Attributes:
+        contract: what operands of contractions are rounded to.
+        tokens: what those of linear layers with packed weights (`ir.linear.packable`) are; f32: not at all.
+    """
 
     name: ClassVar[str] = "precision"
     description: ClassVar[str] = "operands of contractions rounded to bf16, sums in f32"
     contract: str = BF16
+    tokens: str = F32
 
     def run(self, module: ir.Module) -> ir.Module:
         """Round in every function of the model.
@@ -50,6 +60,9 @@ class Precision(Pass):
             raise PassError(
                 f"contractions in '{self.contract}'", where="precision{contract}", accepted=accepted
             )
+        if self.tokens not in TOKENS:
+            accepted = ", ".join(TOKENS)
+            raise PassError(f"tokens in '{self.tokens}'", where="precision{tokens}", accepted=accepted)
         if any(op.name == FUSED for op in walk(module.operation)):
             accepted = "relabel,simplify,precision,fuse,place"
             raise PassError("the module is fused already", where=self.name, accepted=accepted)
@@ -59,7 +72,7 @@ class Precision(Pass):
         handed: dict[str, _Handed] = {}
         with ir.Location.unknown(module.context):
             for name in reversed(order):
-                handed[name] = _Rounding(table[name], params[name], handed).run()
+                handed[name] = _Rounding(table[name], params[name], handed, self.tokens == BF16).run()
         return module
 
 
@@ -153,6 +166,7 @@ class _Rounding:
         function: changed in place.
         params: per argument, whether it is a parameter at every call.
         called: what the functions that it may call are handed, by name.
+        tokens: whether linear layers with packed weights read their tokens rounded.
         halves: value → the value rounded.
         made: number of a parameter → the argument made for its rounded values.
     """
@@ -160,6 +174,7 @@ class _Rounding:
     function: func.FuncOp
     params: list[bool]
     called: Mapping[str, _Handed]
+    tokens: bool
     halves: dict[ir.Value, ir.Value] = field(default_factory=dict)
     made: dict[int, ir.Value] = field(default_factory=dict)
 
@@ -178,17 +193,26 @@ class _Rounding:
         values = (*view.operands, view.result)
         if not is_matrix_product(view.einsum) or {_element(value) for value in values} != {F32}:
             return
-        if any(self.quantized(root(value)) for value in view.operands):
+        marked = [place for place, value in enumerate(view.operands) if self.mark(root(value)) is not None]
+        if marked and not (self.tokens and self.packed(view, marked)):
             return
-        names = []
+        names = [access.tensor for access in view.einsum.accesses]
         for place, (access, value) in enumerate(zip(view.einsum.accesses, view.operands, strict=True)):
-            view.op.operands[place] = self.half(value, access)
-            names.append(_named(access.tensor))
+            if place not in marked:
+                view.op.operands[place] = self.half(value, access)
+                names[place] = _named(access.tensor)
         einsum = view.einsum.with_tensors(view.einsum.output.tensor, names)
         view.op.attributes["expr"] = ir.StringAttr.get(str(einsum))
 
-    def quantized(self, owner: ir.Value) -> bool:
-        return owner in self.numbers and mark_of(self.function, self.numbers[owner]) is not None
+    def mark(self, owner: ir.Value) -> Quantization | None:
+        """How an argument is quantized."""
+        return mark_of(self.function, self.numbers[owner]) if owner in self.numbers else None
+
+    def packed(self, view: EinsumView, marked: Sequence[int]) -> bool:
+        """Whether a product is a linear layer of a parameter that is stored packed."""
+        (place, *others) = marked
+        mark = self.mark(view.operands[place])  # a view of a parameter has none
+        return not others and packed_layer(view, place, mark) is not None
 
     def half(self, value: ir.Value, access: Access) -> ir.Value:
         """A value rounded: a bf16 parameter, else a conversion where the value is made."""

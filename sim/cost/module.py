@@ -16,9 +16,10 @@ from ...ir.build import EinsumView, element_type, integer, string, strings
 from ...ir.cascade import EINSUM, FUSED, ITERATE
 from ...ir.dtypes import BY_MLIR, lookup
 from ...ir.errors import InputError
-from ...ir.linear import linear_group
+from ...ir.linear import image_bytes, linear_group, packed_layer
 from ...ir.mlir import func, ir
 from ...ir.operators import MAPS
+from ...ir.quantized import mark_of
 
 NODES = "penstock.nodes"
 _COMPUTED = {"bf16": "f32"}
@@ -117,8 +118,7 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
     lines: list[str] = []
     products: Counter[str] = Counter()
     moved = _count_block(op.regions[0].blocks[0], 1, {}, operations, products, lines)
-    packed = linear_group(op, function)
-    less = 0 if packed is None else tensor_bytes(op.operands[packed.weight]) - packed.weight_bytes
+    less = _packed_away(op, function)
     elements = [str(element_type(result)) for result in op.results]
     elements = [_COMPUTED.get(element, element) for element in elements]
     return GroupCount(
@@ -140,6 +140,31 @@ def _count(op: ir.Operation, function: func.FuncOp, instances: int) -> GroupCoun
         derivation=strings(op, "derivation"),
         products=max(products, key=lambda element: products[element], default=""),
     )
+
+
+def _packed_away(op: ir.Operation, function: func.FuncOp) -> int:
+    """Bytes that packed weights take less than their tensors.
+
+    They are read as stored by a group that is a linear layer, and by a product with tokens that the pass
+    ``precision`` rounded for it.
+    """
+    packed = linear_group(op, function)
+    if packed is not None:
+        return tensor_bytes(op.operands[packed.weight]) - packed.weight_bytes
+    block, given = op.regions[0].blocks[0], list(function.arguments)
+    outside = dict(zip(block.arguments, op.operands, strict=True))
+    less = 0
+    for inner in block.operations:
+        view = EinsumView.of(inner.operation) if inner.operation.name == EINSUM else None
+        if view is None or [str(element_type(value)) for value in view.operands].count("bf16") != 1:
+            continue
+        for place, value in enumerate(view.operands):
+            owner = outside.get(value)
+            mark = mark_of(function, given.index(owner)) if owner in given else None
+            linear = packed_layer(view, place, mark)
+            if mark is not None and linear is not None:
+                less += tensor_bytes(value) - image_bytes(linear, mark)
+    return less
 
 
 def _label(op: ir.Operation) -> str:

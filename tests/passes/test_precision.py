@@ -13,9 +13,12 @@ from penstock.ir.errors import InputError, PassError
 from penstock.ir.interpreter import interpret
 from penstock.ir.mlir import ir
 from penstock.ir.module import parse_module
+from penstock.ir.quantized import Dequantized
 from penstock.ir.steps import functions
 from penstock.passes.pipeline import parse_pipeline, rounds, run_pipeline, with_options
 from penstock.passes.precision import is_matrix_product, round_params
+from penstock.passes.quantize.params import quantize_params
+from penstock.sim.cost.module import count_groups
 
 PARAM = 'penstock.kind = "param", penstock.name'
 TIED = f"""
@@ -102,6 +105,60 @@ def test_contractions_with_quantized_weights_are_left_alone() -> None:
     assert elements == {"f32"}
 
 
+PACKED = TIED.replace("8x8", "128x128").replace("3x8", "3x128")
+
+
+ONE = f"""
+func.func @main(%x: tensor<3x128xf32> {{penstock.kind = "input", penstock.name = "x"}},
+    %w: tensor<128x128xf32> {{{PARAM} = "w"}}) -> (tensor<3x128xf32> {{penstock.name = "y"}}) {{
+  %0 = "cascade.einsum"(%x, %w) {{expr = "Y[s,n] = sum[d] mul(X[s,d], W[n,d])"}}
+    : (tensor<3x128xf32>, tensor<128x128xf32>) -> tensor<3x128xf32>
+  %1 = "cascade.einsum"(%0) {{expr = "Z[s,n] = gelu(Y[s,n])"}} : (tensor<3x128xf32>) -> tensor<3x128xf32>
+  return %1 : tensor<3x128xf32>
+}}
+"""
+
+
+def operands(module: ir.Module) -> dict[str, list[str]]:
+    """Element types of the operands of every sum of products, by its Einsum."""
+    return {
+        str(view.einsum): [str(ir.RankedTensorType(value.type).element_type) for value in view.operands]
+        for view in (EinsumView.of(op) for op in walk(module.operation) if is_einsum(op))
+        if is_matrix_product(view.einsum)
+    }
+
+
+def test_tokens_of_packed_weights_are_rounded_where_they_are_asked_for() -> None:
+    module = after("quantize{format=bitmod4},precision{tokens=bf16}", PACKED)
+    assert operands(module) == {"Y[s,n] = sum[d] mul(X_bf16[s,d], W[n,d])": ["bf16", "f32"]}
+    layer = functions(module)["layer"]
+    assert [str(kind) for kind in layer.type.inputs] == ["tensor<3x128xf32>", "tensor<128x128xf32>"]
+    draw = np.random.default_rng(2)
+    given = {name: draw.standard_normal((n, 128), np.float32) for name, n in (("x", 3), ("0.w", 128))}
+    arrays = quantize_params(module, given).arrays
+    weight = Dequantized(module, arrays)["0.w"].astype(np.float64)
+    wanted = given["x"]
+    for _ in range(2):
+        wanted = decode(encode(wanted.astype(np.float32))).astype(np.float64) @ weight.T + weight[0]
+    got = interpret(module, "main", {**arrays, "x": given["x"]})["y"]
+    np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_packed_weights_of_rounded_tokens_are_priced_as_they_are_stored() -> None:
+    module = after("quantize{format=bitmod4},precision{tokens=bf16},fuse", ONE)
+    (group,) = (each for each in count_groups(module, "main") if "mac" in each.operations)
+    codes, tokens = 128 * 128 // 2, 3 * 128 * 2
+    assert codes + tokens < group.bytes_read < codes + tokens + 128 * 16, "not 64 KiB in float32"
+
+
+@pytest.mark.parametrize("form", ["int8", "bitmod4{group=64}"])
+def test_tokens_of_weights_without_packed_kernels_are_left_alone(form: str) -> None:
+    name, _, more = form.rstrip("}").partition("{")
+    options = f"format={name}{',' * bool(more)}{more}"
+    module = after(f"quantize{{{options}}},precision{{tokens=bf16}}", PACKED)
+    assert list(operands(module).values()) == [["f32", "f32"]]
+
+
 ATTENTION = """
 func.func @main(%q: tensor<5x8xf32> {penstock.kind = "input", penstock.name = "q"},
     %k: tensor<300x8xf32> {penstock.kind = "input", penstock.name = "k"},
@@ -146,12 +203,16 @@ def test_attention_keeps_its_one_pass_form_and_rows_that_see_nothing_stay_zero()
 def test_the_pass_says_what_it_takes() -> None:
     with pytest.raises(PassError, match=r"contractions in 'f8'.*accepted: bf16"):
         after("precision{contract=f8}")
+    with pytest.raises(PassError, match=r"tokens in 'f16'.*accepted: f32, bf16"):
+        after("precision{tokens=f16}")
     with pytest.raises(PassError, match=r"fused already.*relabel,simplify,precision,fuse,place"):
         after("fuse,precision")
 
 
 def test_precision_comes_after_quantize_and_before_fuse() -> None:
     text = with_options(None, "bitmod4", "bf16")
+    assert "precision{contract=bf16,tokens=bf16}" in str(with_options(None, "bitmod4", "bf16", (), "bf16"))
+    assert "tokens" not in str(with_options(None, None, "bf16", (), "bf16"))
     assert text == "relabel,simplify,quantize{format=bitmod4},precision{contract=bf16},fuse,place"
     assert rounds(parse_pipeline(text)) == "bf16"
     assert with_options(None) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....ir.bitmod_format import FORMATS, GROUP_SIZE
@@ -11,7 +12,7 @@ from ....ir.mlir import func, ir
 from ....ir.quantized import Quantization, mark_of
 from ..codegen.group import Group, dtype_name
 from ..kernel import Buffer, Place
-from ..matmul.product import Product, offset_text, read_product
+from ..matmul.product import Axis, Product, offset_text, read_product
 from .layout import CHANNELS, CODES, MARKS, ROWS, shapes
 
 _PARTS = {"f32": 2, "bf16": 1}
@@ -136,8 +137,18 @@ def _fits(product: Product, mark: Quantization) -> bool:
         and not product.batch
         and len(column) <= 1
         and all(axis.right == inputs for axis in column)
-        and [(axis.extent, axis.right) for axis in product.depth] == [(inputs, 1)]
+        and _in_a_row(product.depth)
         and depth == inputs
         and row % (inputs * ROWS) == 0
         and columns + row // inputs <= shape[0]
     )
+
+
+def _in_a_row(depth: Sequence[Axis]) -> bool:
+    """Whether a weight's inputs lie side by side; a token's may be in several axes, as heads of attention."""
+    step = 1
+    for axis in reversed(depth):
+        if axis.right != step:
+            return False
+        step *= axis.extent
+    return True

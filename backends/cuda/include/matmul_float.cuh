@@ -4,7 +4,7 @@
 
 namespace matmul {
 
-template <class T, class Sum>
+template <class Left, class Right, class Sum>
 struct FloatTile {
     static constexpr int kRows = 64, kColumns = 64, kSlice = 16, kThreads = 256;
     static constexpr int kWidth = kColumns + 4;
@@ -14,9 +14,9 @@ struct FloatTile {
     // left_row(row), right_row(column): offset of a row of the block's tile, -1 where there is none;
     // left_depth(k), right_depth(k): what is added for the depth.
     template <class LeftRow, class RightRow, class LeftDepth, class RightDepth>
-    __device__ __forceinline__ void multiply(unsigned char* shared, const T* left, const T* right, int depth,
-                                             LeftRow left_row, RightRow right_row, LeftDepth left_depth,
-                                             RightDepth right_depth) {
+    __device__ __forceinline__ void multiply(unsigned char* shared, const Left* left, const Right* right,
+                                             int depth, LeftRow left_row, RightRow right_row,
+                                             LeftDepth left_depth, RightDepth right_depth) {
         Sum* const a = reinterpret_cast<Sum*>(shared);
         Sum* const b = a + kSlice * kWidth;
         const int k_own = threadIdx.x % kSlice, row_own = threadIdx.x / kSlice;

@@ -78,8 +78,8 @@ def _block(element: str, cut: _Cut) -> Block:
     )
 
 
-def float_block(element: str, total: str) -> Block:
-    """The block of a product on the CUDA cores."""
+def float_block(left: str, right: str, total: str) -> Block:
+    """The block of a product on the CUDA cores, by types in C++."""
     size = 8 if total == "double" else 4
     shared = max(2 * 16 * 68, 64 * 68) * size
-    return Block(f"matmul::FloatTile<{element}, {total}>", "matmul_float.cuh", 64, 64, 256, shared)
+    return Block(f"matmul::FloatTile<{left}, {right}, {total}>", "matmul_float.cuh", 64, 64, 256, shared)

@@ -24,6 +24,8 @@ _RUN = 8
 def matmul_kernel(group: Group, name: str, arch: Arch) -> Launch | None:
     """The kernel of a group that is a product, or None where it is none, or one of other types.
 
+    Operands of two types, as of rounded tokens with a weight that no packed kernel reads, are widened.
+
     Args:
         group: the group.
         name: of the kernel.
@@ -34,9 +36,10 @@ def matmul_kernel(group: Group, name: str, arch: Arch) -> Launch | None:
         return None
     one, other = product.dtypes
     total = dtype_name(product.view.result)
-    if one != other or one not in (*HALVES, "f32", "f64") or total not in ("f32", "f64", *HALVES):
+    taken = (*HALVES, "f32", "f64")
+    if one not in taken or other not in taken or total not in taken:
         return None
-    tile = hopper_tile(product) if arch == "sm_90a" and one in HALVES else None
+    tile = hopper_tile(product) if arch == "sm_90a" and one == other and one in HALVES else None
     if tile is not None:
         follows = epilogue(product, tile.columns, tile.rows, MULTIPLYING)
         return hopper_kernel(product, tile, name, follows)
@@ -46,10 +49,15 @@ def matmul_kernel(group: Group, name: str, arch: Arch) -> Launch | None:
 
 def _block(product: Product) -> Block:
     batch, rows, columns, _ = product.sizes
-    element = product.dtypes[0]
-    if element in HALVES and product.vectors(_RUN):
-        return tensor_core_block(ELEMENTS[element], batch, rows, columns)
-    return float_block(ELEMENTS[element], VALUES[element])
+    one, other = product.dtypes
+    if one == other and one in HALVES and product.vectors(_RUN):
+        return tensor_core_block(ELEMENTS[one], batch, rows, columns)
+    return float_block(ELEMENTS[one], ELEMENTS[other], _total(product))
+
+
+def _total(product: Product) -> str:
+    """The type of the sums, in C++: the wider operand's."""
+    return VALUES["f64" if "f64" in product.dtypes else "f32"]
 
 
 def _write(product: Product, block: Block, name: str) -> Launch:
@@ -119,7 +127,7 @@ def epilogue(product: Product, columns: int, rows: int, threads: int) -> list[st
         columns, rows: of the tile.
         threads: of the block.
     """
-    total = VALUES[product.dtypes[0]]
+    total = _total(product)
     _, all_rows, all_columns, _ = product.sizes
     laid = f"result[i / {columns} * Tile::kWidth + i % {columns}]"
     return [

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from penstock.backends.cuda import emit
+from penstock.backends.cuda.bitmod.emit import bitmod_kernels
 from penstock.backends.cuda.cubins import compile_source
 from penstock.backends.cuda.matmul import hopper
 from penstock.backends.cuda.matmul.hopper import TILES
@@ -109,6 +110,19 @@ class Batched(nn.Module):
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return torch.relu(x @ y)
+
+
+class Heads(nn.Module):
+    """A linear layer of what lies in heads, as attention leaves it."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(256, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = torch.relu(x).transpose(0, 1).flatten(1)
+        return F.gelu(self.linear(tokens)) + tokens
 
 
 class Words(nn.Module):
@@ -225,6 +239,31 @@ def test_a_token_of_anything_with_packed_weights() -> None:
     hold(found, FLOAT, "BitMoD FP4")
     for got, wanted in zip(product.got[:3], product.wanted[:3], strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6 * np.abs(wanted).max())
+
+
+PACKED = "relabel,simplify,quantize{format=bitmod4},precision{tokens=bf16},fuse,place"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tokens", [3, 70, 140])
+def test_packed_weights_by_tokens_in_bf16(tokens: int) -> None:
+    x = normal(8, tokens, 32)
+    x[:, 1], x[2, 2, 2] = 0.0, float("nan")
+    found = compared(Heads(256), PACKED, x=x)
+    hold(found, FLOAT, "BitMoD FP4")
+    reads = {each.kernel.note: [tensor.dtype for tensor in each.kernel.tensors()] for each in found}
+    (packed,) = (kinds for note, kinds in reads.items() if "BitMoD" in note)
+    assert "bf16" in packed
+
+
+def test_rounded_tokens_with_a_weight_that_is_not_packed_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = tuple(each for each in emit.EMITTERS if each is not bitmod_kernels)
+    monkeypatch.setattr(emit, "EMITTERS", kinds)
+    found = compared(Linear(200, 24), PACKED, x=normal(5, 200))
+    hold(found, FLOAT, "tiles of 64 x 64")
+    for arch in ("sm_80", "sm_90a", "sm_100a"):
+        kernel = found[-1].kernel
+        assert compile_source(kernel.name, kernel.source, arch).resources[kernel.name].spill_bytes == 0
 
 
 class Sliced(nn.Module):

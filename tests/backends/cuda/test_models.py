@@ -10,6 +10,8 @@ import pytest
 
 import penstock
 from penstock import cli
+from penstock.acceptance import own_tokens
+from penstock.api import lower
 from penstock.backends.cuda.build import compile_kernels
 from penstock.backends.cuda.device import Device
 from penstock.backends.cuda.emit import emit
@@ -20,6 +22,8 @@ from penstock.backends.cuda.plan import Plan
 from penstock.ir.errors import UnsupportedOps
 from penstock.ir.interpreter.engine import interpret
 from penstock.ir.module import parse_module
+from penstock.ir.targets import load
+from penstock.passes.pipeline import with_options
 
 from .fake_driver import FakeDriver
 
@@ -69,6 +73,15 @@ def test_packed_weights_in_a_model_in_float32(tmp_path: Path) -> None:
     assert distance(bundle) < 1e-5
 
 
+def test_a_rounded_models_packed_weights_multiply_bf16() -> None:
+    pipeline = with_options(None, "bitmod4", "bf16", (), own_tokens(load("h200")))
+    text = lower("zoo:llama-tiny,layers=1", pipeline, shapes={"s": [3]})
+    emitted = emit(parse_module(text), "sm_90a")
+    packed = [kernel for kernel in emitted.kernels.values() if "BitMoD FP4" in kernel.note]
+    assert len(packed) == 8  # four of attention, three behind it, the head
+    assert all("bf16" in {tensor.dtype for tensor in kernel.tensors()} for kernel in packed)
+
+
 @pytest.mark.slow
 def test_keys_and_values_are_kept_from_run_to_run(tmp_path: Path) -> None:
     bundle = penstock.compile("zoo:llama-tiny,layers=1,cache=8", target="h200", out=tmp_path / "b")
@@ -95,7 +108,7 @@ def test_keys_and_values_are_kept_from_run_to_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["sm_80", "sm_100a"])
 def test_a_model_compiles_for_the_other_architectures(arch: Arch, tmp_path: Path) -> None:
-    text = penstock.api.lower("zoo:llama-tiny,layers=1", None, shapes={"s": [6]}, precision="bf16")
+    text = lower("zoo:llama-tiny,layers=1", None, shapes={"s": [6]}, precision="bf16")
     emitted = emit(parse_module(text), arch)
     assert {kernel.arch for kernel in emitted.kernels.values()} == {"sm_80"}
     compiled = compile_kernels(emitted.kernels, arch)
