@@ -63,7 +63,7 @@ def pytest_runtest_setup() -> None:
 
 
 def _together(test: str) -> str:
-    """What one worker takes at once: a file; of the mapping game all, which numba compiles for a minute."""
+    """What one worker takes at once: a file; of the mapping game all, whose agent numba compiles."""
     file = test.partition("::")[0]
     return GAME if file.startswith(GAME) else file
 

@@ -96,7 +96,7 @@ class Mender:
         if not free:
             return now
         rest = desk.empty()
-        copy_to(rest, board)
+        copy_to(desk.tables, rest, board)
         for x in free:
             clear_class(desk.tables, desk.lists, rest, int(desk.tables.group[x]))
         answer = Around(desk, rest, free).solve(EFFORT, board)
@@ -107,7 +107,7 @@ class Mender:
             made = min(made, pack(desk, [*unpacked(desk, rest), *answer.pieces]), key=desk.price)
         latency = desk.price(made)
         if latency <= now:
-            copy_to(board, made)
+            copy_to(desk.tables, board, made)
         return min(latency, now)
 
     def _middle(self, board: Board) -> int:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .game import tables
+from .native import addresses, library
 from .plan import Copy, MemoryMap, Rectangle
 from .problem import Machine, Problem
 from .rules import RECTANGLES, TINY_S, Tables
@@ -24,20 +24,20 @@ NONE = -1
 
 
 class Lists(NamedTuple):
-    """Accesses by tensor and tensors by class, in order."""
+    """Accesses by tensor and tensors by class, in order: ``pst_lists`` of native/tables.h."""
 
     access: np.ndarray  # [A]
     access_at: np.ndarray  # [X + 1]
     member: np.ndarray  # [X]
     member_at: np.ndarray  # [X + 1] by class
     pinned: np.ndarray  # [X + 1] by class: its place is given, on `Desk.bare`
+    at: np.ndarray  # [5] addresses of the others
 
 
 class Board(NamedTuple):
-    """Pieces by offset, who is served, and slow memory's idle time."""
+    """Pieces by offset, who is served, and slow memory's idle time: ``pst_board`` of native/tables.h."""
 
     head: np.ndarray  # [3] as `rules.State.head`
-    fast: np.ndarray  # [A]
     slow_s: np.ndarray  # [N]
     fast_s: np.ndarray  # [N]
     charged_s: np.ndarray  # [N]
@@ -46,170 +46,79 @@ class Board(NamedTuple):
     r_first: np.ndarray  # [A]
     r_last: np.ndarray  # [A]
     r_tensor: np.ndarray  # [A]
+    fast: np.ndarray  # [A]
     r_from: np.ndarray  # [A] first instruction a copy in may move in; NONE: made here
     r_need: np.ndarray  # [A] instruction before which it is in; the definition
     r_done: np.ndarray  # [A] instruction at whose end it is saved to slow memory; NONE
+    scratch: tuple[np.ndarray, ...]  # what `price` works in
+    at: np.ndarray  # [17] addresses of the others
 
 
 def lists(T: Tables) -> Lists:
     """The order of accesses and members."""
     count = T.height.size
-    return Lists(
+    arrays = (
         np.argsort(T.tensor, kind="stable"),
         np.searchsorted(np.sort(T.tensor), np.arange(count + 1)),
         np.argsort(T.group, kind="stable"),
         np.searchsorted(np.sort(T.group), np.arange(count + 1)),
-        np.zeros(count + 1, np.bool_),
+        np.zeros(count + 1, np.int64),
     )
+    return Lists(*arrays, at=addresses(arrays))
 
 
 def empty(T: Tables) -> Board:
     """A board without pieces."""
     a, n = T.tensor.size, T.compute_s.size
-    pieces = [np.zeros(a, np.int64) for _ in range(8)]
-    return Board(
+    arrays = (
         np.zeros(3, np.int64),
-        np.zeros(a, np.int64),
         T.traffic_s.copy(),
         np.zeros(n),
         np.zeros(n),
-        *pieces,
+        *(np.zeros(a, np.int64) for _ in range(9)),
     )
+    scratch = tuple(np.zeros(2 * a, kind) for kind in (np.float64, np.int64, np.int64, np.float64))
+    return Board(*arrays, scratch=scratch, at=addresses((*arrays, *scratch)))
 
 
-@njit(cache=True)
-def copy_to(target, source):
+def copy_to(T: Tables, target: Board, source: Board) -> None:
     """Make one board equal another."""
-    target.head[:] = source.head
-    target.fast[:] = source.fast
-    target.slow_s[:] = source.slow_s
-    target.fast_s[:] = source.fast_s
-    target.charged_s[:] = source.charged_s
-    count = source.head[RECTANGLES]
-    target.r_offset[:count] = source.r_offset[:count]
-    target.r_top[:count] = source.r_top[:count]
-    target.r_first[:count] = source.r_first[:count]
-    target.r_last[:count] = source.r_last[:count]
-    target.r_tensor[:count] = source.r_tensor[:count]
-    target.r_from[:count] = source.r_from[:count]
-    target.r_need[:count] = source.r_need[:count]
-    target.r_done[:count] = source.r_done[:count]
+    library().pst_copy_to(T.at.ctypes, target.at.ctypes, source.at.ctypes)
 
 
-@njit(cache=True)
-def saved_s(T, B, a):
+def saved_s(T: Tables, B: Board, a: int) -> float:
     """What serving one more access from fast memory saves."""
-    i = T.instruction[a]
-    now = max(T.compute_s[i], B.slow_s[i] + B.fast_s[i])
-    return now - max(T.compute_s[i], B.slow_s[i] - T.slow_s[a] + B.fast_s[i] + T.fast_s[a])
+    return library().pst_saved_s(T.at.ctypes, B.at.ctypes, a)
 
 
-@njit(cache=True)
-def serve(T, B, a):
+def serve(T: Tables, B: Board, a: int) -> None:
     """Serve an access from fast memory."""
-    if not B.fast[a]:
-        B.fast[a] = 1
-        B.slow_s[T.instruction[a]] -= T.slow_s[a]
-        B.fast_s[T.instruction[a]] += T.fast_s[a]
+    library().pst_serve(T.at.ctypes, B.at.ctypes, a)
 
 
-@njit(cache=True)
-def put(T, B, x, offset, first, last, begin, need, done):
-    """A new piece, the list kept by offset."""
-    r = B.head[RECTANGLES]
-    while r > 0 and B.r_offset[r - 1] > offset:
-        _move(B, r - 1, r)
-        r -= 1
-    B.r_offset[r] = offset
-    B.r_top[r] = offset + T.height[x]
-    B.r_first[r] = first
-    B.r_last[r] = last
-    B.r_tensor[r] = x
-    B.r_from[r] = begin
-    B.r_need[r] = need
-    B.r_done[r] = done
-    B.head[RECTANGLES] += 1
-    return r
+def put(
+    T: Tables, B: Board, x: int, offset: int, first: int, last: int, begin: int, need: int, done: int
+) -> int:
+    """A new piece, the list kept by offset; its row."""
+    return library().pst_put(T.at.ctypes, B.at.ctypes, x, offset, first, last, begin, need, done)
 
 
-@njit(cache=True)
-def _move(B, old, new):
-    B.r_offset[new] = B.r_offset[old]
-    B.r_top[new] = B.r_top[old]
-    B.r_first[new] = B.r_first[old]
-    B.r_last[new] = B.r_last[old]
-    B.r_tensor[new] = B.r_tensor[old]
-    B.r_from[new] = B.r_from[old]
-    B.r_need[new] = B.r_need[old]
-    B.r_done[new] = B.r_done[old]
-
-
-@njit(cache=True)
-def clear_class(T, L, B, g):
+def clear_class(T: Tables, L: Lists, B: Board, g: int) -> None:
     """Take all pieces of a class off the board; charges are stale until priced."""
-    kept = 0
-    for r in range(B.head[RECTANGLES]):
-        if T.group[B.r_tensor[r]] != g:
-            _move(B, r, kept)
-            kept += 1
-    B.head[RECTANGLES] = kept
-    for m in range(L.member_at[g], L.member_at[g + 1]):
-        x = L.member[m]
-        for at in range(L.access_at[x], L.access_at[x + 1]):
-            a = L.access[at]
-            if B.fast[a]:
-                B.fast[a] = 0
-                B.slow_s[T.instruction[a]] += T.slow_s[a]
-                B.fast_s[T.instruction[a]] -= T.fast_s[a]
+    library().pst_clear_class(T.at.ctypes, L.at.ctypes, B.at.ctypes, g)
 
 
-@njit(cache=True)
-def price(T, B, book):
+def price(T: Tables, B: Board, book: np.ndarray | None = None) -> float:
     """Latency of the plan; idle time goes to the copy needed first, and is noted as charged.
 
-    ``book`` [2 R, N] takes seconds by copy (in: row r; out: row R + r) and instruction; empty to leave it.
+    ``book`` [2 R, N] takes seconds by copy (in: row r; out: row R + r) and instruction.
     """
-    count = B.head[RECTANGLES]
-    n = T.compute_s.size
-    left = np.zeros(2 * count)
-    begin = np.zeros(2 * count, np.int64)
-    end = np.full(2 * count, -2, np.int64)
-    for r in range(count):
-        if B.r_from[r] != NONE:
-            begin[r], end[r], left[r] = B.r_from[r], B.r_need[r] - 1, T.demand_s[B.r_tensor[r]]
-        if B.r_done[r] != NONE:
-            begin[count + r], end[count + r] = out_from(B, r), B.r_done[r]
-            left[count + r] = T.demand_s[B.r_tensor[r]]
-    order = np.argsort(end)
-    low = 0
-    while low < order.size and end[order[low]] < -1:
-        low += 1
-    total = 0.0
-    for k in range(n):
-        length = max(T.compute_s[k], B.slow_s[k] + B.fast_s[k])
-        total += length
-        while low < order.size and end[order[low]] < k:
-            low += 1
-        idle = length - B.slow_s[k]
-        B.charged_s[k] = 0.0
-        for at in range(low, order.size):
-            if idle <= TINY_S:
-                break
-            c = order[at]
-            if begin[c] <= k and left[c] > 0.0:
-                moved = min(idle, left[c])
-                left[c] -= moved
-                idle -= moved
-                B.charged_s[k] += moved
-                if book.shape[0] > 0:
-                    book[c, k] = moved
-    return total + left.sum()
+    return library().pst_price(T.at.ctypes, B.at.ctypes, None if book is None else book.ctypes)
 
 
-@njit(cache=True)
-def out_from(B, r):
+def out_from(B: Board, r: int) -> int:
     """The first instruction a copy out of a piece may move in."""
-    return B.r_need[r] + 1 if B.r_from[r] == NONE else B.r_need[r]
+    return int(B.r_need[r]) + 1 if B.r_from[r] == NONE else int(B.r_need[r])
 
 
 class Desk:
@@ -230,23 +139,22 @@ class Desk:
         self.pinned = {int(x) for x in self.bare.r_tensor[: self.bare.head[RECTANGLES]]}
         for x in self.pinned:
             self.lists.pinned[self.tables.group[x]] = True
-        self._no_book = np.zeros((0, 0))
 
     def empty(self) -> Board:
         """A board without pieces but the pinned ones."""
         board = empty(self.tables)
-        copy_to(board, self.bare)
+        copy_to(self.tables, board, self.bare)
         return board
 
     def price(self, board: Board) -> float:
         """Latency of a board's plan, seconds; charges are brought up to date."""
-        return float(price(self.tables, board, self._no_book))
+        return price(self.tables, board)
 
     def memory_map(self, board: Board, **facts: object) -> MemoryMap:
         """A board's plan, its copies timed."""
         count = int(board.head[RECTANGLES])
         book = np.zeros((2 * count, self.tables.compute_s.size))
-        latency = float(price(self.tables, board, book))
+        latency = price(self.tables, board, book)
         copies = []
         for r in range(count):
             tensor = int(board.r_tensor[r])

@@ -12,12 +12,15 @@ import numpy as np
 
 from ...ir.errors import InputError
 from . import rules
+from .native import addresses
 from .plan import Copy, MemoryMap, Rectangle
 from .problem import Machine, Problem
 from .rules import State, Tables
 
 MOVES = ("drop", "keep", "copy")
 VARIANTS = ("extend", "reserve")
+STORED = State._fields[:-1]
+"""The fields of a state that are its own: all but the addresses."""
 
 
 def tables(problem: Problem, machine: Machine, variant: str = "reserve") -> Tables:
@@ -45,25 +48,28 @@ def tables(problem: Problem, machine: Machine, variant: str = "reserve") -> Tabl
     np.logical_or.at(barred, group, [not t.fast for t in problem.tensors])
     traffic = np.zeros(len(problem.instructions))
     np.add.at(traffic, instruction, moved / machine.slow_bytes_per_s)
-    return Tables(
-        instruction=instruction,
-        tensor=tensor,
-        output=np.array([a.output for a in accesses], np.int64),
-        slow_s=moved / machine.slow_bytes_per_s,
-        fast_s=moved / machine.fast_bytes_per_s,
-        compute_s=np.array([i.compute_s for i in problem.instructions], np.float64),
-        traffic_s=traffic,
-        height=height,
-        need=need[group],
-        demand_s=size / machine.slow_bytes_per_s,
-        movable=(~barred[group] & (need[group] <= capacity)).astype(np.int64),
-        param=np.array([t.kind == "param" for t in problem.tensors], np.int64),
-        result=np.array([t.kind == "result" for t in problem.tensors], np.int64),
-        group=group,
-        shared=(np.bincount(group, minlength=count)[group] > 1).astype(np.int64),
-        final=final,
-        machine=np.array([capacity, VARIANTS.index(variant)], np.int64),
-    )
+    arrays = {
+        "instruction": instruction,
+        "tensor": tensor,
+        "output": np.array([a.output for a in accesses], np.int64),
+        "slow_s": moved / machine.slow_bytes_per_s,
+        "fast_s": moved / machine.fast_bytes_per_s,
+        "compute_s": np.array([i.compute_s for i in problem.instructions], np.float64),
+        "traffic_s": traffic,
+        "height": height,
+        "need": need[group],
+        "demand_s": size / machine.slow_bytes_per_s,
+        "movable": (~barred[group] & (need[group] <= capacity)).astype(np.int64),
+        "param": np.array([t.kind == "param" for t in problem.tensors], np.int64),
+        "result": np.array([t.kind == "result" for t in problem.tensors], np.int64),
+        "group": group,
+        "shared": (np.bincount(group, minlength=count)[group] > 1).astype(np.int64),
+        "final": final,
+        "machine": np.array(
+            [capacity, VARIANTS.index(variant), len(accesses), len(problem.instructions), count], np.int64
+        ),
+    }
+    return Tables(**arrays, at=addresses(arrays.values()))
 
 
 def fresh(T: Tables) -> State:
@@ -73,13 +79,18 @@ def fresh(T: Tables) -> State:
     def ints(count: int) -> np.ndarray:
         return np.zeros(count, np.int64)
 
-    return State(
+    return _state(
         head=ints(3),
-        score_s=np.zeros(1),
-        moves=np.zeros(a, np.int8),
         slow_s=np.zeros(n),
         fast_s=np.zeros(n),
         charged_s=np.zeros(n),
+        r_offset=ints(a),
+        r_top=ints(a),
+        r_first=ints(a),
+        r_last=ints(a),
+        r_tensor=ints(a),
+        score_s=np.zeros(1),
+        moves=np.zeros(a, np.int8),
         stall_s=np.zeros(n),
         slow_ready=ints(x),
         cur_offset=ints(x),
@@ -89,11 +100,6 @@ def fresh(T: Tables) -> State:
         group_offset=ints(x),
         group_first=ints(x),
         forced=ints(x),
-        r_offset=ints(a),
-        r_top=ints(a),
-        r_first=ints(a),
-        r_last=ints(a),
-        r_tensor=ints(a),
         log=np.zeros((x, 2), np.int64),
         legal=ints(3),
         o_offset=ints(3),
@@ -103,6 +109,16 @@ def fresh(T: Tables) -> State:
         o_stall_s=np.zeros(3),
         o_gain_s=np.zeros(3),
     )
+
+
+def copied(S: State) -> State:
+    """A state that lies elsewhere: copies of the arrays, and their addresses."""
+    return _state(**{name: getattr(S, name).copy() for name in STORED})
+
+
+def _state(**arrays: np.ndarray) -> State:
+    """A state of all arrays but their addresses, in `State`'s order."""
+    return State(**arrays, at=addresses(arrays.values()))
 
 
 class Game:
@@ -180,12 +196,12 @@ class Game:
 
     def save(self) -> State:
         """A copy of the state."""
-        return State(*(array.copy() for array in self.state))
+        return copied(self.state)
 
-    def load(self, state: State) -> None:
+    def load(self, saved: State) -> None:
         """Go back to a saved state."""
-        for mine, theirs in zip(self.state, state, strict=True):
-            mine[...] = theirs
+        for name in STORED:
+            getattr(self.state, name)[...] = getattr(saved, name)
 
     def clone(self) -> Game:
         """Another game that stands where this one does; the tables are shared."""

@@ -111,26 +111,11 @@ def evolve(
         clock, budget: where they are noted, and the seed.
         name, progress: of whom to tell, and whom.
     """
-    work = desk.empty()
     population = orders(desk, Game(desk.problem, desk.machine), budget.seed)
     fitness = np.full(len(population), np.inf)
     for part, count in enumerate(parts(evaluations)):
-        curve = np.zeros(count)
         seed = (budget.seed * SLICES + part) % (1 << 32)
-        search.evolve(
-            desk.tables,
-            desk.lists,
-            work,
-            desk.bare,
-            best,
-            population,
-            fitness,
-            whole,
-            seed,
-            search.NO_BOOK,
-            curve,
-        )
-        clock.note(curve)
+        clock.note(search.evolve(desk, best, population, fitness, whole, seed, count))
         tell(progress, name, clock, budget)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...ir.errors import InputError
 from . import msa, search
 from .around import Mender
-from .board import Board, Desk
+from .board import Board, Desk, copy_to
 from .effort import SLICES, Budget, Clock, Found, Progress, parts, tell
 from .exact import small, solve_exactly
 from .heuristics import all_slow, assignment, evolve, fastest, greedy, insertion, played
@@ -136,19 +136,14 @@ def _recreated(
     progress: Progress | None,
 ) -> Board:
     """The best plan that ruin and recreate finds from one."""
-    board, best, work = desk.empty(), desk.empty(), desk.empty()
-    search.copy_to(board, start)
-    search.copy_to(best, start)
-    worth, height = search.measures(desk)
-    slices = parts(evaluations)
+    board, best = desk.empty(), desk.empty()
+    copy_to(desk.tables, board, start)
+    copy_to(desk.tables, best, start)
+    values, slices = search.measures(desk), parts(evaluations)
     for part, count in enumerate(slices):
-        curve = np.zeros(count)
         seed = (budget.seed * SLICES + part) % (1 << 32)
         heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
-        search.ruin_and_recreate(
-            desk.tables, desk.lists, board, best, work, worth, height, heat, seed, search.NO_BOOK, curve
-        )
-        clock.note(curve)
+        clock.note(search.ruin_and_recreate(desk, board, best, values, heat, seed, count))
         tell(progress, "hybrid", clock, budget)
     return best
 

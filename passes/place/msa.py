@@ -100,7 +100,7 @@ class Assignment:
         if not T.movable[x]:
             return
         if T.shared[x]:  # joint values of one offset: all of them or none
-            place_class(T, L, self.board, group, 0.0)
+            place_class(T, L, self.board, group)
             return
         while not self._segments(x) and self.repacks < self.options.max_repacks:
             self.repacks += 1

@@ -112,6 +112,6 @@ def improve(desk: Desk, board: Board, rounds: int, seed: int, workers: int = 0) 
             latency = desk.price(made)
             if latency <= now:
                 now = latency
-                copy_to(board, made)
+                copy_to(desk.tables, board, made)
         curve.append(now)
     return curve

@@ -32,7 +32,7 @@ def pack(desk: Desk, pieces: Sequence[Piece], rest: Board | None = None) -> Boar
     """
     board = desk.empty()
     if rest is not None:
-        copy_to(board, rest)
+        copy_to(desk.tables, board, rest)
     pieces = [piece for piece in pieces if piece.tensor not in desk.pinned]
     alone = [piece for piece in pieces if not desk.tables.shared[piece.tensor]]
     again = {int(desk.tables.group[piece.tensor]) for piece in pieces if desk.tables.shared[piece.tensor]}
@@ -48,7 +48,7 @@ def pack(desk: Desk, pieces: Sequence[Piece], rest: Board | None = None) -> Boar
         clear_class(desk.tables, desk.lists, board, group)
     desk.price(board)
     for group in sorted(again):
-        lay(desk.tables, desk.lists, board, group, 0.0, 0.0)
+        lay(desk.tables, desk.lists, board, group)
     return board
 
 

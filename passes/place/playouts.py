@@ -1,4 +1,4 @@
-"""Players that make the game's own moves: random, greedy, and priority insertion; compiled.
+"""Players that make the game's own moves: random, greedy, and priority insertion; in C.
 
 Priority insertion admits tensors in order of benefit / √size: an admitted one stays in fast memory where it
 can and is copied in where it must be; the others stay in slow memory. It keeps a tensor if the latency of the
@@ -8,89 +8,21 @@ whole game does not rise.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .game import Game
+from .native import library
 from .problem import Machine, Problem
-from .rules import COPY, DROP, KEEP, POINTER, begin, latency_s, settle, step
+from .rules import State, Tables, sound
 
 
-@njit(cache=True)
-def play_random(T, S, seed):
+def play_random(T: Tables, S: State, seed: int) -> float:
     """Legal moves by chance; the latency."""
-    np.random.seed(seed)
-    _restart(T, S)
-    while S.head[POINTER] < T.tensor.size:
-        chosen, seen = DROP, 0
-        for move in range(3):
-            if S.legal[move]:
-                seen += 1
-                if np.random.randint(seen) == 0:
-                    chosen = move
-        step(T, S, chosen)
-    return latency_s(T, S)
+    return sound(library().pst_play_random(T.at.ctypes, S.at.ctypes, seed))
 
 
-@njit(cache=True)
-def play_greedy(T, S):
+def play_greedy(T: Tables, S: State) -> float:
     """The move that saves most at once; at a tie without a copy, then slow memory; the latency."""
-    _restart(T, S)
-    while S.head[POINTER] < T.tensor.size:
-        chosen = -1
-        for move in (KEEP, DROP, COPY):
-            if S.legal[move] and (chosen < 0 or S.o_gain_s[move] > S.o_gain_s[chosen]):
-                chosen = move
-        step(T, S, chosen)
-    return latency_s(T, S)
-
-
-@njit(cache=True)
-def play_admitted(T, S, admitted):
-    """Tensors of admitted classes in fast memory wherever legal; the latency."""
-    _restart(T, S)
-    while S.head[POINTER] < T.tensor.size:
-        step(T, S, wish(T, S, admitted))
-    return latency_s(T, S)
-
-
-@njit(cache=True)
-def wish(T, S, admitted):
-    """The move at the access to decide: keep, else copy, for what is admitted; else drop."""
-    if admitted[T.group[T.tensor[S.head[POINTER]]]]:
-        if S.legal[KEEP]:
-            return KEEP
-        if S.legal[COPY]:
-            return COPY
-    if S.legal[DROP]:
-        return DROP
-    return KEEP if S.legal[KEEP] else COPY
-
-
-@njit(cache=True)
-def insert_by_priority(T, S, order, curve):
-    """Admit classes in an order, each kept if the latency does not rise; what is admitted.
-
-    ``curve`` [order] takes the latency after each.
-    """
-    admitted = np.zeros(T.height.size, np.int64)
-    latency = play_admitted(T, S, admitted)
-    for at in range(order.size):
-        admitted[order[at]] = 1
-        found = play_admitted(T, S, admitted)
-        if found <= latency:
-            latency = found
-        else:
-            admitted[order[at]] = 0
-        curve[at] = latency
-    return admitted
-
-
-@njit(cache=True)
-def _restart(T, S):
-    S.forced[:] = 0
-    S.head[:] = 0
-    begin(T, S)
-    settle(T, S)
+    return sound(library().pst_play_greedy(T.at.ctypes, S.at.ctypes))
 
 
 def by_priority(game: Game) -> np.ndarray:
@@ -118,7 +50,9 @@ def insertion(problem: Problem, machine: Machine, variant: str = "reserve") -> t
     """
     game = Game(problem, machine, variant)
     order = by_priority(game)
-    curve = np.zeros(order.size)
-    admitted = insert_by_priority(game.tables, game.state, order, curve)
-    play_admitted(game.tables, game.state, admitted)
+    curve, admitted = np.zeros(order.size), np.zeros(len(problem.tensors), np.int64)
+    where = (game.tables.at.ctypes, game.state.at.ctypes)
+    tried = (order.ctypes, order.size, admitted.ctypes, curve.ctypes)
+    sound(library().pst_insert_by_priority(*where, *tried))
+    sound(library().pst_play_admitted(*where, admitted.ctypes))
     return game, curve

@@ -1,4 +1,4 @@
-"""The rules of MMG-1 on flat arrays, compiled: which moves an access has, what each does, drop-backup.
+"""The rules of MMG-1 on flat arrays, in C: which moves an access has, what each does, drop-backup.
 
 MMG-1 is a single-player game after mallocGame (Wang et al., arXiv 2305.07440), whose published text leaves
 rules open. Accesses are decided in execution order: *drop* (served from slow memory), *keep* (no copy: it
@@ -26,22 +26,25 @@ Idle slow time grows as accesses move to fast memory, so time once charged stays
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ctypes
+import math
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
+
+from ...ir.errors import PlanError
+from .native import library
 
 DROP, KEEP, COPY = 0, 1, 2
 EXTEND, RESERVE = 0, 1
 UNDECIDED, SLOW, FAST = 0, 1, 2
 POINTER, RECTANGLES, BACKUPS = 0, 1, 2
-NEVER = 1 << 60
 TINY_S = 1e-15
 """Idle time that rounding leaves behind is not worth touching, seconds."""
 
 
 class Tables(NamedTuple):
-    """A problem on a machine, read only. A: accesses, N: instructions, X: tensors."""
+    """A problem on a machine: ``pst_tables`` of native/tables.h. A: accesses, N: instructions, X: tensors."""
 
     instruction: np.ndarray  # [A]
     tensor: np.ndarray  # [A]
@@ -59,20 +62,26 @@ class Tables(NamedTuple):
     group: np.ndarray  # [X] alias class
     shared: np.ndarray  # [X] that class has other members
     final: np.ndarray  # [X] instruction of its last access
-    machine: np.ndarray  # [2] capacity rounded down to the alignment, variant
+    machine: np.ndarray  # [5] capacity rounded down to the alignment, variant, A, N, X
+    at: np.ndarray  # [17] addresses of the others
 
 
 class State(NamedTuple):
-    """Where a game stands: flat arrays, so that saving and restoring it is copying them."""
+    """Where a game stands: ``pst_state`` of native/tables.h; it is saved and restored by copying arrays."""
 
     head: np.ndarray  # [3] access to decide, rectangles, backups
-    score_s: np.ndarray  # [1] latency saved so far
-    moves: np.ndarray  # [A] decided
     slow_s: np.ndarray  # [N] time of what slow memory serves
     fast_s: np.ndarray  # [N]
     charged_s: np.ndarray  # [N] idle slow time used by copies
+    r_offset: np.ndarray  # [A] rectangles, by offset
+    r_top: np.ndarray  # [A]
+    r_first: np.ndarray  # [A]
+    r_last: np.ndarray  # [A]
+    r_tensor: np.ndarray  # [A]
+    score_s: np.ndarray  # [1] latency saved so far
+    moves: np.ndarray  # [A] decided
     stall_s: np.ndarray  # [N]
-    slow_ready: np.ndarray  # [X] instruction at whose end slow memory holds the tensor; NEVER
+    slow_ready: np.ndarray  # [X] instruction at whose end slow memory holds the tensor; 1 << 60: never
     cur_offset: np.ndarray  # [X] its current rectangle
     cur_first: np.ndarray  # [X] -1: none
     cur_last: np.ndarray  # [X]
@@ -80,11 +89,6 @@ class State(NamedTuple):
     group_offset: np.ndarray  # [X]
     group_first: np.ndarray  # [X] access that decided the class first; -1
     forced: np.ndarray  # [X] classes that drop-backup keeps in slow memory
-    r_offset: np.ndarray  # [A] rectangles, by offset
-    r_top: np.ndarray  # [A]
-    r_first: np.ndarray  # [A]
-    r_last: np.ndarray  # [A]
-    r_tensor: np.ndarray  # [A]
     log: np.ndarray  # [X, 2] backups: access of the dead end, class
     legal: np.ndarray  # [3] moves of the access to decide, and what each would do:
     o_offset: np.ndarray  # [3]
@@ -93,305 +97,69 @@ class State(NamedTuple):
     o_ready: np.ndarray  # [3]
     o_stall_s: np.ndarray  # [3]
     o_gain_s: np.ndarray  # [3] latency it saves, stall deducted
+    at: np.ndarray  # [28] addresses of the others
 
 
-@njit(cache=True)
-def idle_s(T, S, k):
-    """Idle slow time of instruction k that no copy uses yet."""
-    latency = max(T.compute_s[k], S.slow_s[k] + S.fast_s[k])
-    return latency - S.slow_s[k] - S.charged_s[k]
+class Memory(Protocol):
+    """What a `State` and a `board.Board` begin with."""
+
+    @property
+    def at(self) -> np.ndarray:
+        """Addresses of its arrays."""
+        ...
 
 
-@njit(cache=True)
-def reach_back(T, S, start, stop, demand):
+def reach_back(T: Tables, M: Memory, start: int, stop: int, demand: float) -> tuple[int, float]:
     """(earliest instruction touched, time left over) of a copy walking from start back to stop."""
-    first = start + 1
-    left = demand
-    for k in range(start, stop - 1, -1):
-        if left <= TINY_S:
-            break
-        free = idle_s(T, S, k)
-        if free > TINY_S:
-            left -= min(free, left)
-            first = k
-    return first, (left if left > TINY_S else 0.0)
+    left = ctypes.c_double()
+    first = library().pst_reach_back(T.at.ctypes, M.at.ctypes, start, stop, demand, ctypes.byref(left))
+    return first, left.value
 
 
-@njit(cache=True)
-def reach_ahead(T, S, start, demand):
-    """(latest instruction touched, time left over) of a copy walking from start to the end."""
-    last = start - 1
-    left = demand
-    for k in range(start, T.compute_s.size):
-        if left <= TINY_S:
-            break
-        free = idle_s(T, S, k)
-        if free > TINY_S:
-            left -= min(free, left)
-            last = k
-    return last, (left if left > TINY_S else 0.0)
-
-
-@njit(cache=True)
-def charge(T, S, start, stop, step, demand):
-    """Use idle time of the instructions from start to before stop."""
-    left = demand
-    for k in range(start, stop, step):
-        if left <= TINY_S:
-            break
-        free = idle_s(T, S, k)
-        if free > TINY_S:
-            taken = min(free, left)
-            S.charged_s[k] += taken
-            left -= taken
-
-
-@njit(cache=True)
-def best_gap(T, S, x, first, last):
+def best_gap(T: Tables, M: Memory, x: int, first: int, last: int) -> int:
     """Offset of the smallest gap over a span that takes the tensor's class, ties low; -1 if none."""
-    need = T.need[x]
-    cursor = 0
-    best = -1
-    smallest = NEVER
-    for r in range(S.head[RECTANGLES]):
-        if S.r_first[r] > last or S.r_last[r] < first:
-            continue
-        gap = S.r_offset[r] - cursor
-        if need <= gap < smallest:
-            best, smallest = cursor, gap
-        cursor = max(cursor, S.r_top[r])
-    gap = T.machine[0] - cursor
-    if need <= gap < smallest:
-        best = cursor
-    return best
+    return library().pst_best_gap(T.at.ctypes, M.at.ctypes, x, first, last)
 
 
-@njit(cache=True)
-def is_clear(T, S, x, offset, first, last):
+def is_clear(T: Tables, M: Memory, x: int, offset: int, first: int, last: int) -> bool:
     """Whether the tensor's bytes at an offset are free over a span, its shared class apart."""
-    top = offset + T.height[x]  # within the memory: the offset was found for the class's largest
-    for r in range(S.head[RECTANGLES]):
-        if S.r_offset[r] >= top:
-            break
-        if S.r_first[r] > last or S.r_last[r] < first or S.r_top[r] <= offset:
-            continue
-        if not (T.shared[x] and T.group[S.r_tensor[r]] == T.group[x]):
-            return False
-    return True
+    return bool(library().pst_is_clear(T.at.ctypes, M.at.ctypes, x, offset, first, last))
 
 
-@njit(cache=True)
-def spot(T, S, x, first, last):
-    """Offset for the tensor over a span: its class's where that is fixed, else the best gap; -1 if none."""
-    g = T.group[x]
-    if S.group_memory[g] == FAST:
-        offset = S.group_offset[g]
-        return offset if is_clear(T, S, x, offset, first, last) else -1
-    return best_gap(T, S, x, first, last)
-
-
-@njit(cache=True)
-def held_to(T, x, i):
-    """Until when a new rectangle is held for a tensor that is needed at an instruction."""
-    return T.final[x] if T.machine[1] == RESERVE else i
-
-
-@njit(cache=True)
-def offer(S, move, offset, first, last, ready, stall, saved):
-    """Note a legal move and what it would do."""
-    S.legal[move] = 1
-    S.o_offset[move] = offset
-    S.o_first[move] = first
-    S.o_last[move] = last
-    S.o_ready[move] = ready
-    S.o_stall_s[move] = stall
-    S.o_gain_s[move] = saved - stall
-
-
-@njit(cache=True)
-def offer_input(T, S, a, saved):
-    """Keep and copy of a use."""
-    i, x = T.instruction[a], T.tensor[a]
-    covered = S.cur_first[x] >= 0 and S.cur_last[x] >= i
-    if covered:
-        offer(S, KEEP, S.cur_offset[x], S.cur_first[x], S.cur_last[x], i, 0.0, saved)
-        return
-    if S.cur_first[x] >= 0 and is_clear(T, S, x, S.cur_offset[x], S.cur_last[x] + 1, i):
-        offer(S, KEEP, S.cur_offset[x], S.cur_first[x], i, i, 0.0, saved)
-    if S.slow_ready[x] < i:
-        first, left = reach_back(T, S, i - 1, S.slow_ready[x] + 1, T.demand_s[x])
-        offset = spot(T, S, x, first, i)
-        if offset >= 0:
-            offer(S, COPY, offset, first, held_to(T, x, i), i, left, saved)
-
-
-@njit(cache=True)
-def offer_output(T, S, a, saved):
-    """Keep and copy of a definition."""
-    i, x = T.instruction[a], T.tensor[a]
-    offset = spot(T, S, x, i, i)
-    if offset < 0:
-        return
-    if not T.result[x]:
-        offer(S, KEEP, offset, i, held_to(T, x, i), i, 0.0, saved)
-    done, left = reach_ahead(T, S, i + 1, T.demand_s[x])
-    if left > 0.0:
-        done = T.compute_s.size - 1
-    offer(S, COPY, offset, i, max(held_to(T, x, i), done), done, left, saved)
-
-
-@njit(cache=True)
-def find_moves(T, S):
-    """Fill in what the access to decide may do."""
-    S.legal[:] = 0
-    a = S.head[POINTER]
-    if a >= T.tensor.size:
-        return
-    i, x = T.instruction[a], T.tensor[a]
-    g = T.group[x]
-    memory = S.group_memory[g]
-    if memory != FAST and (T.output[a] or S.slow_ready[x] < i):
-        offer(S, DROP, -1, -1, -1, i, 0.0, 0.0)
-    if not T.movable[x] or S.forced[g] or memory == SLOW:
-        return
-    now = max(T.compute_s[i], S.slow_s[i] + S.fast_s[i])
-    then = max(T.compute_s[i], S.slow_s[i] - T.slow_s[a] + S.fast_s[i] + T.fast_s[a])
-    if T.output[a]:
-        offer_output(T, S, a, now - then)
-    else:
-        offer_input(T, S, a, now - then)
-
-
-@njit(cache=True)
-def insert(T, S, x, offset, first, last):
-    """A new rectangle, the list kept in order of offsets."""
-    r = S.head[RECTANGLES]
-    while r > 0 and S.r_offset[r - 1] > offset:
-        S.r_offset[r] = S.r_offset[r - 1]
-        S.r_top[r] = S.r_top[r - 1]
-        S.r_first[r] = S.r_first[r - 1]
-        S.r_last[r] = S.r_last[r - 1]
-        S.r_tensor[r] = S.r_tensor[r - 1]
-        r -= 1
-    S.r_offset[r] = offset
-    S.r_top[r] = offset + T.height[x]
-    S.r_first[r] = first
-    S.r_last[r] = last
-    S.r_tensor[r] = x
-    S.head[RECTANGLES] += 1
-    S.cur_offset[x] = offset
-    S.cur_first[x] = first
-    S.cur_last[x] = last
-
-
-@njit(cache=True)
-def lengthen(S, x, last):
-    """Hold a tensor's current rectangle longer."""
-    for r in range(S.head[RECTANGLES]):
-        if S.r_tensor[r] == x and S.r_first[r] == S.cur_first[x] and S.r_last[r] == S.cur_last[x]:
-            S.r_last[r] = last
-            break
-    S.cur_last[x] = last
-
-
-@njit(cache=True)
-def transfer(T, S, a):
-    """Charge the copy of an access that is being decided."""
-    i, x = T.instruction[a], T.tensor[a]
-    if T.output[a]:
-        charge(T, S, i + 1, T.compute_s.size, 1, T.demand_s[x])
-        S.stall_s[T.compute_s.size - 1] += S.o_stall_s[COPY]
-        S.slow_ready[x] = S.o_ready[COPY]
-    else:
-        charge(T, S, i - 1, S.slow_ready[x], -1, T.demand_s[x])
-        S.stall_s[i] += S.o_stall_s[COPY]
-
-
-@njit(cache=True)
-def make_move(T, S, move):
-    """Do a legal move; the moves of the next access are not known yet."""
-    a = S.head[POINTER]
-    i, x = T.instruction[a], T.tensor[a]
-    g = T.group[x]
-    if S.group_first[g] < 0:
-        S.group_first[g] = a
-    S.moves[a] = move
-    S.head[POINTER] = a + 1
-    if T.shared[x] and S.group_memory[g] == UNDECIDED:
-        S.group_memory[g] = SLOW if move == DROP else FAST
-        S.group_offset[g] = S.o_offset[move]
-    if move == DROP:
-        if T.output[a]:
-            S.slow_ready[x] = i
-        return
-    if move == COPY:
-        transfer(T, S, a)
-    if move == KEEP and not T.output[a]:
-        if S.o_last[KEEP] > S.cur_last[x]:
-            lengthen(S, x, S.o_last[KEEP])
-    else:
-        insert(T, S, x, S.o_offset[move], S.o_first[move], S.o_last[move])
-    S.slow_s[i] -= T.slow_s[a]
-    S.fast_s[i] += T.fast_s[a]
-    S.score_s[0] += S.o_gain_s[move]
-
-
-@njit(cache=True)
-def begin(T, S):
+def begin(T: Tables, S: State) -> None:
     """The start of the program; forced classes and the log of backups stay."""
-    S.head[POINTER] = 0
-    S.head[RECTANGLES] = 0
-    S.score_s[0] = 0.0
-    S.slow_s[:] = T.traffic_s
-    S.fast_s[:] = 0.0
-    S.charged_s[:] = 0.0
-    S.stall_s[:] = 0.0
-    S.cur_first[:] = -1
-    S.cur_last[:] = -1
-    S.group_memory[:] = UNDECIDED
-    S.group_first[:] = -1
-    for x in range(T.param.size):
-        S.slow_ready[x] = -1 if T.param[x] else NEVER
+    library().pst_begin(T.at.ctypes, S.at.ctypes)
 
 
-@njit(cache=True)
-def back_up(T, S):
-    """Force the class of a dead end to slow memory and go back to before its first decision."""
-    a = S.head[POINTER]
-    g = T.group[T.tensor[a]]
-    to = S.group_first[g]
-    S.log[S.head[BACKUPS], 0] = a
-    S.log[S.head[BACKUPS], 1] = g
-    S.head[BACKUPS] += 1
-    S.forced[g] = 1
-    begin(T, S)
-    for at in range(to):
-        find_moves(T, S)
-        make_move(T, S, S.moves[at])
-    find_moves(T, S)
+def settle(T: Tables, S: State) -> None:
+    """Find the moves of the access to decide; back up while it has none.
+
+    Raises:
+        PlanError: it backs up more often than there are classes, which is a mistake of ours.
+    """
+    sound(1.0 if library().pst_settle(T.at.ctypes, S.at.ctypes) else math.nan)
 
 
-@njit(cache=True)
-def settle(T, S):
-    """Find the moves of the access to decide; back up while it has none."""
-    find_moves(T, S)
-    while S.head[POINTER] < T.tensor.size and S.legal.sum() == 0:
-        back_up(T, S)
+def step(T: Tables, S: State, move: int) -> float:
+    """Do a legal move; the reward is the change of the score, backups included.
+
+    Raises:
+        PlanError: as `settle`.
+    """
+    return sound(library().pst_step(T.at.ctypes, S.at.ctypes, move))
 
 
-@njit(cache=True)
-def step(T, S, move):
-    """Do a legal move; the reward is the change of the score, backups included."""
-    before = S.score_s[0]
-    make_move(T, S, move)
-    settle(T, S)
-    return S.score_s[0] - before
-
-
-@njit(cache=True)
-def latency_s(T, S):
+def latency_s(T: Tables, S: State) -> float:
     """Time of the whole program as decided so far, the rest served from slow memory."""
-    total = 0.0
-    for k in range(T.compute_s.size):
-        total += max(T.compute_s[k], S.slow_s[k] + S.fast_s[k]) + S.stall_s[k]
-    return total
+    return library().pst_latency_s(T.at.ctypes, S.at.ctypes)
+
+
+def sound(seconds: float) -> float:
+    """What a game returned.
+
+    Raises:
+        PlanError: it is no number: the rules ran into what they exclude.
+    """
+    if math.isnan(seconds):
+        raise PlanError("a game that backs up more often than it has classes", where="MMG-1")
+    return seconds

@@ -11,18 +11,21 @@ import numpy as np
 from numba import njit
 
 from .. import rules
-from ..game import Game, fresh
+from ..game import STORED, Game, fresh
 from ..rules import State
+from . import moves as compiled
 from .observation import observe
 
 
 def stack(game: Game, count: int) -> State:
     """So many copies of a game's state, a row each."""
     one = fresh(game.tables)
-    rows = State(*(np.repeat(array[None], count, axis=0) for array in one))
-    for mine, start in zip(rows, game.state, strict=True):
-        mine[...] = start
-    return rows
+    rows = [np.repeat(getattr(one, name)[None], count, axis=0) for name in STORED]
+    for mine, name in zip(rows, STORED, strict=True):
+        mine[...] = getattr(game.state, name)
+    begun = np.array([array.ctypes.data for array in rows], np.uintp)
+    steps = np.array([array.strides[0] for array in rows], np.uintp)
+    return State(*rows, at=begun + np.arange(count, dtype=np.uintp)[:, None] * steps)
 
 
 @njit(cache=True)
@@ -30,11 +33,16 @@ def row(S, b):
     """The state of one game: views."""
     return State(
         S.head[b],
-        S.score_s[b],
-        S.moves[b],
         S.slow_s[b],
         S.fast_s[b],
         S.charged_s[b],
+        S.r_offset[b],
+        S.r_top[b],
+        S.r_first[b],
+        S.r_last[b],
+        S.r_tensor[b],
+        S.score_s[b],
+        S.moves[b],
         S.stall_s[b],
         S.slow_ready[b],
         S.cur_offset[b],
@@ -44,11 +52,6 @@ def row(S, b):
         S.group_offset[b],
         S.group_first[b],
         S.forced[b],
-        S.r_offset[b],
-        S.r_top[b],
-        S.r_first[b],
-        S.r_last[b],
-        S.r_tensor[b],
         S.log[b],
         S.legal[b],
         S.o_offset[b],
@@ -57,6 +60,7 @@ def row(S, b):
         S.o_ready[b],
         S.o_stall_s[b],
         S.o_gain_s[b],
+        S.at[b],
     )
 
 
@@ -119,14 +123,14 @@ def coast(T, S):
         move = obvious(T, S)
         if move < 0:
             break
-        rules.step(T, S, move)
+        compiled.step(T, S, move)
 
 
 @njit(cache=True)
 def decide(T, S, move):
     """Make a legal move and the obvious ones after it; the sum of their rewards, seconds."""
     before = S.score_s[0]
-    rules.step(T, S, move)
+    compiled.step(T, S, move)
     coast(T, S)
     return S.score_s[0] - before
 
@@ -136,8 +140,8 @@ def start(T, S):
     """Begin again, nothing forced, at the first decision."""
     S.forced[:] = 0
     S.head[rules.BACKUPS] = 0
-    rules.begin(T, S)
-    rules.settle(T, S)
+    compiled.begin(T, S)
+    compiled.settle(T, S)
     coast(T, S)
 
 

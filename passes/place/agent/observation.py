@@ -108,6 +108,12 @@ def occupancy(T, S, i, out):
 
 
 @njit(cache=True)
+def idle_s(T, S, k):
+    """Idle slow time of instruction k that no copy uses yet."""
+    return max(T.compute_s[k], S.slow_s[k] + S.fast_s[k]) - S.slow_s[k] - S.charged_s[k]
+
+
+@njit(cache=True)
 def supply(T, S, i, unit, out):
     """Idle slow time over 1, 2, 4 … instructions before now, and after."""
     length = T.compute_s.size
@@ -117,7 +123,7 @@ def supply(T, S, i, unit, out):
             while reached < (1 << span):
                 k = i - 1 - reached if side == 0 else i + 1 + reached
                 if 0 <= k < length:
-                    total += max(0.0, rules.idle_s(T, S, k))
+                    total += max(0.0, idle_s(T, S, k))
                 reached += 1
             out[side * SPANS + span] = squash(total / unit)
 

@@ -34,7 +34,7 @@ def planned(desk: Desk, seed: int, evaluations: int = 10) -> Board:
 
 def without(desk: Desk, board: Board, free: set[int]) -> Board:
     rest = desk.empty()
-    copy_to(rest, board)
+    copy_to(desk.tables, rest, board)
     for x in free:
         clear_class(desk.tables, desk.lists, rest, int(desk.tables.group[x]))
     return rest
