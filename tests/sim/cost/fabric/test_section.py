@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from penstock.blocks import Block
-from penstock.ir.fabric import VECTOR_BYTES, Gemm, Rows, Section
+from penstock.ir.fabric import VECTOR_BYTES, Buffer, Gemm, Rows, Section
 from penstock.ir.targets import load
 from penstock.ir.targets.fabric import Machine
 from penstock.passes.stages import map_stages
@@ -57,6 +59,30 @@ def test_the_memory_bounds_a_run_from_below(section: Section) -> None:
     slow = FabricCosts(2.0, 8.0)
     weights = sum(region.vectors * 32 for region in section.regions.values() if region.kind == "weights")
     assert section_cycles(section, slow).total >= 4 * weights / slow.hbm_bytes_per_cycle
+
+
+@given(tiles=st.integers(1, 5), rate=st.floats(2, 400), far=st.sampled_from((0, 2, 30)))
+@settings(max_examples=8)
+def test_every_unit_is_through_in_order_and_never_before_its_bytes_have_come(
+    section: Section, tiles: int, rate: float, far: int
+) -> None:
+    section = replace(section, tiles=tiles)
+    links = {name: {end.unit: far for end in flow.destinations} for name, flow in section.flows.items()}
+    found = section_cycles(section, FabricCosts(rate, 8.0), links=links)
+    for ends in found.ends.values():
+        assert len(ends) == tiles
+        assert list(ends) == sorted(ends)
+    weights = sum(region.vectors for region in section.regions.values() if region.kind == "weights")
+    assert found.total >= tiles * weights * VECTOR_BYTES / rate
+    assert found.total >= max(found.busy.values())
+    for buffer in (unit for unit in section.units if isinstance(unit, Buffer)):
+        filler = section.flows[buffer.write].source.unit
+        for reader in buffer.readers:
+            for end in section.flows[reader.flow].destinations:
+                pairs = zip(found.ends[filler], found.ends[end.unit], strict=True)
+                assert all(made + 2 * far < taken for made, taken in pairs), (
+                    "nobody reads what is not written"
+                )
 
 
 def test_weights_in_ddr_take_its_bandwidth(section: Section) -> None:
