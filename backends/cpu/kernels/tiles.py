@@ -32,8 +32,10 @@ def choose_tiles(
     else:
         _for_nests(group, extents, isa, tiles)
     lanes = {rank for contraction in contractions.values() for rank in contraction.lanes}
+    shared = lanes | {rank for contraction in contractions.values() for rank in contraction.rows}
     for rank, size in group.tiles.items():
-        if rank in tiles:
+        # Points that share no operand, as heads do where there is one query, gain nothing by going together.
+        if rank in tiles and (rank in shared or not contractions):
             tiles[rank] = _within(extents[rank], size, isa.lanes(32) if rank in lanes else 1)
     return tiles
 

@@ -135,3 +135,21 @@ def test_a_panel_is_asked_for_while_the_one_before_is_read() -> None:
     assert "memref.prefetch %W" in text
     one_block = emit_kernel(build(linear(1, 768, 768, True)), "linear", WORDS[1], [False, True]).mlir
     assert "memref.prefetch" not in one_block
+
+
+@pytest.mark.parametrize(
+    ("out", "probabilities", "hint", "tiles"),
+    [("h,f", "h,m", "h=8", "8 tiles: h 8 by 1"), ("h,p,f", "h,p,m", "p=8", "16 tiles: h 8 by 1, p 16 by 8")],
+)
+def test_only_points_that_share_an_operand_go_together(
+    out: str, probabilities: str, hint: str, tiles: str
+) -> None:
+    sizes = {"h": 8, "p": 16, "m": 50, "f": 64}
+    inputs = {
+        name: np.zeros([sizes[rank] for rank in ranks.split(",")], np.float32)
+        for name, ranks in (("P", probabilities), ("V", "h,m,f"))
+    }
+    outer = out.split(",")[:-1]
+    case = Case("values", [f"Y[{out}] = sum[m] mul(P[{probabilities}], V[h,m,f])"], inputs, ["Y"], [],
+                " ".join(outer), len(outer), [hint])  # fmt: skip
+    assert f"// {tiles}\n" in emit_kernel(build(case), "values", WORDS[0]).mlir
