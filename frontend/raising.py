@@ -226,7 +226,8 @@ class Raiser:
             assert isinstance(chosen, Sequence)
             assert isinstance(place, int)
             if place >= len(chosen):
-                raise NoForm(f"its result {place} is not computed")
+                assert isinstance(node.args[0], fx.Node)
+                raise NoForm(f"result {place} of {op_name(node.args[0])} is not computed")
             return chosen[place]  # pyright: ignore[reportReturnType]
         target = node.target
         if not isinstance(target, torch._ops.OpOverload):

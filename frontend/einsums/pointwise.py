@@ -130,8 +130,9 @@ def _register(op: str, names: tuple[str, ...], text: str, kind: str) -> None:
     @form(op)
     def formula(body: Body, *arguments: object, **options: object) -> Tensor:
         given = {**dict(zip(names, arguments, strict=False)), **options}
-        if "alpha" in names:
-            given.setdefault("alpha", 1)
+        for factor in ("alpha", "value"):  # only by name, and 1 unless given
+            if factor in names:
+                given.setdefault(factor, 1)
         return evaluate(body, text, given)
 
     formula.__module__ = kind

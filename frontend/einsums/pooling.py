@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from ...ir.einsum import Coord, Index
 from ..body import Body, NoForm
 from ..tensor import Tensor, literal, size_of
 from .convolution import KERNEL, SPATIAL, Window, spread
@@ -50,7 +52,8 @@ def max_pool(
     return _fold(body, x, windows, "add", "max", 0.0)
 
 
-@form("aten.max_pool2d_with_indices.default", "aten.max_pool3d_with_indices.default")
+@form("aten.max_pool1d_with_indices.default", "aten.max_pool2d_with_indices.default",
+      "aten.max_pool3d_with_indices.default")  # fmt: skip
 def max_pool_with_indices(
     body: Body, x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), padding: Sequence[int] = (0,),
     dilation: Sequence[int] = (1,), ceil_mode: bool = False,
@@ -81,7 +84,11 @@ def avg_pool(
       "aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool2d.default",
       "aten._adaptive_avg_pool3d.default")  # fmt: skip
 def adaptive_avg_pool(body: Body, x: Tensor, size: Sequence[int]) -> Tensor:
-    """The mean over equal parts of each spatial dimension."""
+    """The mean over parts of each spatial dimension, as equal as can be."""
+    if any(
+        extent % parts for extent, parts in zip(x.shape[-len(size) :], body.shape[-len(size) :], strict=True)
+    ):
+        return _by_dimension(body, x, len(size), "sum", 0.0)
     shape, outer, inner = _parts(x, body.shape, len(size))
     kept = [f"i{place}" for place in outer]
     over = [f"i{place}" for place in inner]
@@ -91,13 +98,45 @@ def adaptive_avg_pool(body: Body, x: Tensor, size: Sequence[int]) -> Tensor:
     return body.reshape(body.map("div", total, float(points)), body.shape)
 
 
+@form("aten.adaptive_max_pool1d.default", "aten.adaptive_max_pool2d.default",
+      "aten.adaptive_max_pool3d.default")  # fmt: skip
+def adaptive_max_pool(body: Body, x: Tensor, size: Sequence[int]) -> tuple[Tensor]:
+    """The largest of parts as equal as can be, which may overlap; where it lies is not worked out."""
+    return (_by_dimension(body, x, len(size), "max", -math.inf),)
+
+
+def _by_dimension(body: Body, x: Tensor, count: int, reduce: str, empty: float) -> Tensor:
+    """The largest or the mean of parts of the last dimensions, one dimension after the other.
+
+    Part i of n places in k parts is from ⌊i·n/k⌋ to before ⌈(i + 1)·n/k⌉: parts may overlap.
+    """
+    ranks = [f"i{place}" for place in range(len(x.shape))]
+    for dim in range(len(x.shape) - count, len(x.shape)):
+        extent, parts, part = x.shape[dim], body.shape[dim], ranks[dim]
+        if extent == parts:
+            continue
+        first, after = Index(((part, extent),)), Index(((part, extent),), extent)
+        place, end = Index((("w", parts),)), Index((("w", parts),), parts)
+        extents = {part: parts, "w": extent}
+        begun = body.einsum((part, "w"), "lt", Coord(first), Coord(end), extents=extents)
+        going = body.einsum((part, "w"), "lt", Coord(place), Coord(after), extents=extents)
+        inside = body.map("and", begun, going)
+        read = body.materialised(x).at([*ranks[:dim], "w", *ranks[dim + 1 :]])
+        x = body.einsum(
+            ranks, "where", inside[part, "w"], read, empty, reduce=reduce, over=("w",), dtype=x.dtype
+        )
+        if reduce == "sum":
+            inside = body.cast(inside, x.dtype)
+            points = body.einsum((part,), "id", inside[part, "w"], over=("w",), dtype=x.dtype)
+            x = body.einsum(ranks, "div", x.at(ranks), points[part,], dtype=x.dtype)
+    return x
+
+
 def _parts(x: Tensor, result: tuple[int, ...], count: int) -> tuple[list[int], list[int], list[int]]:
-    """The input split into parts: its shape, the dimensions that stay, the dimensions inside a part."""
+    """The input split into equal parts: its shape, the dimensions that stay, the dimensions inside a part."""
     lead = len(x.shape) - count
     shape, outer, inner = list(x.shape[:lead]), list(range(lead)), []
     for extent, parts in zip(x.shape[lead:], result[lead:], strict=True):
-        if extent % parts:
-            raise NoForm(f"{extent} places do not divide into {parts} equal parts")
         outer.append(len(shape))
         inner.append(len(shape) + 1)
         shape += [parts, extent // parts]

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import _decomp
 
 from penstock.frontend import einsums, raising
+from penstock.ir.errors import UnsupportedOps
 
-from .raised import assert_same, tensors, upstream_functions
+from .raised import assert_same, raised, tensors, upstream_functions
 
 THROUGH_TORCH_MLIR = {
     "aten.gelu.default": (F.gelu, ("3,5",)),
@@ -45,7 +47,6 @@ UNLISTED: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
     "strided transposed convolution": (
         lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), ("1,3,5,5", "3,2,3,3")
     ),
-    "pooling that does not divide": (lambda x: F.adaptive_avg_pool2d(x, 4), ("1,2,7,7",)),
 }  # fmt: skip
 
 
@@ -77,3 +78,12 @@ def test_what_decomposes_needs_at_most_look_ups(case: str) -> None:
 def test_one_function_serves_every_use() -> None:
     made = assert_same(lambda x, y: torch.atan(x) + torch.atan(y), *tensors("3,5", "3,5"))
     assert upstream_functions(made) == ["atan"]
+
+
+def test_what_pytorch_decomposes_wrongly_is_refused() -> None:
+    """If the last line fails, PyTorch has mended it, and it may be decomposed again."""
+    x, target = tensors("2,4")[0], torch.tensor([[1, 0, -1, 2], [3, -1, 0, 1]])
+    with pytest.raises(UnsupportedOps, match="counts targets after the first -1"):
+        raised(F.multilabel_margin_loss, x, target)
+    rule = _decomp.decomposition_table[torch.ops.aten.multilabel_margin_loss_forward.default]
+    assert not torch.allclose(rule(x, target, 1)[0], F.multilabel_margin_loss(x, target))

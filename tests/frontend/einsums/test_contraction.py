@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from ..raised import assert_same, integers, notation, operations, tensors, upstream_functions
+from penstock.ir.errors import UnsupportedOps
+
+from ..raised import assert_same, integers, notation, operations, raised, tensors, upstream_functions
 
 MATMULS = {
     "matrices": ("3,4", "4,5"),
@@ -118,6 +123,20 @@ POOLS = {
 def test_pooling(case: str) -> None:
     made = assert_same(POOLS[case], *tensors("1,2,7,7"))
     assert not upstream_functions(made)
+
+
+@pytest.mark.parametrize("size", [(3, 5), (1, 8), (9, 11), (7, 4)])
+def test_parts_that_overlap(size: tuple[int, int]) -> None:
+    (x,) = tensors("2,3,7,8")
+    x[0, 0, 3, 3], x[1, 1] = math.nan, -math.inf
+    assert_same(lambda x: (F.adaptive_max_pool2d(x, size), F.adaptive_max_pool1d(x[0], size[1])), x)
+    assert_same(lambda x: (F.adaptive_avg_pool2d(x, size), F.adaptive_avg_pool3d(x, (2, *size))), x)
+
+
+@pytest.mark.parametrize("pool", [F.max_pool1d, F.adaptive_max_pool1d])
+def test_where_the_largest_lies_is_refused_by_the_name_of_its_operator(pool: Callable[..., object]) -> None:
+    with pytest.raises(UnsupportedOps, match=r"result 1 of aten.*max_pool1d.* is not computed"):
+        raised(lambda x: pool(x, 3, return_indices=True), *tensors("2,3,8"))
 
 
 def test_adaptive_pooling_over_equal_parts() -> None:

@@ -136,6 +136,8 @@ CASES = {
     "three operands": lambda x, y: (
         torch.addcmul(x, y, y, value=0.5),
         torch.addcdiv(x, y, y, value=0.5),
+        torch.addcmul(x, y, y),
+        torch.addcdiv(x, y, y),
         torch.lerp(x, y, 0.3),
         torch.lerp(x, y, x),
     ),
