@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
@@ -157,8 +158,29 @@ def from_module(
         raise InputError("a module needs example inputs", accepted="tensors of the shapes to compile for")
     kind = getattr(torch, _dtype(dtype))
     inputs = _tensors(_named(module, example_inputs), kind)
-    module.to(kind).train(False)
-    return Subject(type(module).__name__, {"dtype": dtype}, module, {MAIN: inputs})
+    return Subject(type(module).__name__, {"dtype": dtype}, _ready(module, kind), {MAIN: inputs})
+
+
+def _ready(module: nn.Module, kind: torch.dtype) -> nn.Module:
+    """The module in inference mode and of one floating type; a copy of it where it is not so already.
+
+    Raises:
+        InputError: it cannot be copied.
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(each.is_floating_point() and each.dtype != kind for each in tensors):
+        shared = {}
+    elif any(each.training for each in module.modules()):
+        shared = {id(each): each for each in tensors}
+    else:
+        return module
+    try:
+        return copy.deepcopy(module, shared).to(kind).train(False)
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise InputError(
+            f"the module cannot be copied, so as to leave yours as it is: {error}",
+            accepted=f"the module in inference mode (eval), its parameters {kind}".replace("torch.", ""),
+        ) from error
 
 
 def from_file(model: str, dtype: str) -> Subject:
@@ -209,7 +231,15 @@ def _named(module: nn.Module, inputs: Sequence[object] | Mapping[str, object]) -
     """Inputs by the names of the module's arguments."""
     if isinstance(inputs, Mapping):
         return dict(inputs)
-    names = list(inspect.signature(module.forward).parameters)
+    parameters = inspect.signature(module.forward).parameters.values()
+    names = [each.name for each in parameters if each.kind != each.VAR_KEYWORD]
+    unnamed = [str(each) for each in parameters if each.kind in (each.VAR_POSITIONAL, each.POSITIONAL_ONLY)]
+    if unnamed:
+        raise InputError(
+            f"forward takes inputs that have no name: {', '.join(unnamed)}",
+            where=type(module).__name__,
+            accepted="a forward with a name for each input",
+        )
     if len(inputs) > len(names):
         raise InputError(
             f"{len(inputs)} inputs for {len(names)} arguments", accepted=", ".join(names) or "no input"

@@ -33,6 +33,9 @@ def choose_entry(entries: Mapping[str, Entry], inputs: Mapping[str, Any], name: 
     Raises:
         InputError: no entry takes them; says why not, and what is accepted.
     """
+    if not isinstance(inputs, Mapping):
+        accepted = ", ".join(spec.name for entry in entries.values() for spec in entry.inputs)
+        raise InputError(f"inputs as {type(inputs).__name__}", accepted=f"arrays by name: {accepted}")
     if name is not None and name not in entries:
         raise InputError(f"no entry '{name}'", accepted=", ".join(entries))
     candidates = list(entries.values()) if name is None else [entries[name]]

@@ -37,6 +37,8 @@ def embedding(
 @form("aten.index_select.default")
 def index_select(body: Body, x: Tensor, dim: int, index: Tensor) -> Tensor:
     """Coordinates of a dimension, listed."""
+    if not x.shape:
+        return x
     dim %= len(x.shape)
     places: list[upstream.Place] = list(range(len(x.shape)))
     places[dim] = upstream.At(body.reshape(index, (body.shape[dim],)), (dim,))
@@ -294,13 +296,13 @@ def index_add(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, *,
     """Slices added at the coordinates an index lists."""
     if alpha != 1:
         source = body.map("mul", source, typed(alpha, source.dtype))
-    return _placed(body, x, dim % len(x.shape), index, source, add=True)
+    return _placed(body, x, dim % max(len(x.shape), 1), index, source, add=True)
 
 
 @form("aten.index_copy.default")
 def index_copy(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Slices put at the coordinates an index lists; the last one stays."""
-    return _placed(body, x, dim % len(x.shape), index, source, add=False)
+    return _placed(body, x, dim % max(len(x.shape), 1), index, source, add=False)
 
 
 @form("aten.index_put.default")
@@ -323,5 +325,8 @@ def _placed(body: Body, x: Tensor, dim: int, index: Tensor, source: Tensor, add:
     """Into a state in place; else the index read at every point of the other dimensions, as a scatter."""
     if not add and x.value in body.states:
         return upstream.put(body, x, dim, index, source)
+    if not x.shape:
+        source = body.reshape(source, ())
+        return body.map("add", x, source) if add else source
     wide = body.reshape(index, (*[1] * dim, index.shape[0], *[1] * (len(x.shape) - dim - 1)))
     return (_add if add else _put)(body, x, dim, wide, source)

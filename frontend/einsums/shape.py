@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...ir.einsum import Coord, Index, Literal
 from ..body import Body, NoForm
-from ..tensor import IndexLike, Tensor, affine, distinct, fresh, size_of, to_index
+from ..tensor import IndexLike, Tensor, affine, distinct, fresh, literal, size_of, to_index
 from .table import form
 
 
@@ -133,6 +133,8 @@ def part(body: Body, x: Tensor, dim: int, start: int, count: int, step: int = 1)
         return x
     ranks = list(distinct(x.rank_names))
     shape = [*x.shape[:dim], count, *x.shape[dim + 1 :]]
+    if not count:  # one of several pieces; whoever reads it is refused
+        return literal(0, x.dtype, shape)
     read: list[IndexLike] = list(ranks)
     if step == 1 and extent % count == 0 and start % count == 0 and x.value is not None:
         pieces = (*x.shape[:dim], extent // count, count, *x.shape[dim + 1 :])

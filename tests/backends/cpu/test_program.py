@@ -244,6 +244,11 @@ def test_inputs_that_do_not_fit_are_refused_and_what_fits_is_listed(
     assert "ids: int64[s≤16], bias: float32[s≤16, 8]" in caught.value.accepted
 
 
+def test_inputs_without_names_are_refused(program: Program) -> None:
+    with pytest.raises(InputError, match=r"inputs as ndarray.*accepted: arrays by name: "):
+        program.run(np.zeros(3))  # pyright: ignore[reportArgumentType]
+
+
 def test_a_look_up_out_of_range_stays_inside_the_table(program: Program) -> None:
     wild = {**case(4), "ids": np.array([0, 10, -1, 2**40])}
     tame = {**case(4), "ids": np.array([0, 9, 0, 9])}

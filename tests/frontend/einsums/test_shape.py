@@ -27,7 +27,7 @@ VIEWS = {
     ),
     "pieces": lambda x: (
         *x.split(2, -1), *x.chunk(3, 1), *x.split([1, 3], -1), *x.unbind(0), *x.tensor_split(3, -1),
-        *x.split(3, -1),
+        *x.split(3, -1), *x.split([1, 3, 0], -1)[:2],
     ),
     "turned": lambda x: (x.flip(0), x.flip((0, 2)), x.roll(1, 0), x.roll((1, 2), (0, 1)), x.roll(3)),
     "diagonals": lambda x: (
@@ -97,6 +97,14 @@ def test_look_ups_pass_through() -> None:
     )
     assert_same(lambda w, k: F.embedding(k, w), tensors("7,3")[0], integers(7, "2,4"))
     assert_same(lambda x, k: x.index_select(1, k), tensors("3,4")[0], integers(4, "5"))
+
+
+def test_the_one_coordinate_of_a_tensor_without_dimensions() -> None:
+    one, source, place = torch.tensor(2.0), torch.tensor([3.0]), torch.tensor([0])
+    assert_same(lambda x, k: x.index_select(0, k), one, place)
+    assert_same(
+        lambda x, s, k: (x.index_add(0, k, s[0], alpha=2), x.index_copy(-1, k, s[0])), one, source, place
+    )
 
 
 def test_look_ups_at_known_places_are_relabellings() -> None:
