@@ -162,6 +162,8 @@ def by_torch_mlir(
     Raises:
         NoForm: torch-mlir cannot, or only with dialects of its own.
     """
+    if str(target).startswith(_SCATTERS):
+        raise NoForm("torch-mlir lowers it only to 'tm_tensor'")
     function, tensors = closed(target, args, kwargs)
     key = (str(target), repr([_type(value) for value in (*args, *kwargs.items())]))
     text = body.library.lowered.get(key)
@@ -176,6 +178,9 @@ def by_torch_mlir(
 
 
 _REFUSED = "refused: "
+
+_SCATTERS = ("aten.scatter", "aten.index_put")
+"""What torch-mlir lowers to its own dialect at best, and with some arguments ends the process over."""
 
 
 def _type(value: object) -> object:

@@ -12,7 +12,7 @@ from torch import _decomp
 from penstock.frontend import einsums, raising
 from penstock.ir.errors import UnsupportedOps
 
-from .raised import assert_same, raised, tensors, upstream_functions
+from .raised import assert_same, integers, raised, tensors, upstream_functions
 
 THROUGH_TORCH_MLIR = {
     "aten.gelu.default": (F.gelu, ("3,5",)),
@@ -87,3 +87,14 @@ def test_what_pytorch_decomposes_wrongly_is_refused() -> None:
         raised(F.multilabel_margin_loss, x, target)
     rule = _decomp.decomposition_table[torch.ops.aten.multilabel_margin_loss_forward.default]
     assert not torch.allclose(rule(x, target, 1)[0], F.multilabel_margin_loss(x, target))
+
+
+def test_a_scatter_that_torch_mlir_would_end_the_process_over_is_refused() -> None:
+    x, source = tensors("4,5", "4,2")
+    with pytest.raises(UnsupportedOps, match="folding by 'sum'; torch-mlir lowers it only to 'tm_tensor'"):
+        raised(
+            lambda x, k, s: x.scatter_reduce(-1, k, s, "sum", include_self=False),
+            x,
+            integers(5, "4,2"),
+            source,
+        )
