@@ -320,15 +320,18 @@ class _Cuda:
         if not target.device:
             raise TargetError("no architecture to compile for", where=target.name, accepted="[[device]]")
         self.arch: Arch = arch_named(target.device[0].architecture)
+        self.title, self.memory = target.name, target.main
         self.compiler: Compiler = Nvcc(making.nvcc, self.arch) if making.nvcc else Nvrtc()
         self.tools = {self.compiler.name: self.compiler.version}
 
     def build(
         self, module: ir.Module, params: Mapping[str, np.ndarray], writer: BundleWriter, stages: Stages
     ) -> dict[str, Any]:
-        from .backends.cuda.build import build
+        from .backends.cuda.build import Room, build
 
-        return stages.run("cuda", lambda: build(module, params, writer, self.arch, self.compiler))
+        known = self.memory.capacity_bytes
+        room = None if known is None else Room(known, f"{self.title}, {self.memory.name}")
+        return stages.run("cuda", lambda: build(module, params, writer, self.arch, self.compiler, room))
 
 
 def cost_json(module: ir.Module, entries: list[str], target: Target, stages: Stages) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,13 +15,14 @@ from ...ir.entries import read_entries
 from ...ir.errors import PassError
 from ...ir.mlir import ir
 from .cubins import Compiled, Compiler, compile_source, headers
-from .emit import emit
+from .emit import Emitted, emit
+from .far import FAR, Streaming, divide
 from .kernel import Arch, Kernel
-from .lanes import check
-from .plan import KernelFacts, Plan
+from .lanes import check, in_lanes
+from .plan import EntryPlan, KernelFacts, Plan, Step, aligned
 from .resources import Resources
-from .unroll import sections, unroll
-from .weights import codes_of, store
+from .unroll import Sections, sections, unroll
+from .weights import Stored, codes_of, store
 
 FOLDER = "cuda"
 PLAN = f"{FOLDER}/plan.json"
@@ -29,7 +31,12 @@ MOST_SHARED = 227 * 1024
 
 
 def build(
-    module: ir.Module, params: Mapping[str, NDArray], writer: BundleWriter, arch: Arch, compiler: Compiler
+    module: ir.Module,
+    params: Mapping[str, NDArray],
+    writer: BundleWriter,
+    arch: Arch,
+    compiler: Compiler,
+    room: Room | None = None,
 ) -> dict[str, Any]:
     """Compile a placed module for a GPU into a bundle being written.
 
@@ -42,6 +49,7 @@ def build(
         writer: of the bundle.
         arch: what to compile for.
         compiler: of the sources.
+        room: what the device has; weights that do not fit lie in the host's memory.
 
     Returns:
         What the loader needs, for ``backends.cuda`` in the manifest.
@@ -49,17 +57,16 @@ def build(
     Raises:
         UnsupportedOps: operations without kernels, all at once.
         PassError: a kernel does not compile cleanly, or spills registers.
+        PlanError: there is no room for what a step needs.
     """
     emitted = emit(module, arch)
+    stored, laid, lists = _laid_out(module, emitted, params, room)
     compiled = compile_kernels(emitted.kernels, arch, compiler)
-    stored = store(module, emitted, params)
-    entries = read_entries(module)
-    laid = sections(module, emitted, stored.bytes, entries)
     facts = {
         name: KernelFacts(kernel, f"{FOLDER}/{name}.cubin", compiled[name].resources[name])
         for name, kernel in emitted.kernels.items()
     }
-    plan = Plan(arch, laid.bytes, laid.places, facts, unroll(module, emitted, laid, stored.places, entries))
+    plan = Plan(arch, laid.bytes, laid.places, facts, lists, stored.bytes - stored.near)
     check(plan)
     writer.write_weights({**stored.arrays, **codes_of(module, params)})
     for name, text in headers().items():
@@ -69,6 +76,38 @@ def build(
         writer.path(f"{FOLDER}/{name}.cubin").write_bytes(compiled[name].cubin)
     writer.write_json(PLAN, plan.to_json())
     return {"plan": PLAN, "arch": arch}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes of a device's memory, and what it is called."""
+
+    bytes: int
+    name: str
+
+
+def _laid_out(
+    module: ir.Module, emitted: Emitted, params: Mapping[str, NDArray], room: Room | None
+) -> tuple[Stored, Sections, dict[str, EntryPlan]]:
+    """Weights, sections and launch lists; with weights in the host's memory where the device has no room."""
+    stored, entries = store(module, emitted, params), read_entries(module)
+    laid = sections(module, emitted, stored.near, entries)
+    if room is None or laid.bytes <= room.bytes:
+        return stored, laid, unroll(module, emitted, laid, stored.places, entries)
+    sizes = stored.sizes()
+    all_far = {key: FAR + start for key, start in stored.places.items()}
+    plain = unroll(module, emitted, laid, all_far, entries, order=tuple)
+    left = room.bytes - (laid.bytes - aligned(stored.near))
+    made = divide([entry.steps for entry in plain.values()], sizes, left, room.name)
+    stored = stored.divided(made.near)
+    laid = sections(module, emitted, stored.near, entries, made.window)
+    far = {start - stored.near: size for start, size in stored.sizes().items() if start >= stored.near}
+    stream = Streaming(laid.start("window"), made.window, far, made.hold)
+
+    def order(steps: Sequence[Step]) -> tuple[Step, ...]:
+        return in_lanes(stream(steps))
+
+    return stored, laid, unroll(module, emitted, laid, stored.places, entries, order)
 
 
 def compile_kernels(

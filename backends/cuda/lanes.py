@@ -6,7 +6,7 @@ lane, in the order of the list; orders that lanes do not give are events. Steps 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...ir.errors import PlanError
@@ -14,6 +14,8 @@ from .plan import EntryPlan, Plan, Span, Step
 
 LANES = 4
 """Streams for kernels; copies have one of their own behind them, for the copy engines."""
+FETCHES = LANES + 1
+"""The stream of copies from the host's memory."""
 
 
 def clash(first: Step, second: Step) -> bool:
@@ -49,8 +51,8 @@ def in_lanes(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _lane(step: Step, direct: Sequence[int], ends: dict[int, int]) -> int:
     """The lane of a step it needs, if that is the lane's last; else a free one, or the longest done."""
-    if step.kind == "copy":
-        return LANES
+    if step.kind in ("copy", "fetch"):
+        return LANES if step.kind == "copy" else FETCHES
     for lane in range(LANES):
         if ends.get(lane) in direct:
             return lane
@@ -67,6 +69,7 @@ def check(plan: Plan) -> None:
     _check_sections(plan)
     for name, entry in plan.entries.items():
         _check_orders(name, entry)
+        _check_far(plan, name, entry)
         for number, step in enumerate(entry.steps):
             _check_step(plan, step, f"{name}, step {number} ({step.name})")
 
@@ -102,6 +105,46 @@ def _check_step(plan: Plan, step: Step, where: str) -> None:
             if other.name != tensor.name
         ):
             raise PlanError(f"{tensor.name} lies over another of its tensors", where=where)
+
+
+def _check_far(plan: Plan, name: str, entry: EntryPlan) -> None:
+    """The window is written by fetches alone, and every weight read in it is the one it should be."""
+    start, size = plan.sections.get("window", (0, 0))
+    window = Span(start, start + size)
+    there: list[tuple[Span, int]] = []  # what lies where, and where it begins in the host's image
+    for number, step in enumerate(entry.steps):
+        where = f"{name}, step {number} ({step.name})"
+        if step.kind == "fetch":
+            to = Span(step.places["to"], step.places["to"] + step.bytes)
+            source = step.places["far"]
+            if to.start < window.start or to.end > window.end or step.writes != (to,):
+                raise PlanError(f"brings bytes {to.start} to {to.end}", where=where, accepted="the window's")
+            if source < 0 or source + step.bytes > plan.far_bytes:
+                raise PlanError(f"brings byte {source} of {plan.far_bytes} in the host's memory", where=where)
+            there = [(held, weight) for held, weight in there if not held.meets(to)] + [(to, source)]
+            continue
+        if _meet(step.writes, (window,)):
+            raise PlanError("writes to the window", where=where)
+        for place, source in _reads_far(step, window, where).items():
+            at = step.places[place]
+            end = at + (_tensor_bytes(plan, step, place) if step.kind == "kernel" else step.bytes)
+            if not any(
+                held.start <= at and end <= held.end and at - held.start == source - weight
+                for held, weight in there
+            ):
+                raise PlanError(f"reads {place} in the window, where it is not", where=where)
+
+
+def _reads_far(step: Step, window: Span, where: str) -> Mapping[str, int]:
+    """The weights a step reads in the window: all that it has a place for there."""
+    for place, at in step.places.items():
+        if window.start <= at < window.end and place not in step.far:
+            raise PlanError(f"does not say which weight {place} is", where=where)
+    return step.far
+
+
+def _tensor_bytes(plan: Plan, step: Step, name: str) -> int:
+    return next(tensor.bytes for tensor in plan.kernels[step.name].kernel.tensors() if tensor.name == name)
 
 
 def _check_orders(name: str, entry: EntryPlan) -> None:

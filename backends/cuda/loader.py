@@ -7,6 +7,7 @@ while they are captured; every run is then one launch of the graph between the c
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.bundle import BundleFiles, open_bundle
-from ...ir.errors import BundleError
+from ...ir.errors import BundleError, InputError
 from ...ir.signature import Entry
 from ..cpu.inputs import choose_entry, cut, fill
 from .device import Arguments, Device
@@ -72,6 +73,7 @@ class Program:
         ]
         self._graphs: dict[tuple[str, int | None], Any] = {}
         self._weights: int | None = None
+        self._far = 0
         self._arguments: dict[object, Arguments] = {}
         self._upload_weights()
         self.reset()
@@ -101,9 +103,13 @@ class Program:
             Outputs by name, new arrays at every call.
 
         Raises:
-            InputError: inputs that no entry takes; the message lists what is accepted.
+            InputError: inputs that no entry takes; the message lists what is accepted. Or other weights for a
+                program that has some of its own in the host's memory.
             DeviceError: a call of the driver failed.
         """
+        if weights is not None and self.plan.far_bytes:
+            where = str(self.bundle.path)
+            raise InputError("weights in the host's memory are this model's", where=where, accepted="its own")
         chosen, arrays, extents = choose_entry(self.entries, inputs, entry)
         given = {spec.name: fill(spec, arrays[spec.name], _array)[0] for spec in chosen.inputs}
         outputs = {spec.name: _array(spec.shape, spec.dtype) for spec in chosen.outputs}
@@ -176,6 +182,9 @@ class Program:
         if step.kind == "copy":
             target, source = (self._at(step.places[end]) for end in ("to", "from"))
             call("cuMemcpyDtoDAsync", target, source, step.bytes, stream)
+        elif step.kind == "fetch":
+            source = self._far + step.places["far"]
+            call("cuMemcpyHtoDAsync", self._at(step.places["to"]), source, step.bytes, stream)
         elif step.kind == "clear":
             call("cuMemsetD8Async", self.base + step.places["to"], 0, step.bytes, stream)
         else:
@@ -218,11 +227,16 @@ class Program:
 
     def _upload_weights(self) -> None:
         start, size = self.plan.sections["weights"]
-        if size:
+        far = self.plan.far_bytes
+        if size or far:
             weights = self.bundle.weights()
+        if size:
             call = self.device.call
             call("cuMemcpyHtoDAsync", self.base + start, weights.address, size, self._streams[0])
             call("cuStreamSynchronize", self._streams[0])
+        if far:  # graphs copy from here while they run: memory that stays where it is
+            self._far = self._resources.pinned(far)
+            ctypes.memmove(self._far, weights.address + size, far)
 
     def _upload(self, offset: int, array: np.ndarray, stream: Any) -> None:
         if array.nbytes:

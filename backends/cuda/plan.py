@@ -14,7 +14,7 @@ from ...ir.errors import BundleError
 from .kernel import Argument, Buffer, Kernel, Scalar, TensorMap
 from .resources import Resources
 
-SCHEMA = 1
+SCHEMA = 2
 ALIGNMENT = 256
 """Bytes that sections of the allocation start at multiples of, as cuMemAlloc's own."""
 
@@ -41,20 +41,23 @@ class Step:
     """One launch or copy.
 
     Attributes:
-        name: what it does: a kernel's name, ``copy``, ``clear``.
-        kind: ``kernel``; ``copy``, bytes within the allocation; ``clear``, bytes set to zero.
+        name: what it does: a kernel's name, ``copy``, ``clear``, ``fetch``.
+        kind: ``kernel``; ``copy``, bytes within the allocation; ``clear``, bytes set to zero; ``fetch``,
+            bytes from the weights that lie in the host's memory.
         places: of a kernel, where each of its tensors begins, by name; of a copy ``from`` and ``to``; of a
-            clear ``to``. Bytes from the start of the allocation.
-        bytes: of a copy or clear.
+            clear and a fetch ``to``. Bytes from the start of the allocation; a fetch's ``far`` is one of the
+            host's image.
+        bytes: of a copy, clear or fetch.
         instance: path of the layer it belongs to, ``""`` outside of layers.
         node: the node of the exported graph it computes, or ``""``.
         reads, writes: bytes it touches.
         lane: the stream it runs on.
         after: numbers of earlier steps on other lanes that must have ended.
+        far: which weights it reads in the window, by the name of its place: where they begin in the image.
     """
 
     name: str
-    kind: Literal["kernel", "copy", "clear"]
+    kind: Literal["kernel", "copy", "clear", "fetch"]
     places: Mapping[str, int]
     bytes: int = 0
     instance: str = ""
@@ -63,6 +66,7 @@ class Step:
     writes: tuple[Span, ...] = ()
     lane: int = 0
     after: tuple[int, ...] = ()
+    far: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The step as a JSON object."""
@@ -77,13 +81,14 @@ class Step:
             "writes": [[span.start, span.end] for span in self.writes],
             "lane": self.lane,
             "after": list(self.after),
+            "far": dict(self.far),
         }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Step:
         """The step that `to_json` wrote."""
         plain: dict[str, Any] = {
-            key: data[key] for key in ("name", "kind", "places", "bytes", "instance", "node", "lane")
+            key: data[key] for key in ("name", "kind", "places", "bytes", "instance", "node", "lane", "far")
         }
         reads, writes = (tuple(Span(*pair) for pair in data[key]) for key in ("reads", "writes"))
         return Step(**plain, reads=reads, writes=writes, after=tuple(data["after"]))
@@ -134,6 +139,8 @@ class Plan:
         sections: name, as in `unroll.SECTIONS` → first byte and size.
         kernels: by name.
         entries: by name.
+        far_bytes: of the weights that lie in the host's memory: those behind the ``weights`` of the device in
+            the bundle's file.
     """
 
     arch: str
@@ -141,6 +148,7 @@ class Plan:
     sections: Mapping[str, tuple[int, int]]
     kernels: Mapping[str, KernelFacts]
     entries: Mapping[str, EntryPlan] = field(default_factory=dict)
+    far_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The plan as a JSON object."""
@@ -148,6 +156,7 @@ class Plan:
             "schema": SCHEMA,
             "arch": self.arch,
             "bytes": self.bytes,
+            "far_bytes": self.far_bytes,
             "sections": {name: list(section) for name, section in self.sections.items()},
             "kernels": {name: _kernel_json(facts) for name, facts in self.kernels.items()},
             "entries": {
@@ -185,6 +194,7 @@ class Plan:
                 )
                 for name, entry in data["entries"].items()
             },
+            data["far_bytes"],
         )
 
 

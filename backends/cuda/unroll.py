@@ -6,7 +6,7 @@ memory plan (``tier.alloc``), a callee's frame inside its caller's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -38,15 +38,18 @@ from ...ir.steps import (
     written_results,
 )
 from .emit import Emitted, Launches
+from .far import FAR
 from .kernel import Launch
 from .lanes import in_lanes
 from .plan import EntryPlan, Span, Step, aligned
 
-SECTIONS = ("weights", "states", "inputs", "outputs", "arena", "work")
+SECTIONS = ("weights", "window", "states", "inputs", "outputs", "arena", "work")
 """Of the allocation, in order."""
 
 Weights = Mapping[tuple[str, str], int]
-"""Parameter and part of it (``""``: as the model has it) → byte offset in the weights."""
+"""Parameter and part of it (``""``: as the model has it) → byte offset in the weights; from `far.FAR` on in
+the host's image."""
+Order = Callable[[Sequence[Step]], Sequence[Step]]
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,13 @@ class Sections:
         return self.places[name][0]
 
 
-def sections(module: ir.Module, emitted: Emitted, weights_bytes: int, entries: Sequence[Entry]) -> Sections:
+def sections(
+    module: ir.Module, emitted: Emitted, weights_bytes: int, entries: Sequence[Entry], window: int = 0
+) -> Sections:
     """Lay the sections out: each as large as the entry that needs most."""
     sizes = {
         "weights": weights_bytes,
+        "window": window,
         "states": max((_end(entry.states) for entry in entries), default=0),
         "inputs": max((_end(entry.inputs) for entry in entries), default=0),
         "outputs": max((_end(entry.outputs) for entry in entries), default=0),
@@ -126,10 +132,15 @@ def _work_bytes(launches: Launches) -> int:
 
 
 def unroll(
-    module: ir.Module, emitted: Emitted, laid: Sections, weights: Weights, entries: Sequence[Entry]
+    module: ir.Module,
+    emitted: Emitted,
+    laid: Sections,
+    weights: Weights,
+    entries: Sequence[Entry],
+    order: Order = in_lanes,
 ) -> dict[str, EntryPlan]:
-    """The launch list of every entry."""
-    return {entry.name: _Unrolling(module, emitted, laid, weights).entry(entry) for entry in entries}
+    """The launch list of every entry, its steps as `order` makes them of those that follow each other."""
+    return {entry.name: _Unrolling(module, emitted, laid, weights, order).entry(entry) for entry in entries}
 
 
 @dataclass
@@ -140,6 +151,7 @@ class _Unrolling:
     emitted: Emitted
     laid: Sections
     weights: Weights
+    order: Order
     found: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -161,7 +173,7 @@ class _Unrolling:
         places = iter(outputs.values())
         wanted = [given[number] if number >= 0 else Address(next(places)) for number in in_place]
         self.function(function, self.laid.start("arena"), given, wanted, "")
-        return EntryPlan(inputs, outputs, states, in_lanes(self.found))
+        return EntryPlan(inputs, outputs, states, tuple(self.order(self.found)))
 
     def function(
         self,
@@ -236,7 +248,8 @@ class _Unrolling:
             return address.start
         if (address.param, part) not in self.weights:
             raise PassError(f"no part '{part}' of it is stored", where=address.param)
-        return self.laid.start("weights") + self.weights[address.param, part]
+        offset = self.weights[address.param, part]
+        return offset if offset >= FAR else self.laid.start("weights") + offset
 
     def _copies(
         self,

@@ -6,7 +6,7 @@ launch's places say by the part's name. `bitmod.layout.PARTS` knows how each is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ from ...ir.steps import (
 from ...ir.weights import offsets_of
 from .bitmod.layout import PARTS
 from .emit import Emitted
+from .far import FAR
 
 Demand = tuple[int, str]
 """An argument of a function and a part of it; ``""`` is the parameter as the model has it."""
@@ -43,13 +44,33 @@ class Stored:
 
     Attributes:
         arrays: by name, in order.
-        places: parameter and part → byte offset in the file's data.
+        places: parameter and part → byte offset in the file's data; from `far.FAR` on behind what is near.
         bytes: of all of it.
+        near: of it, those that lie on the device: the first.
     """
 
     arrays: Mapping[str, NDArray]
     places: Mapping[tuple[str, str], int]
     bytes: int
+    near: int
+
+    def sizes(self) -> dict[int, int]:
+        """Bytes of every array, by where it begins."""
+        offsets = offsets_of(self.arrays)
+        return {offsets[name]: array.nbytes for name, array in self.arrays.items() if array.nbytes}
+
+    def divided(self, near: Collection[int]) -> Stored:
+        """The same with some arrays first, by where they begin, and the others in the host's memory."""
+        offsets = offsets_of(self.arrays)
+        first = [name for name, array in self.arrays.items() if offsets[name] in near or not array.nbytes]
+        rest = [name for name in self.arrays if name not in set(first)]
+        arrays = {name: self.arrays[name] for name in (*first, *rest)}
+        moved = offsets_of(arrays)
+        end = min((moved[name] for name in rest), default=self.bytes)
+        places = {offsets[name]: moved[name] - end + FAR for name in rest}
+        places |= {offsets[name]: moved[name] for name in first if self.arrays[name].nbytes}
+        found = {key: places.get(start, 0) for key, start in self.places.items()}
+        return Stored(arrays, found, max(self.bytes, end), end)
 
 
 def demands(module: ir.Module, emitted: Emitted) -> dict[str, dict[Demand, None]]:
@@ -94,7 +115,7 @@ def store(module: ir.Module, emitted: Emitted, params: Mapping[str, NDArray]) ->
     offsets = offsets_of(store.arrays)
     places = {key: offsets[name] for key, name in store.names.items()}
     end = max((offsets[name] + array.nbytes for name, array in store.arrays.items()), default=0)
-    return Stored(store.arrays, places, end)
+    return Stored(store.arrays, places, end, end)
 
 
 @dataclass

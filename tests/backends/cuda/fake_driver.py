@@ -1,13 +1,15 @@
 """A driver without a GPU: it checks every call of the loader, and carries launches out in the emulator.
 
 Its functions have the names and results of ``cuda.bindings.driver``. Memory is a NumPy array behind made-up
-addresses; a graph is the list of what was captured; streams and events are held to what capture allows. A
-capture is its thread's, as the loader asks for; others go on meanwhile, on streams of their own.
+addresses; a graph is the list of what was captured, each with what it waits for by streams and events, which
+are held to what capture allows: with a seed it is carried out in any order that these give. A capture is its
+thread's, as the loader asks for; others go on meanwhile, on streams of their own.
 """
 
 from __future__ import annotations
 
 import ctypes
+import random
 import re
 import struct
 import threading
@@ -39,11 +41,12 @@ class Misuse(AssertionError):
 
 @dataclass
 class Recorded:
-    """Something enqueued: what, and by which stream."""
+    """Something enqueued: what, by which stream, and the numbers of what must have ended before."""
 
     name: str
     stream: int
     run: Callable[[], None]
+    after: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -54,11 +57,13 @@ class FakeDriver:
         kernels: what may be launched, with sources, by name.
         execute: carries one launch out; launches are only checked when None.
         capability: of the device.
+        seed: of the order in which a graph is carried out; as captured when None.
     """
 
     kernels: Mapping[str, Kernel]
     execute: Execute | None = None
     capability: tuple[int, int] = (9, 0)
+    seed: int | None = None
     calls: list[str] = field(default_factory=list)
     live: dict[int, str] = field(default_factory=dict)
     launches: list[str] = field(default_factory=list)
@@ -76,6 +81,8 @@ class FakeDriver:
         self.maps: dict[bytes, SimpleNamespace] = {}
         self.encode = ENCODE(self._encode)
         self.recorded: dict[int, int] = {}  # event → stream
+        self.tails: dict[int, frozenset[int]] = {}  # stream, event → what has ended when it has
+        self.pinned: dict[int, Any] = {}
         self.next = 100
         self.CUdevice_attribute = SimpleNamespace(
             CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR=75, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR=76
@@ -159,7 +166,19 @@ class FakeDriver:
             raise Misuse(f"bytes {start} to {start + size} of {self.memory.size}")
         return self.memory[start : start + size]
 
+    def cuMemAllocHost(self, size: int) -> tuple[int, int]:
+        held = ctypes.create_string_buffer(size)
+        self.pinned[ctypes.addressof(held)] = held
+        return OK, ctypes.addressof(held)
+
+    def cuMemFreeHost(self, address: int) -> tuple[int]:
+        del self.pinned[address]
+        return (OK,)
+
     def cuMemcpyHtoDAsync(self, to: int, source: int, size: int, stream: int) -> tuple[int]:
+        if any(start <= source <= start + len(held) - size for start, held in self.pinned.items()):
+            target = self._bytes(to, size)  # read when it is carried out, not now
+            return self._do("fetch", stream, lambda: ctypes.memmove(_address(target), source, size))
         held, target = ctypes.string_at(source, size), self._bytes(to, size)
         return self._do(
             "upload", stream, lambda: target.__setitem__(slice(None), np.frombuffer(held, np.uint8))
@@ -263,6 +282,7 @@ class FakeDriver:
         if self._captures(stream) and stream not in self.joined:
             raise Misuse("an event on a stream that is not part of the capture")
         self.recorded[event] = stream
+        self.tails[event] = self.tails.get(stream, frozenset())
         return (OK,)
 
     def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:
@@ -272,6 +292,7 @@ class FakeDriver:
             raise Misuse("waits for an event that was never recorded")
         if self._captures(stream) and self.recorded[event] in self.joined:
             self.joined.add(stream)
+            self.tails[stream] = self.tails.get(stream, frozenset()) | self.tails[event]
             if stream == self.capturing:
                 self.returned.add(self.recorded[event])
         return (OK,)
@@ -281,6 +302,7 @@ class FakeDriver:
         if self.capturing is not None:
             raise Misuse("a second capture")
         self.capturing, self.captured, self.joined = stream, [], {stream}
+        self.tails = {}
         self.capturer = threading.get_ident()
         self.returned: set[int] = {stream}
         return (OK,)
@@ -310,9 +332,10 @@ class FakeDriver:
     def cuGraphLaunch(self, graph: int, stream: int) -> tuple[int]:
         self._need(graph, "executable graph")
         self._need(stream, "stream")
-        for each in self.graphs[graph]:
-            self.launches.append(each.name)
-            each.run()
+        listed = self.graphs[graph]
+        for number in _drawn(listed, self.seed):
+            self.launches.append(listed[number].name)
+            listed[number].run()
         return (OK,)
 
     def _do(self, name: str, stream: int, run: Callable[[], Any]) -> tuple[int]:
@@ -322,7 +345,8 @@ class FakeDriver:
         elif stream in self.joined:
             if name in ("upload", "download"):
                 raise Misuse("a copy of the caller's memory in a graph")
-            self.captured.append(Recorded(name, stream, run))
+            self.captured.append(Recorded(name, stream, run, self.tails.get(stream, frozenset())))
+            self.tails[stream] = frozenset({len(self.captured) - 1})
         else:
             raise Misuse(f"{name} on a stream that is not part of the capture")
         return (OK,)
@@ -386,3 +410,18 @@ class FakeDriver:
         flat = self._bytes(address, tensor.bytes).view(kind)
         strides = [stride * kind.itemsize for stride in tensor.strides]
         return np.lib.stride_tricks.as_strided(flat, tensor.shape, strides)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _drawn(listed: list[Recorded], seed: int | None) -> list[int]:
+    """An order in which a graph may be carried out."""
+    if seed is None:
+        return list(range(len(listed)))
+    chance, done, left = random.Random(seed), list[int](), set(range(len(listed)))
+    while left:
+        done.append(chance.choice(sorted(n for n in left if not listed[n].after & left)))
+        left.remove(done[-1])
+    return done
