@@ -48,6 +48,7 @@ def compile_mapped(
 
     tiers = [tier.name for tier in tiers_of(target)]  # a target without a fast one is said before any work
     before, place = mapping(pipeline, where)
+    place.progress = progress
     with BundleWriter(out) as writer:
         stages = Stages(progress)
         if isinstance(model, str):

@@ -80,7 +80,8 @@ def memory_map(
     *,
     profile: str | None = None,
     player: str = "hybrid",
-    evaluations: int = 2000,
+    effort: str = "quick",
+    evaluations: int = 0,
     shapes: Mapping[str, int] | None = None,
     seed: int = 0,
     training: Training | None = None,
@@ -93,7 +94,8 @@ def memory_map(
         target: a machine with a fast tier beside its main one; it also prices a model's groups.
         profile: instead of the target's memories, ``T``, or ``R`` and a share of the program's peak.
         player: one of ``passes.place.players.PLAYERS`` or ``TRAINED``.
-        evaluations: plans a search may price.
+        effort: how far the hybrid goes: ``quick`` or ``full``.
+        evaluations: plans a search may price; 0: as many as the player and the effort have.
         shapes: sizes of a model's ranks.
         seed: of everything random.
         training: where a player that learns does so.
@@ -119,7 +121,7 @@ def memory_map(
         sizes = {rank: [size] for rank, size in (shapes or {}).items()}
         problem = compiled(source, source, sizes or None, target)
     machine = of_profile(profile, problem) if profile else of_target(load_target(target))
-    budget = Budget(evaluations, seed) if training is None else Budget(evaluations, seed, training)
+    budget = Budget.of(player, effort, evaluations, seed, training)
     result = solve(problem, machine, player, budget, progress)
     return MappedProgram(problem, machine, result)
 

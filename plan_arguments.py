@@ -136,11 +136,17 @@ PLANS = (
             option("--profile", metavar="P", help="instead: T, or R and a share of the peak, such as R0.5"),
             option("--player", default="hybrid", metavar="P", help="who plays (default hybrid)"),
             option(
+                "--effort",
+                choices=("quick", "full"),
+                default="quick",
+                help="of the hybrid: seconds, or a minute and all it knows (default quick)",
+            ),
+            option(
                 "--evaluations",
                 type=positive,
-                default=2000,
+                default=0,
                 metavar="N",
-                help="plans a search may price (default 2000)",
+                help="plans a search may price (default 2000; quick: 20000)",
             ),
             RANK_SIZES,
             option(

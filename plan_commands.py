@@ -121,6 +121,7 @@ def plan_map(args: argparse.Namespace) -> Outcome:
             args.target,
             profile=args.profile,
             player=args.player,
+            effort=args.effort,
             evaluations=args.evaluations,
             shapes=shapes,
             seed=args.seed,

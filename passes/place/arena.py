@@ -23,6 +23,7 @@ from ..lifetimes import Life, lifetimes
 from ..offsets import Buffer, Infeasible, plan
 
 if TYPE_CHECKING:
+    from .effort import Progress
     from .solved import MappedProgram
 
 LOWER_BOUND = "tier.lower_bound_bytes"
@@ -40,7 +41,8 @@ class Place(Pass):
         capacity: bytes an arena may have, a multiple of 64; 0: as many as it needs.
         target: a machine with a fast tier: map the tensors of every entry, its layers inlined, to that tier.
         solver: the player that maps them, a name of `players.PLAYERS`.
-        evaluations: plans it may price.
+        effort: how far the hybrid goes, a name of `effort.EFFORTS`.
+        evaluations: plans it may price; 0: as many as the effort has.
         pin: names of tensors, as shell patterns separated by ``|``, to hold in the fast tier all their lives.
     """
 
@@ -55,11 +57,13 @@ class Place(Pass):
     capacity: int = 0
     target: str = ""
     solver: str = "hybrid"
-    evaluations: int = 2000
+    effort: str = "quick"
+    evaluations: int = 0
     pin: str = ""
 
     def __post_init__(self) -> None:
         self.maps: dict[str, MappedProgram] = {}
+        self.progress: Progress | None = None
         if self.capacity < 0 or self.capacity % ALIGN:
             raise PassError(
                 f"a capacity of {self.capacity} bytes", where=self.name, accepted=f"a multiple of {ALIGN}"
@@ -84,12 +88,11 @@ class Place(Pass):
             PlanError: the independent checker refuses the placement.
         """
         if self.target:
-            from .mapped import map_entries  # numba
+            from .mapped import map_entries  # ortools
             from .players import Budget
 
-            self.maps = map_entries(
-                module, load(self.target), self.solver, Budget(self.evaluations, self.seed), self.pin
-            )
+            budget = Budget.of(self.solver, self.effort, self.evaluations, self.seed)
+            self.maps = map_entries(module, load(self.target), self.solver, budget, self.pin, self.progress)
             return module
         frames: dict[str, int] = {}
         with module.context, ir.Location.unknown():

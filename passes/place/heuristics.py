@@ -8,7 +8,7 @@ import numpy as np
 
 from . import msa, playouts, search
 from .board import Board, Desk
-from .effort import SLICES, Budget, Clock, Found, Player, Progress, parts, tell
+from .effort import SLICES, Budget, Clock, Found, Patience, Player, Progress, parts, tell
 from .game import Game
 from .plan import MemoryMap
 from .problem import Machine, Problem
@@ -112,11 +112,13 @@ def evolve(
         name, progress: of whom to tell, and whom.
     """
     population = orders(desk, Game(desk.problem, desk.machine), budget.seed)
-    fitness = np.full(len(population), np.inf)
+    fitness, patience = np.full(len(population), np.inf), Patience(clock, budget.depth)
     for part, count in enumerate(parts(evaluations)):
         seed = (budget.seed * SLICES + part) % (1 << 32)
         clock.note(search.evolve(desk, best, population, fitness, whole, seed, count))
         tell(progress, name, clock, budget)
+        if patience.ends():
+            return
 
 
 def played(

@@ -4,7 +4,7 @@ Of the evaluations that the heuristics leave, two fifths go to the evolution of 
 the rest to ruin and recreate from its best plan. That starts the mixed-integer program (`program`), whose
 pieces are packed and priced, one evaluation. Ruin and recreate has what is left; but where the program is
 not solved in its nodes, neighbourhoods of the best plan are near the end (`around`), one evaluation each, as
-long as they find better ones.
+long as they find better ones. `effort.Depth` says where it leaves off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ...ir.errors import InputError
 from . import msa, search
 from .around import Mender
 from .board import Board, Desk, copy_to
-from .effort import SLICES, Budget, Clock, Found, Progress, parts, tell
+from .bound import lower_bound_s
+from .effort import SLICES, Budget, Clock, Found, Patience, Progress, parts, tell
 from .exact import small, solve_exactly
 from .heuristics import all_slow, assignment, evolve, fastest, greedy, insertion, played
 from .neighbourhood import improve
@@ -26,7 +27,7 @@ from .packing import pack
 from .pins import pinned_board
 from .plan import MemoryMap
 from .problem import Machine, Problem
-from .program import MOST_CELLS, Effort, Program, takes
+from .program import MOST_CELLS, Effort, Program, relaxed_bound_s, takes
 
 EVOLVED = 0.4
 """Of the evaluations, for evolution."""
@@ -36,10 +37,6 @@ WINDOW = 10
 """Instructions in which the program moves a copy."""
 STEP = Effort(nodes=200, seconds=240.0)
 """Of the program, within the hybrid, at most; the clock is for what hangs, nodes end it."""
-STEP_NODE_CELLS = 400_000
-"""Nodes × cells of it: ten to twenty seconds of one core where it is not solved before."""
-MENDED, IDLE = 40, 10
-"""Neighbourhoods after it at most, and of those in a row that find nothing better."""
 SPARE = 20
 """Evaluations of ruin and recreate for each neighbourhood, at least."""
 PROOF = Effort(nodes=1_000_000, seconds=25.0)
@@ -85,42 +82,58 @@ def _improved(
     plans = played(known, problem, machine, budget, clock)
     best = desk.empty()
     assigned = desk.empty() if desk.pinned else msa.Assignment(desk).run()
-    evolve(desk, best, False, int(EVOLVED * max(budget.evaluations - clock.evaluations, 0)), clock, budget)
+    evolved = int(EVOLVED * max(budget.evaluations - clock.evaluations, 0))
+    evolve(desk, best, False, evolved, clock, budget, "hybrid, evolution", progress)
     clock.note([desk.price(assigned)])
     best = min(best, assigned, key=desk.price)
+    if _near(desk, min([desk.price(best), *(plan.latency_s for plan in plans)]), budget, progress):
+        return plans, best
     left = max(budget.evaluations - clock.evaluations, 0)
-    stated = step and left > 1 and takes(problem)
+    stated = step and left > 1 and takes(problem, budget.depth.cells)
     best = _recreated(desk, best, (left - 1) // 2 if stated else left, clock, budget, progress)
     if not stated:
         return plans, best
-    best, solved = _solved(desk, best, clock, progress)
+    best, solved = _solved(desk, best, clock, budget, progress)
     left = budget.evaluations - clock.evaluations
-    mended = 0 if solved else min(MENDED, left // SPARE)
+    mended = 0 if solved else min(budget.depth.mended, left // SPARE)
     best = _recreated(desk, best, left - mended, clock, budget, progress)
     _mend(desk, best, mended, clock, budget, progress)
     return plans, _recreated(desk, best, budget.evaluations - clock.evaluations, clock, budget, progress)
 
 
+def _near(desk: Desk, latency: float, budget: Budget, progress: Progress | None) -> bool:
+    """Whether a plan is good enough by the proved bound."""
+    near = budget.depth.near
+    if not near:
+        return False
+    if progress is not None:
+        progress("hybrid: bound", 0, None)
+    bound = max(lower_bound_s(desk.problem, desk.machine), relaxed_bound_s(desk.problem, desk.machine))
+    return latency <= bound * (1 + near)
+
+
 def _mend(
     desk: Desk, best: Board, most: int, clock: Clock, budget: Budget, progress: Progress | None
 ) -> None:
-    """Improve a board in place by neighbourhoods, until `IDLE` in a row find nothing better."""
+    """Improve a board in place by neighbourhoods, until some in a row find nothing better."""
     mender, latency, idle = Mender(desk, Random(budget.seed)), desk.price(best), 0
     for _ in range(most):
         before, latency = latency, mender.mend(best)
         clock.note([latency])
         tell(progress, "hybrid, neighbourhoods", clock, budget)
         idle = 0 if latency < before else idle + 1
-        if idle == IDLE:
+        if idle == budget.depth.idle:
             return
 
 
-def _solved(desk: Desk, best: Board, clock: Clock, progress: Progress | None) -> tuple[Board, bool]:
+def _solved(
+    desk: Desk, best: Board, clock: Clock, budget: Budget, progress: Progress | None
+) -> tuple[Board, bool]:
     """The better of a board and what the program makes of it, one evaluation; whether it was solved."""
     if progress is not None:
         progress("hybrid: mixed-integer program", clock.evaluations, None)
     cells = len(desk.problem.tensors) * len(desk.problem.instructions)
-    effort = replace(STEP, nodes=min(STEP.nodes, STEP_NODE_CELLS // max(cells, 1)))
+    effort = replace(STEP, nodes=min(STEP.nodes, budget.depth.node_cells // max(cells, 1)))
     answer = Program(desk, whole=True, window=WINDOW).solve(effort, best)
     made = best if answer.pieces is None else pack(desk, answer.pieces)
     clock.note([desk.price(made)])
@@ -140,11 +153,14 @@ def _recreated(
     copy_to(desk.tables, board, start)
     copy_to(desk.tables, best, start)
     values, slices = search.measures(desk), parts(evaluations)
+    patience = Patience(clock, budget.depth)
     for part, count in enumerate(slices):
         seed = (budget.seed * SLICES + part) % (1 << 32)
         heat = HEAT * np.array([1 - part / len(slices), 1 - (part + 1) / len(slices)])
         clock.note(search.ruin_and_recreate(desk, board, best, values, heat, seed, count))
-        tell(progress, "hybrid", clock, budget)
+        tell(progress, "hybrid, ruin and recreate", clock, budget)
+        if patience.ends():
+            break
     return best
 
 

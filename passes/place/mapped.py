@@ -16,17 +16,22 @@ from .compiled import Program, read_program
 from .emit import Emitter
 from .inline import inline_layers
 from .pins import matching
-from .players import Budget, solve
+from .players import Budget, Progress, solve
 from .profiles import of_target, tiers_of
 from .solved import MappedProgram
 
 
 def map_entries(
-    module: ir.Module, target: Target, solver: str, budget: Budget, pin: str = ""
+    module: ir.Module,
+    target: Target,
+    solver: str,
+    budget: Budget,
+    pin: str = "",
+    progress: Progress | None = None,
 ) -> dict[str, MappedProgram]:
     """Inline every entry's layers, let a player map its tensors, and write the map into the module.
 
-    ``pin`` names tensors to hold in the fast tier (`pins.matching`).
+    ``pin`` names tensors to hold in the fast tier (`pins.matching`); ``progress`` is told what is being done.
 
     Raises:
         TargetError: the target has no fast tier.
@@ -40,13 +45,21 @@ def map_entries(
     with module.context, ir.Location.unknown():
         for name, function, program in flat_programs(module, target):
             pinned = matching(program.problem, pin)
-            result = solve(program.problem, machine, solver, replace(budget, pinned=pinned))
+            allowed = replace(budget, pinned=pinned)
+            result = solve(program.problem, machine, solver, allowed, named(progress, name))
             Emitter(function, program, result.found.plan, (fast, slow)).emit()
             function.attributes[SOLVER] = attributes({SOLVER: solver})[SOLVER]
             found[name] = MappedProgram(program.problem, machine, result)
     rooms = {tier.name: Room(tier.capacity_bytes, tier.alignment_bytes) for tier in (fast, slow)}
     verify_moves(module, rooms, slow.name)
     return found
+
+
+def named(progress: Progress | None, name: str) -> Progress | None:
+    """Progress on one of several entries."""
+    if progress is None:
+        return None
+    return lambda label, done, total: progress(f"place {name}, {label}", done, total)
 
 
 def flat_programs(module: ir.Module, target: Target) -> Iterator[tuple[str, func.FuncOp, Program]]:

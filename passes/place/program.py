@@ -376,9 +376,9 @@ class Program:
         return Piece(x, need, max(last, done), NONE, need, done, tuple(run))
 
 
-def takes(problem: Problem) -> bool:
-    """Whether a problem is small enough to be stated as a program."""
-    return len(problem.tensors) * len(problem.instructions) <= MOST_CELLS
+def takes(problem: Problem, most: int = MOST_CELLS) -> bool:
+    """Whether a problem is small enough to be stated as a program: instructions × tensors."""
+    return len(problem.tensors) * len(problem.instructions) <= min(most, MOST_CELLS)
 
 
 @lru_cache(maxsize=4)

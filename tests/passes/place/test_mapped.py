@@ -249,7 +249,8 @@ def test_an_arena_that_is_too_small_names_who_is_in_the_way() -> None:
         ({"capacity": 64, "target": "tpu-v4i"}, PassError, "a capacity and a target"),
         ({"target": "bolt-u55c"}, TargetError, "no tier of known size is faster"),
         ({"target": "tpu-v4i", "solver": "chess"}, InputError, "no player 'chess'"),
-        ({"target": "tpu-v4i", "evaluations": 0}, InputError, "0 evaluations"),
+        ({"target": "tpu-v4i", "evaluations": -3}, InputError, "-3 evaluations"),
+        ({"target": "tpu-v4i", "effort": "slow"}, InputError, "no effort 'slow'"),
     ],
 )
 def test_mistakes_are_told(options: dict[str, object], kind: type[Exception], complaint: str) -> None:
