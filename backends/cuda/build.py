@@ -19,6 +19,7 @@ from .emit import Emitted, emit
 from .far import FAR, Streaming, divide
 from .kernel import Arch, Kernel
 from .lanes import check, in_lanes
+from .moves import tier_text
 from .plan import EntryPlan, KernelFacts, Plan, Step, aligned
 from .resources import Resources
 from .unroll import Sections, sections, unroll
@@ -41,7 +42,7 @@ def build(
     """Compile a placed module for a GPU into a bundle being written.
 
     Writes ``weights.safetensors`` and the folder ``cuda``: a source and a cubin per kernel, the headers that
-    sources include, and ``plan.json``.
+    sources include, ``plan.json``, and where weights lie in the host's memory ``ENTRY.tiers.mlir``.
 
     Args:
         module: placed; entries are its public functions.
@@ -68,6 +69,11 @@ def build(
     }
     plan = Plan(arch, laid.bytes, laid.places, facts, lists, stored.bytes - stored.near)
     check(plan)
+    if plan.far_bytes:
+        for name, entry in plan.entries.items():
+            writer.write_text(
+                f"{FOLDER}/{name}.tiers.mlir", tier_text(name, entry.steps, plan.sections["window"])
+            )
     writer.write_weights({**stored.arrays, **codes_of(module, params)})
     for name, text in headers().items():
         writer.write_text(f"{FOLDER}/include/{name}", text)

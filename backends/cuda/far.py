@@ -81,7 +81,7 @@ def stays(steps: Sequence[Step], sizes: Sizes, *, hold: bool = True) -> tuple[St
 
 
 def ring(listed: Sequence[Stay], window: int, *, ahead: bool) -> tuple[Fetch, ...] | None:
-    """Places of stays in a window of some bytes, or None where they do not fit.
+    """Copies for stays, in a window of some bytes, or None where they do not fit.
 
     Args:
         listed: by first use.
@@ -89,18 +89,21 @@ def ring(listed: Sequence[Stay], window: int, *, ahead: bool) -> tuple[Fetch, ..
         ahead: whether each but those of the first step must be able to begin before the step that reads it.
     """
     fetches: list[Fetch] = []
-    there: list[tuple[Span, int]] = []  # bytes that are taken, and their last reader
+    there: dict[int, tuple[Span, int]] = {}  # weight → bytes that it takes, and its copy
     head = begin = 0
     for stay in listed:
+        if stay.weight in there:  # nothing has taken its bytes since
+            copy = there[stay.weight][1]
+            fetches[copy] = replace(fetches[copy], stay=replace(fetches[copy].stay, last=stay.last))
+            continue
         size = aligned(stay.bytes)
         head = head if head + size <= window else 0
         span = Span(head, head + size)
-        gone = [last for held, last in there if held.meets(span)]
-        begin = max([begin, *(last + 1 for last in gone)])
+        gone = [weight for weight, (held, _) in there.items() if held.meets(span)]
+        begin = max([begin, *(fetches[there.pop(weight)[1]].stay.last + 1 for weight in gone)])
         if size > window or begin > stay.first or (ahead and begin == stay.first > 0):
             return None
-        there = [(held, last) for held, last in there if not held.meets(span)]
-        there.append((span, stay.last))
+        there[stay.weight] = span, len(fetches)
         fetches.append(Fetch(stay, head, begin))
         head += size
     return tuple(fetches)
@@ -113,11 +116,13 @@ class Division:
     Attributes:
         near: those that stay, by where they begin.
         window: bytes of the window.
+        brought: bytes that copies bring, in one run of every entry.
         hold: as in `stays`.
     """
 
     near: frozenset[int]
     window: int
+    brought: int
     hold: bool = True
 
 
@@ -162,7 +167,7 @@ def _divided(by_entry: Sequence[Sequence[Stay]], sizes: Sizes, room: int, ahead:
     ]
     if not found:
         return None
-    best = min(found, key=lambda made: _brought(by_entry, made.near))
+    best = min(found, key=lambda made: made.brought)
     return replace(best, near=best.near | unread) if _fits(best, unread, sizes, room) else best
 
 
@@ -175,7 +180,7 @@ def _most(
     ahead: bool,
 ) -> Division | None:
     """The division that keeps the largest share of weights beside those that are kept anyway."""
-    for share in reversed(range(_SHARES)):
+    for share in reversed(range(_SHARES + 1)):
         near, owed = set(kept), 0
         for weight in order:
             owed += share * sizes[weight]
@@ -184,8 +189,10 @@ def _most(
                 owed -= _SHARES * sizes[weight]
         window = (room - _taken(near, sizes)) // aligned(1) * aligned(1)
         far = [[stay for stay in listed if stay.weight not in near] for listed in by_entry]
-        if window >= 0 and all(ring(listed, window, ahead=ahead) is not None for listed in far):
-            return Division(frozenset(near), window)
+        rings = [ring(listed, window, ahead=ahead) for listed in far]
+        if window >= 0 and None not in rings:
+            brought = sum(fetch.stay.bytes for made in rings for fetch in made or ())
+            return Division(frozenset(near), window, brought)
     return None
 
 
@@ -195,10 +202,6 @@ def _taken(near: set[int] | frozenset[int], sizes: Sizes) -> int:
 
 def _fits(made: Division, more: set[int], sizes: Sizes, room: int) -> bool:
     return _taken(made.near | more, sizes) + made.window <= room
-
-
-def _brought(by_entry: Sequence[Sequence[Stay]], near: frozenset[int]) -> int:
-    return sum(stay.bytes for listed in by_entry for stay in listed if stay.weight not in near)
 
 
 @dataclass(frozen=True)

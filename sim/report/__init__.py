@@ -104,6 +104,7 @@ def _json(contents: Contents) -> dict[str, Any]:
             for name, memory in contents.memory.items()
         },
         "kernels": [kernel.to_json() for kernel in contents.kernels],
+        **({"far_weights": contents.far.to_json()} if contents.far else {}),
         "maps": {name: found.to_json() for name, found in contents.maps.items()},
         "verification": contents.verification.to_json() if contents.verification else None,
         "rtl": [run.to_json() for run in contents.rtl_runs],

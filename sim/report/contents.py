@@ -16,7 +16,7 @@ from ..cost.record import CostRecord
 from ..rtl.compare import SimResult
 from ..rtl.record import runs_from_json
 from ..verification import Verification
-from .gpu import GpuKernel, read_kernels
+from .gpu import FarWeights, GpuKernel, read_far, read_kernels
 from .maps import MappedEntry, read_maps
 
 VERIFY = "verify.json"
@@ -48,6 +48,7 @@ class Contents:
         maps: the memory map of every entry point, where the target has a fast tier.
         oblivious: the tables of a program that looks up by private indices, else None.
         kernels: of a GPU's code.
+        far: weights that a GPU has not.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Contents:
     rtl_runs: tuple[SimResult, ...]
     oblivious: Mapping[str, Any] | None = None
     kernels: tuple[GpuKernel, ...] = ()
+    far: FarWeights | None = None
 
     @property
     def model(self) -> str:
@@ -92,6 +94,7 @@ def read(bundle_dir: str | Path) -> Contents:
         rtl_runs=runs_from_json(runs, str(bundle.path / RTL_RUNS)) if runs else (),
         oblivious=_oblivious(bundle),
         kernels=read_kernels(bundle),
+        far=read_far(bundle),
     )
 
 

@@ -94,6 +94,55 @@ def read_kernels(bundle: BundleFiles) -> tuple[GpuKernel, ...]:
         raise BundleError(f"not a launch list: {error}", where=where, accepted="compile again") from error
 
 
+@dataclass(frozen=True)
+class FarWeights:
+    """Weights that lie in the host's memory.
+
+    Attributes:
+        near_bytes, far_bytes: of the weights on the device, and of those that are not.
+        window_bytes: of the device, that they pass through.
+        copies, moved_bytes: in one run of the largest entry.
+    """
+
+    near_bytes: int
+    far_bytes: int
+    window_bytes: int
+    copies: int
+    moved_bytes: int
+
+    def text(self) -> str:
+        """A line for people."""
+        return (
+            f"{units.size(self.near_bytes)} of weights on the device, {units.size(self.far_bytes)} in the "
+            f"host's memory: a run brings {units.size(self.moved_bytes)} in {self.copies} copies, through "
+            f"{units.size(self.window_bytes)}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def read_far(bundle: BundleFiles) -> FarWeights | None:
+    """What of a bundle's weights lies in the host's memory, None where all are on the device.
+
+    Raises:
+        BundleError: no launch list, or a corrupt one.
+    """
+    facts = bundle.manifest["backends"].get(BACKEND)
+    plan = bundle.json(facts["plan"]) if facts is not None else {}
+    if not plan.get("far_bytes"):
+        return None
+    try:
+        most = max(plan["entries"].values(), key=lambda entry: len(entry["steps"]))
+        copies = [step["bytes"] for step in most["steps"] if step["kind"] == "fetch"]
+        near, window = (plan["sections"][name][1] for name in ("weights", "window"))
+        return FarWeights(near, plan["far_bytes"], window, len(copies), sum(copies))
+    except (KeyError, TypeError, ValueError) as error:
+        where = str(bundle.path / facts["plan"]) if facts is not None else ""
+        raise BundleError(f"not a launch list: {error}", where=where, accepted="compile again") from error
+
+
 def _kernel(name: str, data: Mapping[str, Any], runs: int) -> GpuKernel:
     x, y, z = data["grid"]
     across, down, deep = data["block"]

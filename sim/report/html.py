@@ -42,6 +42,8 @@ def _bundle(key: str, contents: Contents) -> str:
     ]
     if contents.kernels:
         parts += ["<h2>Kernels of the GPU</h2>", gpu.section(contents.kernels)]
+    if contents.far is not None:
+        parts.append(f"<p>{escape(contents.far.text())}</p>")
     if contents.maps:
         folded = [
             maps.section(name, found, shown=not at) for at, (name, found) in enumerate(contents.maps.items())

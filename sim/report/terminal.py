@@ -40,6 +40,8 @@ def tables(contents: Contents) -> RenderableType:
         parts.append(_memory(contents))
     if contents.kernels:
         parts.append(_kernels(contents))
+    if contents.far is not None:
+        parts.append(Text(contents.far.text()))
     if contents.maps:
         parts += [_maps(contents), *(Text(f"picture: {found.where}") for found in contents.maps.values())]
     if contents.oblivious is not None:
