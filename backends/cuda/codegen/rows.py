@@ -90,8 +90,9 @@ class _Rows:
         scope = Scope(group, self.names, {})
         for op in group.top():
             self._step(op, scope)
-        for number, value in enumerate(group.yielded):
-            self._store(number, value, scope)
+        spaces = [tuple(group.ranks_of(value)) for value in group.yielded]
+        for space in dict.fromkeys(spaces):
+            self._store([number for number, own in enumerate(spaces) if own == space], space, scope)
         blocks = prod(group.extents[rank] for rank in self.outer)
         ranks = decode("block", tuple(self.outer), group)
         number = ["const int block = blockIdx.x;"] if blocks > 1 else []
@@ -226,13 +227,16 @@ class _Rows:
             whole.add(*body.lines)
         scope.nest(f"for (int point = threadIdx.x; point < {points}; point += {self.threads})", whole)
 
-    def _store(self, number: int, value: ir.Value, scope: Scope) -> None:
-        name, ranks = self.group.results[number], self.group.ranks_of(value)
+    def _store(self, numbers: Sequence[int], ranks: Sequence[str], scope: Scope) -> None:
+        """Write the results of the same ranks, in one loop: what they have in common is computed once."""
         inner = [rank for rank in ranks if rank not in self.outer]
         index = [Index.of(rank) for rank in ranks]
         body = scope.inner()
-        text, _ = body.value(value, index)
-        body.add(store_text(name, dtype_name(value), shape_of(value), index, text))
+        for number in numbers:
+            value = self.group.yielded[number]
+            text, _ = body.value(value, index)
+            name = self.group.results[number]
+            body.add(store_text(name, dtype_name(value), shape_of(value), index, text))
         if inner:
             self._spread(inner, body, scope)
         else:

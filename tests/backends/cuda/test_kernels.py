@@ -67,6 +67,19 @@ class Norms(nn.Module):
         return torch.softmax(self.layer(x), -1)
 
 
+class Normed(nn.Module):
+    """A norm that a product reads rounded, and a sum as it is."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.norm, self.linear = nn.LayerNorm(width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        normed = self.norm(x)
+        return self.linear(normed) + normed
+
+
 class Loss(nn.Module):
     """Log-sum-exp loss."""
 
@@ -242,6 +255,16 @@ def test_a_token_of_anything_with_packed_weights() -> None:
 
 
 PACKED = "relabel,simplify,quantize{format=bitmod4},precision{tokens=bf16},fuse,place"
+
+
+def test_results_of_the_same_rows_are_written_in_one_loop() -> None:
+    found = compared(Normed(72), ROUNDED, x=normal(5, 72))
+    hold(found, FLOAT, "a block of")
+    (rows,) = {each.kernel.name: each.kernel for each in found if "a block of" in each.kernel.note}.values()
+    assert [tensor.dtype for tensor in rows.tensors() if tensor.role == "out"] == ["f32", "bf16"]
+    assert rows.source.count("for (int ") == 3  # mean, variance, both results
+    for arch in ("sm_80", "sm_90a", "sm_100a"):
+        assert compile_source(rows.name, rows.source, arch).resources[rows.name].spill_bytes == 0
 
 
 @pytest.mark.slow
