@@ -166,10 +166,12 @@ def finer(halves: np.ndarray, seed: int) -> np.ndarray:
     return found
 
 
-def quantized_run(layers: list[Layer], pace: Pace, seed: int, poisoned: int | None = None) -> Run:
+def quantized_run(
+    layers: list[Layer], pace: Pace, seed: int, poisoned: int | None = None, unit: int = 0
+) -> Run:
     """Layers of one shape and scheme, as units of a BitMoD body, all drained through a product with 0.5.
 
-    A vector with poison poisons its unit, and no other.
+    A vector with poison, the first of an operand's unit, poisons this unit and no other.
     """
     first = layers[0]
     tiles = first.channels // LANES
@@ -193,9 +195,9 @@ def quantized_run(layers: list[Layer], pace: Pace, seed: int, poisoned: int | No
         Stream.clean(words.view(np.float32).reshape(-1, LANES)),
     ]
     results = Stream.clean(left)
-    if poisoned is not None:  # the first vector of this operand
-        operands[poisoned].poison[0] = True
-        results.poison[: tiles * first.tokens] = True
+    if poisoned is not None:
+        operands[poisoned].poison[len(operands[poisoned].poison) // len(layers) * unit] = True
+        results.poison[tiles * first.tokens * unit : tiles * first.tokens * (unit + 1)] = True
     return Run(it, operands, pace=pace, seed=seed, results=results)
 
 
@@ -212,6 +214,14 @@ def quantized_jobs(folder: Path) -> list[Job]:
         slow = quantized_run(layers, replace(PACES[0], reset=300), seed, seed % 2)
         free = quantized_run(layers, FULL_SPEED, seed)
         runs += [replace(free, configuration=replace(free.configuration, credits=()), exact=True), slow]
+    # One result more than the output's queue holds, so that a unit's last waits for room; a reset in the second
+    # unit; poison at the head of the queue while the unit before is at work.
+    layers = [Layer(11, 24, 128, 60 + unit) for unit in range(3)]
+    runs += [
+        quantized_run(layers, Pace(withheld=4000), 7),
+        quantized_run(layers, Pace(reset=1100), 8),
+        quantized_run(layers, FULL_SPEED, 9, 0, unit=1),
+    ]
     return [Job((write(runs, folder / "quantized.bin"),))]
 
 
