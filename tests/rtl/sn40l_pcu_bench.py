@@ -214,8 +214,8 @@ def quantized_jobs(folder: Path) -> list[Job]:
         slow = quantized_run(layers, replace(PACES[0], reset=300), seed, seed % 2)
         free = quantized_run(layers, FULL_SPEED, seed)
         runs += [replace(free, configuration=replace(free.configuration, credits=()), exact=True), slow]
-    # One result more than the output's queue holds, so that a unit's last waits for room; a reset in the second
-    # unit; poison at the head of the queue while the unit before is at work.
+    # One result more than the output's queue holds, so that a unit's last waits for room; a reset in the
+    # second unit; poison at the head of the queue while the unit before is at work.
     layers = [Layer(11, 24, 128, 60 + unit) for unit in range(3)]
     runs += [
         quantized_run(layers, Pace(withheld=4000), 7),
