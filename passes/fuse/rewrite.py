@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
+from ...ir.einsum import Coord
 from ..analyse import Cascade, Polynomial, count_passes, live_footprint, outer_ranks
 from .defer import defer
 from .iterate import NotIterable, Tiling, iterate
 from .steps import Step
+
+_SHORTER, _FEW = 4, 8
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,17 @@ def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
     Args:
         cascade: Einsums of a region, ranks unified.
         rank: the rank to stream.
-        tile: extent of its inner sub-rank; the whole rank when that is shorter.
+        tile: extent of its inner sub-rank; the whole rank when that is shorter. A quarter of it where how
+            far the rank is read is known only at run time and few outer points share what is read, as in
+            decode: a generation is read whole, and little work makes up for that.
     """
     found = measure(cascade, rank)
     if found.passes_before < 2:
         return None
     deferred, deferrals = defer(cascade, rank)
     extent = cascade.extents[rank]
+    if _reach_found_late(cascade, rank) and _sharing(cascade, rank, found.outer) <= _FEW:
+        tile = max(1, tile // _SHORTER)
     tiling = Tiling(rank, extent, min(tile, extent))
     if {tiling.outer, tiling.inner} & set(cascade.extents):
         return None
@@ -107,6 +116,28 @@ def one_pass(cascade: Cascade, rank: str, tile: int) -> Rewriting | None:
         cascade, after, rank, found.root, found.passes_before, passes, found.footprint_before, size,
         found.outer, (*deferrals, *iterations), tiling,
     )  # fmt: skip
+
+
+def _reach_found_late(cascade: Cascade, rank: str) -> bool:
+    """Whether coordinates of the rank are compared with an input."""
+    inputs = set(cascade.inputs)
+    return any(
+        any(isinstance(operand, Coord) and rank in operand.ranks for operand in einsum.operands)
+        and any(access.tensor in inputs for access in einsum.accesses)
+        for einsum in cascade.einsums
+    )
+
+
+def _sharing(cascade: Cascade, rank: str, outer: Sequence[str]) -> int:
+    """For how many outer points an input that streams over the rank is the same, at most."""
+    inputs = set(cascade.inputs)
+    streams = [
+        access
+        for einsum in cascade.einsums
+        for access in einsum.accesses
+        if access.tensor in inputs and rank in access.ranks
+    ]
+    return max((prod(cascade.extents[r] for r in outer if r not in s.ranks) for s in streams), default=1)
 
 
 def rewrite_text(cascade: Cascade, rank: str) -> Rewriting:

@@ -176,3 +176,27 @@ def test_what_is_carried_is_kept_where_only_the_next_generation_reads_it() -> No
     )
     kept = prune(parse_cascade(text))
     assert [einsum.output.tensor for einsum in kept.einsums] == ["Y", "S"]
+
+
+@pytest.mark.parametrize(
+    ("queries", "mask", "tile"),
+    [(1, "le(@m, L[])", 16), (8, "le(@m, L[])", 16), (9, "le(@m, L[])", 64), (1, "le(@m, 40)", 64)],
+)
+def test_generations_are_short_where_few_share_what_is_read_up_to_a_point_found_late(
+    queries: int, mask: str, tile: int
+) -> None:
+    cascade = parse_cascade(
+        f"H=2 P={queries} M=200 E=4 F=4\n"
+        "QK[h,p,m] = sum[e] mul(Q[h,p,e], K[h,m,e])\n"
+        f"L1[m] = {mask}\n"
+        "S[h,p,m] = where(L1[m], QK[h,p,m], -inf)\n"
+        "M1[h,p] = max[m] S[h,p,m]\n"
+        "N[h,p,m] = exp_sub_left(S[h,p,m], M1[h,p])\n"
+        "D[h,p] = sum[m] N[h,p,m]\n"
+        "A[h,p,m] = div(N[h,p,m], D[h,p])\n"
+        "AV[h,p,f] = sum[m] mul(A[h,p,m], V[h,m,f])"
+    )
+    rewriting = one_pass(cascade, "m", 64)
+    assert rewriting is not None
+    assert rewriting.tiling is not None
+    assert rewriting.tiling.tile == tile
