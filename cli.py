@@ -1,8 +1,8 @@
 """The command line: a table of commands, and one place where errors become messages and exit codes.
 
-Exit status: 0 done, 1 a check failed, 2 bad input, 130 interrupted. With ``--json`` standard output is one
-JSON object, an error included (``{"error": {...}}``); messages for people and progress bars go to standard
-error. Nothing heavy is imported here, so that ``penstock --help`` answers at once.
+Exit status: 0 done, 1 a check failed, 2 bad input, 130 interrupted, 143 terminated. With ``--json``
+standard output is one JSON object, an error included (``{"error": {...}}``); messages for people and progress
+bars go to standard error. Nothing heavy is imported here, so that ``penstock --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout, suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from . import __version__
@@ -24,7 +26,32 @@ from .ir.errors import InputError, PenstockError, ToolMissing
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as an interrupt: what is half-written goes, and so do the programs that were started."""
+
+
+@contextmanager
+def ended_by_terminate() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM, in this process alone: workers forked from it just end."""
+    owner = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        if os.getpid() == owner:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(text: str, stream: TextIO) -> None:
@@ -175,7 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     prepare_streams()
     try:
-        return execute(build_parser().read(words))
+        with ended_by_terminate():
+            return execute(build_parser().read(words))
     except PenstockError as error:
         return refuse(error, as_json)
     except OSError as error:
@@ -189,5 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (error.name or "").startswith("penstock"):
             raise
         return refuse(missing(error), as_json)
+    except Terminated:
+        return refuse(PenstockError("terminated"), as_json, TERMINATED)
     except KeyboardInterrupt:
         return refuse(PenstockError("interrupted"), as_json, INTERRUPTED)

@@ -61,4 +61,6 @@ def within(node: fx.Node) -> bool:
     extents, steps = cast(Sequence[int], size), cast(Sequence[int], stride)
     reach = [(extent - 1) * step for extent, step in zip(extents, steps, strict=True)]
     last = (start if isinstance(start, int) else 0) + sum(reach)
+    if not like.dim():  # torch-mlir ends the process over it
+        return False
     return like.is_contiguous() and like.storage_offset() == 0 and last < like.numel()

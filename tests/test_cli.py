@@ -217,6 +217,26 @@ def test_an_interrupt_ends_quietly(
     assert capsys.readouterr().err == "penstock: interrupted\n"
 
 
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """The model sends the signal itself, in the middle of its compilation."""
+    kept = tmp_path / "kept"
+    kept.write_text("as it was")
+    (tmp_path / "m.py").write_text(
+        "import os, signal, torch\n"
+        "from penstock.ir.files import whole\n"
+        "def model():\n"
+        "    with whole('kept') as scratch:\n"
+        "        scratch.write_text('half')\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return torch.nn.Linear(2, 2), (torch.ones(1, 2),)\n"
+    )
+    command = [sys.executable, "-m", "penstock", "compile", "m.py:model", "-o", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (cli.TERMINATED, "penstock: terminated\n")
+    assert kept.read_text() == "as it was"
+    assert {path.name for path in tmp_path.iterdir()} <= {"m.py", "kept", "__pycache__"}
+
+
 def test_what_a_model_prints_does_not_mix_with_what_the_command_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

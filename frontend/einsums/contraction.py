@@ -39,7 +39,8 @@ def linear(body: Body, x: Tensor, weight: Tensor, bias: Tensor | None = None) ->
 
 
 def _scaled(body: Body, x: Tensor, factor: Number) -> Tensor:
-    return x if factor == 1 else body.map("mul", x, float(factor) if x.dtype.is_floating_point else factor)
+    factor = float(factor) if x.dtype.is_floating_point else int(factor)
+    return x if factor == 1 else body.map("mul", x, factor)
 
 
 @form("aten.addmm.default", "aten.addmv.default", "aten.baddbmm.default")

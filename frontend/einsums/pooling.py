@@ -9,6 +9,7 @@ from ...ir.einsum import Coord, Index
 from ..body import Body, NoForm
 from ..tensor import Tensor, literal, size_of
 from .convolution import KERNEL, SPATIAL, Window, spread
+from .formula import evaluate
 from .table import form
 
 
@@ -73,11 +74,25 @@ def avg_pool(
         raise NoForm("windows that reach beyond the padding")
     padded = any(w.padding for w in windows)
     points = divisor_override or size_of(w.extent for w in windows)
+    if not x.dtype.is_floating_point:
+        return _whole_mean(body, x, windows, points if count_include_pad or divisor_override else None)
     if count_include_pad or divisor_override or not padded:
         return _fold(body, x, windows, "mul", "sum", 1.0 / points)
     total = _fold(body, x, windows, "mul", "sum", 1.0)
     ones = body.materialised(literal(1.0, x.dtype, x.shape[-len(windows) :]))
     return body.map("div", total, _fold(body, ones, windows, "mul", "sum", 1.0))
+
+
+def _whole_mean(body: Body, x: Tensor, windows: Sequence[Window], points: int | None) -> Tensor:
+    """Sums of whole numbers divided towards zero; by the places inside the tensor where `points` is None."""
+    total = _fold(body, x, windows, "mul", "sum", 1)
+    by: Tensor | int = abs(points or 1)
+    if points is None:
+        ones = body.materialised(literal(1, x.dtype, x.shape[-len(windows) :]))
+        by = _fold(body, ones, windows, "mul", "sum", 1)
+    sign = "-t" if points is not None and points < 0 else "t"
+    text = f"where({sign} < 0, -(abs(t) // by), abs(t) // by)"
+    return evaluate(body, text, {"t": total, "by": by})
 
 
 @form("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default",

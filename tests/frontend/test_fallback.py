@@ -98,3 +98,8 @@ def test_a_scatter_that_torch_mlir_would_end_the_process_over_is_refused() -> No
             integers(5, "4,2"),
             source,
         )
+
+
+def test_strides_over_one_element_that_torch_mlir_would_end_the_process_over_are_refused() -> None:
+    with pytest.raises(UnsupportedOps, match="strides over memory"):
+        raised(lambda x: x.as_strided((1, 1), (1, 1)), torch.tensor(2.0))

@@ -139,5 +139,16 @@ def test_where_the_largest_lies_is_refused_by_the_name_of_its_operator(pool: Cal
         raised(lambda x: pool(x, 3, return_indices=True), *tensors("2,3,8"))
 
 
+def test_factors_of_whole_products_are_whole() -> None:
+    x, y, bias = integers(9, "2,3,4"), integers(9, "2,4,5", 1), integers(9, "2,3,5", 2)
+    assert_same(lambda b, x, y: torch.baddbmm(b, x, y, alpha=0.6, beta=2.7), bias, x, y)
+
+
+def test_means_of_whole_numbers_are_cut_towards_zero() -> None:
+    x = integers(90, "2,3,7,8") - 45
+    assert_same(lambda x: (F.avg_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)), x)
+    assert_same(lambda x: (F.avg_pool1d(x[0], 4), F.avg_pool2d(x, 2, divisor_override=-3)), x)
+
+
 def test_adaptive_pooling_over_equal_parts() -> None:
     assert_same(lambda x: F.adaptive_avg_pool2d(x, (2, 3)), *tensors("1,2,6,6"))
