@@ -91,7 +91,7 @@ class Budget:
     def of(
         cls, player: str, effort: str, evaluations: int = 0, seed: int = 0, training: Training | None = None
     ) -> Budget:
-        """A budget by an effort's name (the hybrid alone has them), of its own evaluations where they are 0.
+        """A player's budget by the name of an effort, which the hybrid alone has; 0 evaluations: the usual.
 
         Raises:
             InputError: no such effort.

@@ -80,6 +80,27 @@ def test_a_budget_is_kept_and_the_curve_falls() -> None:
         assert latencies[-1] == pytest.approx(found.plan.latency_s, rel=1e-9)
 
 
+@pytest.mark.parametrize(("name", "share"), [("unet", "R0.25"), ("bert", "R0.5"), ("bert", "R1.0")])
+def test_a_quick_hybrid_ends_by_itself_close_to_the_bound(name: str, share: str) -> None:
+    """By what it found and not by the clock: twice the same, never worse than a heuristic."""
+    problem = graph(name)
+    where, budget = profile(share, problem), Budget.of("hybrid", "quick", seed=1)
+    one, two = (judged(problem, where, "hybrid", budget) for _ in range(2))
+    assert one.found.plan == two.found.plan
+    assert one.found.evaluations == two.found.evaluations < budget.evaluations
+    assert one.latency_s <= one.bound_s * 1.005
+    for player in ("greedy", "insertion", "msa"):
+        assert one.latency_s <= judged(problem, where, player, budget).latency_s * (1 + RELATIVE)
+
+
+def test_an_effort_is_the_hybrids_alone() -> None:
+    assert Budget.of("hybrid", "full") == Budget()
+    assert Budget.of("agent", "quick", seed=3) == Budget(seed=3)
+    assert Budget.of("hybrid", "quick", 7).evaluations == 7
+    with pytest.raises(InputError, match=r"no effort 'slow' .*quick, full"):
+        Budget.of("hybrid", "slow")
+
+
 def test_where_the_program_is_not_solved_its_neighbourhoods_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget is kept, a seed decides, and no neighbourhood makes the plan slower."""
     monkeypatch.setattr(hybrid, "STEP", replace(hybrid.STEP, nodes=0))
