@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...ir.bitmod_format import GROUP_SIZE, SCALE_MAX, BitmodFormat, BitmodWeights, Mode, lookup
+from ...ir.errors import InputError
 from .blocks import checked, cut
 from .codebook import Codebook, encode
 from .integer import quantize_integers
@@ -32,7 +33,7 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
         Codes, special-value indices, group scales 0..127 and channel scales.
 
     Raises:
-        InputError: unknown format, or weights that are no finite matrix.
+        InputError: unknown format, weights that are no finite matrix, or beyond the scales.
     """
     chosen = lookup(scheme) if isinstance(scheme, str) else scheme
     matrix = checked(weights)
@@ -42,6 +43,12 @@ def quantize(weights: ArrayLike, scheme: str | BitmodFormat = "bitmod4") -> Bitm
     # A zero special value leaves the basic grid: code 0 comes first and is used.
     books = [Codebook(values / 2.0, chosen.codes) for values in chosen.values()]
     found = encode(cut(matrix, GROUP_SIZE), books, SCALE_RANGE)
+    if found.scale.max() >= SCALE_RANGE[1]:
+        largest = f"{np.abs(matrix).max():.3g}"
+        raise InputError(
+            f"weights of up to {largest} are beyond a group's largest scale, {SCALE_RANGE[1]:g}",
+            accepted="smaller weights, or integers such as int8",
+        )
     shape = channels, len(found.scale) // channels
     group_scale, channel_scale = second_level(found.scale.reshape(shape))
     return BitmodWeights(
