@@ -69,6 +69,7 @@ def test_a_seed_decides_the_plan(player: str) -> None:
     assert one.found.plan == two.found.plan
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_the_curve_falls() -> None:
     problem = graph("strassen")
     where = profile("R0.5", problem)
@@ -101,6 +102,7 @@ def test_an_effort_is_the_hybrids_alone() -> None:
         Budget.of("hybrid", "slow")
 
 
+@pytest.mark.slow
 def test_where_the_program_is_not_solved_its_neighbourhoods_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget is kept, a seed decides, and no neighbourhood makes the plan slower."""
     monkeypatch.setattr(hybrid, "STEP", replace(hybrid.STEP, nodes=0))

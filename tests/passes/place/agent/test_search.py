@@ -82,6 +82,7 @@ def test_obvious_moves_lose_nothing(variant):
     assert compared > 10
 
 
+@pytest.mark.slow
 def test_a_search_with_enough_simulations_plays_the_optimum():
     compared = better_than_nothing = 0
     for seed in SEEDS:
