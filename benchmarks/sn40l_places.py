@@ -20,11 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
+from random_blocks import random_block
 
 from penstock.backends.verilog.sn40l import emit_section
-from penstock.blocks import Block, Recorded, placed, recognise
-from penstock.frontend.zoo.bert import BertConfig, BertLayer
+from penstock.blocks import placed
 from penstock.ir.targets import load
 from penstock.sim.rtl.simulate import simulate
 from penstock.sim.rtl.sn40l_section.design import SectionResult
@@ -52,7 +51,7 @@ def main() -> int:
 
 def lines(name: str, seeds: int) -> Iterator[dict[str, Any]]:
     """A block, at places of so many seeds."""
-    block = _block(*BLOCKS[name])
+    block = random_block(*BLOCKS[name])
     for seed in range(seeds):
         compiled, _ = placed("block", block.stages, TARGET, seed)
         given = block.raised.params, block.recorded.arrays, block.reference
@@ -68,17 +67,6 @@ def lines(name: str, seeds: int) -> Iterator[dict[str, Any]]:
             "model": result.cycles_model,
             "model_off": round(result.cycles_model / result.cycles_rtl - 1, 4),
         }
-
-
-def _block(tokens: int, width: int, heads: int, inner: int, tiles: int) -> Block:
-    """A BERT layer of random weights, on random inputs with padding."""
-    torch.manual_seed(0)
-    config = BertConfig(layers=1, width=width, heads=heads, inner=inner, head="hidden")
-    mask = torch.ones(tiles, 1, 1, tokens, dtype=torch.bool)
-    for tile in range(tiles):
-        mask[tile, ..., tokens - tile % tokens :] = False
-    inputs = {"x": torch.randn(tiles, tokens, width), "mask": mask}
-    return recognise(Recorded("block", BertLayer(config).eval(), inputs))
 
 
 if __name__ == "__main__":

@@ -23,12 +23,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
+from random_blocks import random_block
 
 from penstock import api
 from penstock.backends.verilog.sn40l import emit_section
-from penstock.blocks import Block, Recorded, placed, quantized, recognise
-from penstock.frontend.zoo.bert import BertConfig, BertLayer
+from penstock.blocks import Block, placed, quantized
 from penstock.ir.targets import load
 from penstock.ir.targets.fabric import Machine
 from penstock.passes.stages import map_stages
@@ -74,7 +73,7 @@ def main() -> int:
 def small(scratch: Path, seed: int) -> Iterator[dict[str, Any]]:
     """Random layers, a format each."""
     for scheme, (tokens, width, heads, inner, tiles) in SIZES.items():
-        block = quantized(_block(tokens, width, heads, inner, tiles, seed), scheme)
+        block = quantized(random_block(tokens, width, heads, inner, tiles, seed), scheme)
         compiled, _ = placed("block", block.stages, TARGET, seed, scheme)
         given = block.raised.params, block.recorded.arrays, block.reference, block.quantized
         result = simulate(emit_section(scratch / scheme, compiled, *given))
@@ -91,19 +90,8 @@ def minilm(scratch: Path, tokens: int, sentences: int) -> Iterator[dict[str, Any
         shapes={"s": [tokens], "b": [sentences]},
         out=scratch / "minilm",
     )
-    same = _block(tokens, 384, 12, 1536, sentences, 0)
+    same = random_block(tokens, 384, 12, 1536, sentences, 0)
     yield _line(bundle.simulate(), f"{sentences} x {tokens} x 384, 1536 inside", "bitmod4", same)
-
-
-def _block(tokens: int, width: int, heads: int, inner: int, tiles: int, seed: int) -> Block:
-    """A random BERT layer, on random inputs with padding."""
-    torch.manual_seed(seed)
-    config = BertConfig(layers=1, width=width, heads=heads, inner=inner, head="hidden")
-    mask = torch.ones(tiles, 1, 1, tokens, dtype=torch.bool)
-    for tile in range(tiles):
-        mask[tile, ..., tokens - tile % tokens :] = False
-    inputs = {"x": torch.randn(tiles, tokens, width), "mask": mask}
-    return recognise(Recorded("block", BertLayer(config).eval(), inputs))
 
 
 def _line(result: Any, shape: str, scheme: str, block: Block) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import cli, commands, doctor, options
+from penstock import cli, commands, doctor
 from penstock.arguments import COMMANDS
 from penstock.ir.errors import InputError, UnsupportedOp, UnsupportedOps
 from penstock.options import Command
@@ -383,21 +382,6 @@ def test_a_failed_check_is_exit_one(
     monkeypatch.setattr(commands, "list_models", lambda args: outcome)
     assert cli.main(["models"]) == cli.CHECK_FAILED
     assert capsys.readouterr().out == "departs at layer 3\n"
-
-
-def test_shapes_become_one_table() -> None:
-    given = cli.build_parser().parse_args(["compile", "m", "--shape", "s=64,128", "--shape", "b=1"]).shape
-    assert options.by_rank(given) == {"s": [64, 128], "b": [1]}
-    assert options.by_rank([]) is None
-
-
-def test_emitting_without_a_folder_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    with commands.folder(argparse.Namespace(out=None, emit="mlir")) as place:
-        Path(place).mkdir()
-        assert list(tmp_path.iterdir())
-    assert not list(tmp_path.iterdir())
 
 
 def test_doctor_reports_every_variable_and_pin(capsys: pytest.CaptureFixture[str]) -> None:

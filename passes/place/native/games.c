@@ -63,12 +63,10 @@ double pst_insert_by_priority(const pst_tables *T, pst_state *S, const int64_t *
   for (int64_t at = 0; at < count && !isnan(latency); at++) {
     admitted[order[at]] = 1;
     const double found = pst_play_admitted(T, S, admitted);
-    if (found <= latency)
-      latency = found;
-    else if (isnan(found))
-      latency = found;
-    else
+    if (found > latency)
       admitted[order[at]] = 0;
+    else // NaN too
+      latency = found;
     curve[at] = latency;
   }
   return latency;

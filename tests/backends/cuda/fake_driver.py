@@ -9,7 +9,6 @@ thread's, as the loader asks for; others go on meanwhile, on streams of their ow
 from __future__ import annotations
 
 import ctypes
-import random
 import re
 import struct
 import threading
@@ -24,6 +23,8 @@ from penstock.backends.cuda.kernel import Buffer, Kernel, Scalar, TensorMap
 from penstock.backends.cuda.tensor_map import ENCODE
 from penstock.ir.dtypes import BY_MLIR
 
+from .fake_graph import Recorded, drawn
+
 OK, BASE = 0, 0x7F0000000000
 _STATIC = re.compile(r"(?<!extern )__shared__ (\w+|long long) \w+\[(\d+)\];")
 _SIZES = {"float": 4, "int": 4, "double": 8, "long long": 8}
@@ -37,16 +38,6 @@ def declared_bytes(source: str) -> int:
 
 class Misuse(AssertionError):
     """A call that a real driver would refuse, or worse, carry out."""
-
-
-@dataclass
-class Recorded:
-    """Something enqueued: what, by which stream, and the numbers of what must have ended before."""
-
-    name: str
-    stream: int
-    run: Callable[[], None]
-    after: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -333,7 +324,7 @@ class FakeDriver:
         self._need(graph, "executable graph")
         self._need(stream, "stream")
         listed = self.graphs[graph]
-        for number in _drawn(listed, self.seed):
+        for number in drawn(listed, self.seed):
             self.launches.append(listed[number].name)
             listed[number].run()
         return (OK,)
@@ -414,14 +405,3 @@ class FakeDriver:
 
 def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
-
-
-def _drawn(listed: list[Recorded], seed: int | None) -> list[int]:
-    """An order in which a graph may be carried out."""
-    if seed is None:
-        return list(range(len(listed)))
-    chance, done, left = random.Random(seed), list[int](), set(range(len(listed)))
-    while left:
-        done.append(chance.choice(sorted(n for n in left if not listed[n].after & left)))
-        left.remove(done[-1])
-    return done
